@@ -1,0 +1,150 @@
+//! What both sides must know of the synced tables: keys, columns, references, and how each field merges.
+//! It is read off a migrated database by `store`; it contains names and positions, no SQL.
+//! Tables and columns travel as positions in the catalogue of a schema version.
+
+use crate::ids::{ColumnId, SchemaHash, SchemaVersion, TableId};
+use crate::value::Value;
+use alloc::{string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// The synced part of a schema version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// How many migrations made it.
+    pub version: SchemaVersion,
+    /// Hash of migrations and rules.
+    pub hash: SchemaHash,
+    /// Synced tables, ordered by name, so that both sides give them the same ids.
+    pub tables: Vec<Table>,
+}
+
+/// A synced table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its name as declared.
+    pub name: String,
+    /// All stored columns in SQLite's order; virtual generated ones are left out, stored generated ones too.
+    pub columns: Vec<Column>,
+    /// Positions of the primary key's columns, in the key's order. Never empty.
+    pub key: Vec<ColumnId>,
+    /// Foreign keys declared on this table whose parent is a synced table.
+    pub references: Vec<Reference>,
+    /// What becomes of a row that one device deletes while another edits it.
+    pub delete: DeleteRule,
+}
+
+/// A column of a synced table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name as declared.
+    pub name: String,
+    /// How SQLite converts what is stored in it.
+    pub affinity: Affinity,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// The default, where it is a constant; an expression default has none here.
+    pub default: Option<Value>,
+    /// How concurrent writes to it merge.
+    pub strategy: Strategy,
+}
+
+/// SQLite's column affinity; a server that passes numbers as doubles needs it to bind exactly.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Affinity {
+    /// BLOB, or no type.
+    #[default]
+    Blob,
+    /// Text.
+    Text,
+    /// Numeric.
+    Numeric,
+    /// Integer.
+    Integer,
+    /// Real.
+    Real,
+}
+
+/// How concurrent writes to one field merge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Strategy {
+    /// The later reading wins; a write that had seen the current value always does.
+    #[default]
+    Lww,
+}
+
+/// What becomes of a row deleted on one device and edited on another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeleteRule {
+    /// The row goes; the edits are recorded as overwritten.
+    #[default]
+    Wins,
+}
+
+/// A foreign key between synced tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The child's columns.
+    pub columns: Vec<ColumnId>,
+    /// The parent table.
+    pub parent: TableId,
+    /// The parent's columns, in the same order.
+    pub parent_columns: Vec<ColumnId>,
+    /// What SQLite does to the child when the parent goes.
+    pub on_delete: ReferenceAction,
+}
+
+/// ON DELETE of a foreign key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReferenceAction {
+    /// NO ACTION and RESTRICT: the parent cannot go while it has children.
+    #[default]
+    Refuse,
+    /// The children go too.
+    Cascade,
+    /// The children's columns become NULL.
+    SetNull,
+    /// The children's columns take their defaults.
+    SetDefault,
+}
+
+impl Catalogue {
+    /// The table with this id; `None` for an id from a foreign catalogue.
+    pub fn table(&self, id: TableId) -> Option<&Table> {
+        self.tables.get(usize::from(id.0))
+    }
+
+    /// The id of a table by name, compared as SQLite compares names.
+    pub fn table_id(&self, name: &str) -> Option<TableId> {
+        let position = self.tables.iter().position(|table| table.name.eq_ignore_ascii_case(name))?;
+        u16::try_from(position).ok().map(TableId)
+    }
+
+    /// References of other tables (and of itself) that name `parent`, with the child's id.
+    pub fn children_of(&self, parent: TableId) -> impl Iterator<Item = (TableId, &Reference)> {
+        self.tables.iter().enumerate().flat_map(move |(child, table)| {
+            let child = TableId(child as u16);
+            table.references.iter().filter(move |r| r.parent == parent).map(move |r| (child, r))
+        })
+    }
+}
+
+impl Table {
+    /// Whether the column is part of the primary key.
+    pub fn is_key(&self, column: ColumnId) -> bool {
+        self.key.contains(&column)
+    }
+
+    /// The columns that are not part of the key, in table order: the order of `Mutation::Insert` values.
+    pub fn fields(&self) -> impl Iterator<Item = (ColumnId, &Column)> {
+        self.columns
+            .iter()
+            .enumerate()
+            .map(|(position, column)| (ColumnId(position as u16), column))
+            .filter(|(id, _)| !self.is_key(*id))
+    }
+
+    /// The position of a column among `fields`.
+    pub fn field_position(&self, column: ColumnId) -> Option<usize> {
+        self.fields().position(|(id, _)| id == column)
+    }
+}

@@ -1,0 +1,3 @@
+//! The device's half of a sync.
+
+pub mod store;

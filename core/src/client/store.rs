@@ -1,0 +1,174 @@
+//! What the client session asks of the local database.
+//! It speaks of rows, logs and changesets, never of SQL; every call belongs to the transaction that the adapter holds open.
+//! Implemented once, over rusqlite, by `store`.
+
+use crate::catalogue::Catalogue;
+use crate::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
+use crate::clock::Stamp;
+use crate::commit::{Conflict, Outcome, Reason, Receipt};
+use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq};
+use crate::message::Part;
+use crate::value::Value;
+use alloc::{rc::Rc, string::String, vec::Vec};
+
+/// What a device remembers of itself; one record, written as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeviceState {
+    /// This life of the database.
+    pub incarnation: Incarnation,
+    /// The life before, until the server knows of the change.
+    pub previous: Option<Incarnation>,
+    /// The server's short name for it, once welcomed.
+    pub author: Option<AuthorId>,
+    /// Up to where everything is applied.
+    pub cursor: Cursor,
+    /// The number that the next sealed changeset gets.
+    pub next_device_seq: DeviceSeq,
+    /// The last own number whose receipt is known, with the hash of its bytes.
+    pub last_decided: Option<(DeviceSeq, Hash)>,
+    /// Receipts up to this number are applied.
+    pub applied_receipt: DeviceSeq,
+}
+
+/// How far a sealed changeset has come. It is `applied` when its record is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Its bytes exist here.
+    Sealed,
+    /// The server has some of its chunks; `next_chunk` is the first that it lacks.
+    Staging {
+        /// The first missing chunk.
+        next_chunk: u32,
+    },
+    /// The server has the whole.
+    Staged,
+    /// The server voted for it.
+    Prepared,
+    /// The receipt is here.
+    Committed,
+}
+
+/// A sealed changeset without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedEntry {
+    /// Its number.
+    pub device_seq: DeviceSeq,
+    /// Hash of its bytes.
+    pub hash: Hash,
+    /// Length of its bytes.
+    pub total_bytes: usize,
+    /// How many transactions it holds.
+    pub transactions: u32,
+    /// How far it has come.
+    pub progress: Progress,
+    /// The verdict, once known.
+    pub receipt: Option<Receipt>,
+}
+
+/// A transaction that the space refused, as the app will see it listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedTransaction {
+    /// With the incarnation, its identity.
+    pub stamp: Stamp,
+    /// The changeset that carried it.
+    pub device_seq: DeviceSeq,
+    /// Why.
+    pub reason: Reason,
+    /// What and where.
+    pub detail: String,
+    /// What it wanted.
+    pub changes: Vec<LoggedChange>,
+}
+
+/// The row as the server has it, where local changes hide it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerRow {
+    /// Not kept separately: it is the visible row with the pending changes taken back.
+    Derived,
+    /// Kept: the non-key values, or `None` if the server has no such row.
+    Kept(Option<Vec<Value>>),
+}
+
+/// How much is waiting, for the status that applications see. Transactions, not rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Committed here, not yet applied as decided.
+    pub pending: u32,
+    /// Of these, not yet sealed.
+    pub unsealed: u32,
+    /// Listed as rejected.
+    pub rejected: u32,
+}
+
+/// The local database, inside one transaction.
+pub trait ClientStore {
+    /// A storage error; the transaction is then rolled back by the adapter.
+    type Error;
+
+    /// The synced tables of the present schema.
+    fn catalogue(&self) -> Rc<Catalogue>;
+
+    /// The device's record.
+    fn device(&mut self) -> Result<DeviceState, Self::Error>;
+
+    /// Replaces the device's record.
+    fn set_device(&mut self, state: &DeviceState) -> Result<(), Self::Error>;
+
+    /// Moves the device's persisted clock past a foreign stamp.
+    fn observe(&mut self, seen: Stamp) -> Result<(), Self::Error>;
+
+    /// Counts what waits.
+    fn waiting(&mut self) -> Result<Waiting, Self::Error>;
+
+    /// Unsealed transactions in log order: at least one if there is one, then no more than about `max_bytes` or `max_count`.
+    fn unsealed(&mut self, max_bytes: usize, max_count: usize) -> Result<Vec<LoggedTransaction>, Self::Error>;
+
+    /// Sealed transactions that still wait, in log order; with `only`, those of one changeset.
+    fn sealed_log(&mut self, only: Option<DeviceSeq>) -> Result<Vec<LoggedTransaction>, Self::Error>;
+
+    /// Stores a changeset and marks the unsealed log up to `upto` as its content.
+    fn put_sealed(&mut self, sealed: &Sealed, transactions: u32, upto: LogId) -> Result<(), Self::Error>;
+
+    /// All sealed changesets that wait, by number.
+    fn sealed(&mut self) -> Result<Vec<SealedEntry>, Self::Error>;
+
+    /// The bytes of a sealed changeset.
+    fn sealed_bytes(&mut self, device_seq: DeviceSeq) -> Result<Vec<u8>, Self::Error>;
+
+    /// Notes how far a changeset has come.
+    fn set_progress(&mut self, device_seq: DeviceSeq, progress: Progress) -> Result<(), Self::Error>;
+
+    /// Keeps a verdict with its changeset, which becomes `Committed`.
+    fn put_receipt(&mut self, receipt: &Receipt) -> Result<(), Self::Error>;
+
+    /// Removes a changeset and its part of the log: it has left the overlay.
+    fn drop_sealed(&mut self, device_seq: DeviceSeq) -> Result<(), Self::Error>;
+
+    /// Lists a transaction as rejected.
+    fn put_rejected(&mut self, rejected: &RejectedTransaction) -> Result<(), Self::Error>;
+
+    /// Records what was overwritten unseen by commit `seq`.
+    fn put_conflicts(&mut self, seq: Seq, conflicts: &[Conflict]) -> Result<(), Self::Error>;
+
+    /// For each row, in the order given, all its waiting changes in log order, with their place in the log.
+    fn pending_changes(&mut self, rows: &[RowId]) -> Result<Vec<Vec<(LogId, LoggedChange)>>, Self::Error>;
+
+    /// Where the server's version of a row is.
+    fn server_row(&mut self, row: &RowId) -> Result<ServerRow, Self::Error>;
+
+    /// Keeps the server's version of a row, or stops keeping it (`Derived`).
+    fn set_server_row(&mut self, row: &RowId, server: ServerRow) -> Result<(), Self::Error>;
+
+    /// The visible row's non-key values, in `Table::fields` order.
+    fn row(&mut self, row: &RowId) -> Result<Option<Vec<Value>>, Self::Error>;
+
+    /// Writes the visible database, uncaptured and set-wise: order within `outcomes` does not matter, foreign keys are off.
+    /// `Put` replaces or inserts; `Set` and `Delete` of an absent row do nothing.
+    fn write(&mut self, outcomes: &[Outcome]) -> Result<(), Self::Error>;
+
+    /// Keeps a piece of a large commit until the last is there. A piece of another commit than the kept ones replaces them.
+    fn put_part(&mut self, part: &Part) -> Result<(), Self::Error>;
+
+    /// The whole encoding, once `count` pieces of commit `seq` are kept; they are then forgotten.
+    fn take_parts(&mut self, seq: Seq, count: u32) -> Result<Option<Vec<u8>>, Self::Error>;
+}

@@ -1,0 +1,95 @@
+//! What can go wrong, grouped by whose fault it is.
+//! Text is rendered at the outermost boundary; here are codes and the facts behind them.
+
+use crate::ids::{DeviceSeq, SchemaVersion};
+use alloc::string::String;
+
+/// Foreign bytes that do not say what they claim to say. The peer's fault; sending them again changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// What was being read, and what was wrong with it.
+    pub what: &'static str,
+}
+
+/// Why the server did not do what a message asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which kind.
+    pub code: RefusalCode,
+    /// The changeset concerned, if one is.
+    pub device_seq: Option<DeviceSeq>,
+    /// For a person: what and where.
+    pub detail: String,
+}
+
+/// Kinds of refusal. Codes are appended, never renumbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalCode {
+    /// No protocol version in common. The older side must be updated.
+    UnsupportedVersion,
+    /// A message that could not be decoded, or came before the hello. The peer's fault.
+    Malformed,
+    /// Larger than a published limit. The peer's fault.
+    TooLarge,
+    /// Other bytes under a decided or staged number. A restored backup or a clone.
+    HashMismatch,
+    /// The incarnation was retired by a later one.
+    Retired,
+    /// The incarnation belongs to another user.
+    ForeignDevice,
+    /// The server knows more numbers than the device sealed, or the cursor is not of this history.
+    UnknownHistory,
+    /// The schemas differ; the device waits or must be updated.
+    SchemaMismatch,
+    /// The token does not allow this.
+    Forbidden,
+    /// The server failed and rolled back; try again later.
+    Internal,
+}
+
+impl RefusalCode {
+    /// The stable code that applications see.
+    pub fn code(self) -> &'static str {
+        match self {
+            RefusalCode::UnsupportedVersion => "unsupported_version",
+            RefusalCode::Malformed => "malformed_message",
+            RefusalCode::TooLarge => "too_large",
+            RefusalCode::HashMismatch => "hash_mismatch",
+            RefusalCode::Retired => "device_retired",
+            RefusalCode::ForeignDevice => "foreign_device",
+            RefusalCode::UnknownHistory => "unknown_history",
+            RefusalCode::SchemaMismatch => "schema_mismatch",
+            RefusalCode::Forbidden => "forbidden",
+            RefusalCode::Internal => "server_error",
+        }
+    }
+
+    /// Whether the same message may succeed later without anybody changing anything.
+    pub fn retryable(self) -> bool {
+        matches!(self, RefusalCode::Internal | RefusalCode::SchemaMismatch)
+    }
+}
+
+/// Why a client session could not go on. Storage errors are the store's own type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault<E> {
+    /// The local database or the object's storage failed; nothing of the step was kept.
+    Store(E),
+    /// The peer sent something impossible; the connection is dropped, nothing of the step was kept.
+    Peer(Malformed),
+}
+
+impl<E> From<E> for Fault<E> {
+    fn from(error: E) -> Self {
+        Fault::Store(error)
+    }
+}
+
+/// The schemas that do not fit, for `SchemaMismatch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaGap {
+    /// Migrations on the device.
+    pub device: SchemaVersion,
+    /// Migrations on the server.
+    pub server: SchemaVersion,
+}

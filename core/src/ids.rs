@@ -1,0 +1,93 @@
+//! New-types for every number that names something.
+//! They know how to count and nothing of what they count; used by every crate.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub $inner);
+
+        impl $name {
+            /// The number after this one.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+    };
+}
+
+number!(
+    /// The number of a commit in its space: assigned by the server, contiguous from 1. 0 means "before the first".
+    Seq(u64)
+);
+number!(
+    /// The number of a changeset within one incarnation of a device, contiguous from 1. 0 means "none yet".
+    DeviceSeq(u64)
+);
+number!(
+    /// The server's short name for an incarnation within one space; travels instead of 16 bytes.
+    AuthorId(u32)
+);
+number!(
+    /// A synced table, by its position in the catalogue of a schema version.
+    TableId(u16)
+);
+number!(
+    /// A column, by its position in its table as SQLite lists them.
+    ColumnId(u16)
+);
+number!(
+    /// How many migrations of the schema are applied.
+    SchemaVersion(u32)
+);
+number!(
+    /// A local transaction in the device's log, in the order of local commits.
+    LogId(i64)
+);
+number!(
+    /// Milliseconds since the Unix epoch, or of a virtual clock.
+    Millis(u64)
+);
+
+/// One life of one local database and one user: minted at creation, import and recovery, never exported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Incarnation(pub [u8; 16]);
+
+/// SHA-256 of exactly the sealed bytes of a changeset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Hash(pub [u8; 32]);
+
+/// The first 8 bytes of the hash chain over a space's commits up to a seq. Only the server computes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChainHash(pub [u8; 8]);
+
+/// A hash of what a role may read, so that a change of rights is noticed. Zero means the whole space.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct View(pub [u8; 8]);
+
+/// A hash of the migrations and of the synced tables' rules; equal on both sides of a sync.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SchemaHash(pub [u8; 8]);
+
+impl Hash {
+    /// What travels of a chain hash.
+    pub fn truncated(self) -> ChainHash {
+        let mut short = [0; 8];
+        short.copy_from_slice(&self.0[..8]);
+        ChainHash(short)
+    }
+}
+
+/// Up to where a device has applied everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Everything up to this commit is applied.
+    pub seq: Seq,
+    /// The server's chain hash at `seq`, repeated back to it.
+    pub chain: ChainHash,
+    /// What the device was allowed to see when it got here.
+    pub view: View,
+}

@@ -1,0 +1,65 @@
+//! Every bound of the engine, with its reason. The server's are never lower than the client's.
+
+/// A changeset of at most so many sealed bytes travels as one message; above it goes up in chunks.
+/// 64 KiB fits any proxy's buffer and one WebSocket frame, and costs little when it must be repeated.
+pub const SINGLE_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Size of an upload chunk. Repeating one costs about a second on a 2G line with 1 Mbit/s.
+pub const CHUNK_BYTES: usize = 128 * 1024;
+
+/// Chunks sent ahead of their acknowledgement: enough to fill a slow line, little enough to stay interruptible.
+pub const CHUNKS_IN_FLIGHT: usize = 5;
+
+/// Sealed bytes of one changeset. The largest transaction (32 MiB of values) fits whole.
+pub const CHANGESET_BYTES: usize = 40 * 1024 * 1024;
+
+/// Inflated bytes of one changeset or commit, so that a small message cannot become a large allocation.
+pub const INFLATED_BYTES: usize = 96 * 1024 * 1024;
+
+/// Values of one transaction, in bytes: the published bound of a local COMMIT.
+pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
+
+/// Rows of one transaction: the published bound of a local COMMIT.
+pub const TRANSACTION_ROWS: usize = 100_000;
+
+/// Sealing stops adding whole transactions above so many bytes of values, so that progress is saved in steps.
+pub const SEAL_BYTES: usize = 4 * 1024 * 1024;
+
+/// Sealing stops adding whole transactions above this many.
+pub const SEAL_TRANSACTIONS: usize = 10_000;
+
+/// Sealed changesets that wait for their receipt; writes beyond stay in the open log, where they coalesce.
+pub const SEALED_IN_FLIGHT: usize = 4;
+
+/// Bytes of commits in one answer to a pull. A phone decodes and applies it in well under a second.
+pub const PAGE_BYTES: usize = 1024 * 1024;
+
+/// Commits in one answer.
+pub const PAGE_COMMITS: usize = 1_000;
+
+/// A commit above this many bytes travels in parts of this size.
+pub const PART_BYTES: usize = 1024 * 1024;
+
+/// Bytes pushed over a socket beyond the acknowledged cursor; further commits are announced by `Head` only.
+pub const PUSH_WINDOW_BYTES: usize = 256 * 1024;
+
+/// The device confirms its cursor after so many bytes of pushes ...
+pub const CONFIRM_BYTES: usize = 64 * 1024;
+
+/// ... or after so long.
+pub const CONFIRM_AFTER_MS: u64 = 2_000;
+
+/// A changeset whose newest stamp is further ahead of the server than this is moved back as a whole.
+pub const CLOCK_AHEAD_MS: u64 = 60_000;
+
+/// First wait after a failed connection; doubled each time, with jitter.
+pub const RETRY_FIRST_MS: u64 = 500;
+
+/// Longest wait between attempts to connect.
+pub const RETRY_MAX_MS: u64 = 60_000;
+
+/// A peer that owes an answer for so long is taken for gone.
+pub const ANSWER_TIMEOUT_MS: u64 = 20_000;
+
+/// Staged chunks of a changeset that is not decided are kept so long.
+pub const STAGE_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;

@@ -1,0 +1,1 @@
+//! How concurrent writes to one field merge: one file per strategy.

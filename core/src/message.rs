@@ -1,0 +1,240 @@
+//! The conversation: everything the two sessions say to each other, transport left out.
+//! Sealed bytes are opaque here; `protocol` gives every message its bytes, and the same messages travel over HTTP and WebSocket.
+
+use crate::commit::Receipt;
+use crate::error::Refusal;
+use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, SchemaHash, SchemaVersion, Seq, View};
+use crate::ids::ChainHash;
+use alloc::vec::Vec;
+
+/// From the device to the space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientMessage {
+    /// Opens every conversation, and every HTTP request.
+    Hello(Hello),
+    /// A whole small changeset, to be decided at once: stage, prepare and commit in one message.
+    Submit(Submit),
+    /// One chunk of a changeset.
+    Stage(Chunk),
+    /// Asks which chunk is missing first, after an interruption.
+    Resume {
+        /// Which changeset.
+        device_seq: DeviceSeq,
+        /// Its hash.
+        hash: Hash,
+    },
+    /// Asks for the vote on a staged changeset.
+    Prepare {
+        /// Which changeset.
+        device_seq: DeviceSeq,
+        /// Its hash.
+        hash: Hash,
+    },
+    /// Asks for the decision on a prepared changeset. Small and idempotent.
+    Commit {
+        /// Which changeset.
+        device_seq: DeviceSeq,
+        /// Its hash.
+        hash: Hash,
+        /// Receipts up to this number are applied; the server may forget their details.
+        applied_receipt: DeviceSeq,
+    },
+    /// Gives a number up that can never be accepted.
+    Void {
+        /// Which changeset.
+        device_seq: DeviceSeq,
+    },
+    /// Asks for commits above the cursor.
+    Pull {
+        /// From here.
+        cursor: Cursor,
+        /// No more than about so many bytes in the answer.
+        max_bytes: u32,
+    },
+    /// Everything up to here is applied: gives credit for more pushes.
+    Applied {
+        /// Up to here.
+        seq: Seq,
+        /// Receipts up to this number are applied.
+        applied_receipt: DeviceSeq,
+    },
+}
+
+/// Who speaks, and from where it continues.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hello {
+    /// Lowest protocol version spoken.
+    pub min_version: u8,
+    /// Highest protocol version spoken.
+    pub max_version: u8,
+    /// Optional abilities, a bit each.
+    pub features: u64,
+    /// This life of the device.
+    pub incarnation: Incarnation,
+    /// The life before, which is retired by this hello.
+    pub previous: Option<Incarnation>,
+    /// The number that the next sealed changeset will get.
+    pub next_device_seq: DeviceSeq,
+    /// The last own number whose receipt is known here, with the hash of its bytes.
+    pub last_decided: Option<(DeviceSeq, Hash)>,
+    /// Receipts up to this number are applied.
+    pub applied_receipt: DeviceSeq,
+    /// Up to where everything is applied.
+    pub cursor: Cursor,
+    /// Migrations applied here.
+    pub schema: SchemaVersion,
+    /// Hash of migrations and rules.
+    pub schema_hash: SchemaHash,
+}
+
+/// A small changeset in one message. The server computes the hash from the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submit {
+    /// Its number.
+    pub device_seq: DeviceSeq,
+    /// Receipts up to this number are applied.
+    pub applied_receipt: DeviceSeq,
+    /// The sealed bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A piece of a changeset on its way up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Which changeset.
+    pub device_seq: DeviceSeq,
+    /// Hash of the whole.
+    pub hash: Hash,
+    /// Length of the whole, in bytes.
+    pub total_bytes: u32,
+    /// Which chunk, from 0.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+    /// What to do once the whole is there.
+    pub then: Then,
+    /// The bytes of this chunk: `limits::CHUNK_BYTES`, or the rest.
+    pub bytes: Vec<u8>,
+}
+
+/// What the last chunk asks for beyond being stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing: the next message says.
+    #[default]
+    Wait,
+    /// The vote.
+    Prepare,
+    /// The decision.
+    Commit,
+}
+
+/// From the space to the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerMessage {
+    /// Answers a hello that was understood.
+    Welcome(Welcome),
+    /// Chunks up to before `next_chunk` are stored.
+    Staged {
+        /// Which changeset.
+        device_seq: DeviceSeq,
+        /// The first missing chunk; equal to the count when the whole is there.
+        next_chunk: u32,
+    },
+    /// The whole is there and can be decided.
+    Prepared {
+        /// Which changeset.
+        device_seq: DeviceSeq,
+    },
+    /// The verdict.
+    Receipt(Receipt),
+    /// Another number is due; sent instead of a decision out of order.
+    Expected {
+        /// The number that is due.
+        device_seq: DeviceSeq,
+    },
+    /// Commits, in order.
+    Range(Range),
+    /// A piece of a commit too large for one message.
+    Part(Part),
+    /// There is something up to here; pull it.
+    Head {
+        /// The newest commit.
+        seq: Seq,
+    },
+    /// Something was not done, and why.
+    Refused(Refusal),
+}
+
+/// The server's half of the handshake.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Welcome {
+    /// The version spoken from here on.
+    pub version: u8,
+    /// Abilities that both sides have.
+    pub features: u64,
+    /// The device's short name in this space.
+    pub author: AuthorId,
+    /// The newest commit.
+    pub head: Seq,
+    /// The number that is due from this device.
+    pub expected: DeviceSeq,
+    /// Migrations applied on the server.
+    pub schema: SchemaVersion,
+    /// What the role may read.
+    pub view: View,
+    /// The server's time.
+    pub now: Millis,
+}
+
+/// The commits in (from, upto] that the device may see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Apply only if the cursor is at least here.
+    pub from: Seq,
+    /// The cursor afterwards.
+    pub upto: Seq,
+    /// The chain hash at `upto`, to be repeated in the next hello.
+    pub chain: ChainHash,
+    /// In order of seq.
+    pub items: Vec<RangeItem>,
+}
+
+/// A commit within a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeItem {
+    /// Its seq.
+    pub seq: Seq,
+    /// What it holds for this device.
+    pub body: ItemBody,
+}
+
+/// What a range says of one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ItemBody {
+    /// Another device's commit, encoded.
+    Foreign(Vec<u8>),
+    /// The reader's own changeset, accepted exactly as sent.
+    OwnAsSent(DeviceSeq),
+    /// The reader's own changeset, merged; encoded.
+    OwnMerged(DeviceSeq, Vec<u8>),
+}
+
+/// A piece of one commit's encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The range of the whole commit: from its predecessor (as this device counts) to itself.
+    pub from: Seq,
+    /// The commit.
+    pub seq: Seq,
+    /// The chain hash at `seq`.
+    pub chain: ChainHash,
+    /// The reader's own number, if it is its own commit.
+    pub own: Option<DeviceSeq>,
+    /// Which piece, from 0.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}

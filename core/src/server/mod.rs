@@ -1,0 +1,3 @@
+//! The space's half of a sync.
+
+pub mod store;

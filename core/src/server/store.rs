@@ -1,0 +1,189 @@
+//! What the server session asks of a space's database.
+//! It speaks of rows, marks, commits and receipts in batches, never of SQL; every call belongs to one event's transaction.
+//! Implemented once by `store` over its `Sql` port: Durable Object SQLite and native rusqlite.
+
+use crate::catalogue::{Catalogue, Reference};
+use crate::change::RowId;
+use crate::clock::Stamp;
+use crate::commit::{Decided, Outcome, Reason, SealedCommit};
+use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
+use crate::message::Chunk;
+use crate::value::Value;
+use alloc::{rc::Rc, string::String, vec::Vec};
+
+/// The end of a space's history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The newest commit.
+    pub seq: Seq,
+    /// The chain hash there.
+    pub chain: Hash,
+}
+
+/// What a space remembers of one incarnation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// Its short name.
+    pub id: AuthorId,
+    /// Its identity.
+    pub incarnation: Incarnation,
+    /// Whose it is.
+    pub user: String,
+    /// The number that is due.
+    pub expected: DeviceSeq,
+    /// Receipts up to this number are applied there.
+    pub applied_receipt: DeviceSeq,
+    /// A later incarnation replaced it.
+    pub retired: bool,
+}
+
+/// Who wrote a cell last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// In which commit.
+    pub seq: Seq,
+    /// With which clock reading, after the shift.
+    pub stamp: Stamp,
+    /// Whose write.
+    pub author: AuthorId,
+    /// In which of its changesets.
+    pub device_seq: DeviceSeq,
+    /// Whether what the cell became is what that device sent.
+    pub as_sent: bool,
+}
+
+/// The packed record that the server keeps per row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowMarks {
+    /// The commit that created this incarnation of the row.
+    pub created: Seq,
+    /// One per non-key column, in `Table::fields` order; `None` for a column at its default, which loses to any write.
+    pub fields: Vec<Option<Mark>>,
+    /// Set when the row is deleted; the other marks are then those it had.
+    pub deleted: Option<Mark>,
+}
+
+/// A row as the server has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowState {
+    /// Its non-key values, or `None` if there is no such row now.
+    pub values: Option<Vec<Value>>,
+    /// Its marks; `None` if it never existed here.
+    pub marks: Option<RowMarks>,
+}
+
+/// A row to be written together with its marks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowWrite {
+    /// The row and what it becomes.
+    pub outcome: Outcome,
+    /// Its new marks.
+    pub marks: RowMarks,
+}
+
+/// A constraint that a write met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// `ForeignKey`, `Unique` or `Constraint`.
+    pub reason: Reason,
+    /// What and where.
+    pub detail: String,
+}
+
+/// A commit and everything that is stored with it at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCommit {
+    /// The commit as it travels.
+    pub sealed: SealedCommit,
+    /// The chain hash up to and including it.
+    pub chain: Hash,
+    /// The ids of the transactions in it: their stamps as captured.
+    pub transactions: Vec<Stamp>,
+}
+
+/// How far the upload of a changeset has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staging {
+    /// Hash of the whole, as announced.
+    pub hash: Hash,
+    /// Length of the whole, in bytes.
+    pub total_bytes: u32,
+    /// How many chunks there are.
+    pub count: u32,
+    /// The first chunk that is missing; `count` when the whole is there.
+    pub next_chunk: u32,
+    /// Whether the vote was given.
+    pub prepared: bool,
+}
+
+/// A space's database, inside one transaction.
+pub trait ServerStore {
+    /// A storage error; the event is then rolled back by the adapter.
+    type Error;
+
+    /// The synced tables of the present schema.
+    fn catalogue(&self) -> Rc<Catalogue>;
+
+    /// The end of history.
+    fn head(&mut self) -> Result<Head, Self::Error>;
+
+    /// The chain hash at a commit, if it is still in the log (seq 0: zeroes).
+    fn chain_at(&mut self, seq: Seq) -> Result<Option<Hash>, Self::Error>;
+
+    /// An incarnation that is registered.
+    fn author(&mut self, incarnation: Incarnation) -> Result<Option<Author>, Self::Error>;
+
+    /// Registers an incarnation under the next free short name.
+    fn register(&mut self, incarnation: Incarnation, user: &str, now: Millis) -> Result<Author, Self::Error>;
+
+    /// Writes back an author's record.
+    fn save_author(&mut self, author: &Author) -> Result<(), Self::Error>;
+
+    /// The verdict on a number, if it is decided.
+    fn decided(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<Option<Decided>, Self::Error>;
+
+    /// Stores a verdict; the author's staged chunks of that number are dropped.
+    fn put_decided(&mut self, author: AuthorId, decided: &Decided) -> Result<(), Self::Error>;
+
+    /// Forgets the details of verdicts up to a confirmed number: number, hash and seq stay.
+    fn forget_receipts(&mut self, author: AuthorId, upto: DeviceSeq) -> Result<(), Self::Error>;
+
+    /// How far the upload of a number has come.
+    fn staging(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<Option<Staging>, Self::Error>;
+
+    /// Stores a chunk; one that is there already changes nothing.
+    fn put_chunk(&mut self, author: AuthorId, chunk: &Chunk, now: Millis) -> Result<(), Self::Error>;
+
+    /// The whole upload, once complete.
+    fn staged_bytes(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<Vec<u8>, Self::Error>;
+
+    /// Notes that the vote was given.
+    fn set_prepared(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<(), Self::Error>;
+
+    /// Drops the chunks of a number.
+    fn drop_stage(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<(), Self::Error>;
+
+    /// Rows with their marks, in the order asked for.
+    fn load(&mut self, rows: &[RowId]) -> Result<Vec<RowState>, Self::Error>;
+
+    /// Writes rows and marks, set-wise: foreign keys are deferred, order does not matter. Stops at the first constraint met;
+    /// what it wrote before is taken back with the enclosing savepoint.
+    fn write(&mut self, rows: &[RowWrite]) -> Result<Result<(), Violation>, Self::Error>;
+
+    /// Of these rows, the first that refers to a row which is not there.
+    fn dangling(&mut self, rows: &[RowId]) -> Result<Option<Violation>, Self::Error>;
+
+    /// The keys of the rows of `child` that refer, by `reference`, to a parent with these values.
+    fn children(&mut self, child: TableId, reference: &Reference, parent: &[Value]) -> Result<Vec<RowId>, Self::Error>;
+
+    /// Runs `body` in a savepoint that is rolled back when it answers `Err`.
+    fn savepoint<T, R>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, R>) -> Result<Result<T, R>, Self::Error>
+    where
+        Self: Sized;
+
+    /// Appends a commit to the log and moves the head.
+    fn append(&mut self, commit: &NewCommit) -> Result<(), Self::Error>;
+
+    /// Commits above `after`, in order: at least one if there is one, then no more than about `max_bytes` or `max_count`.
+    fn commits(&mut self, after: Seq, max_bytes: usize, max_count: usize) -> Result<Vec<SealedCommit>, Self::Error>;
+}
