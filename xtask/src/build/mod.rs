@@ -1,0 +1,26 @@
+//! `cargo xtask build`: client wasm, Worker wasm, npm package, demo, in the order in which they depend on each other.
+//! A step whose inputs did not change is skipped; what a step does is in its own file. `demo`, `test` and `bench` call it.
+
+mod bindgen;
+mod client;
+mod packages;
+mod sizes;
+mod stamp;
+mod worker;
+
+use anyhow::{Result, bail};
+
+/// Builds the named parts, or all of them.
+pub fn run(parts: &[&str]) -> Result<()> {
+    let parts = if parts.is_empty() { &["client", "worker", "npm", "demo"] } else { parts };
+    for part in parts {
+        match *part {
+            "client" => client::build()?,
+            "worker" => worker::build()?,
+            "npm" => packages::build_npm()?,
+            "demo" => packages::build_demo()?,
+            other => bail!("unknown part `{other}`: client, worker, npm or demo"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The cargo calls that build wasm: profile, target, flags of SQLite's C code.
+//! It does not know what becomes of the wasm. `build/client.rs` and `build/worker.rs` call it.
+
+use crate::{paths, process};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use std::process::Command;
+
+pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// Features of SQLite that the browser build leaves out, and what it adds.
+///
+/// R*Tree, sessions and the virtual tables that show SQLite's inside cost 80 kB (brotli) that every visitor would
+/// load; capture works on the preupdate hook. Without DQS a misspelt column in double quotes is an error, not text.
+const SQLITE_FLAGS: &str = "-USQLITE_ENABLE_RTREE -USQLITE_ENABLE_SESSION -USQLITE_ENABLE_DBSTAT_VTAB \
+     -USQLITE_ENABLE_DBPAGE_VTAB -USQLITE_ENABLE_BYTECODE_VTAB -USQLITE_ENABLE_STMTVTAB -DSQLITE_DQS=0";
+
+/// Names of the C compiler for wasm: the unversioned one first, then the ones that distributions install beside it.
+const CLANGS: [&str; 9] =
+    ["clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16", "clang-15"];
+const ARCHIVERS: [&str; 9] = [
+    "llvm-ar", "llvm-ar-22", "llvm-ar-21", "llvm-ar-20", "llvm-ar-19", "llvm-ar-18", "llvm-ar-17", "llvm-ar-16",
+    "llvm-ar-15",
+];
+
+/// The C compiler that can make wasm objects, if one is installed.
+pub fn clang() -> Option<PathBuf> {
+    CLANGS.iter().find_map(|name| process::find(name))
+}
+
+/// The archiver that understands wasm objects, if one is installed.
+pub fn archiver() -> Option<PathBuf> {
+    ARCHIVERS.iter().find_map(|name| process::find(name))
+}
+
+/// Builds the client crate and returns its wasm file, as cargo left it.
+pub fn build_client() -> Result<PathBuf> {
+    let mut cargo = wasm_build("ebbtide-wasm-client", "client");
+    let clang = clang().context("no clang found: `cargo xtask setup` installs it")?;
+    let archiver = archiver().context("no llvm-ar found: `cargo xtask setup` installs it")?;
+    cargo.env("CC_wasm32_unknown_unknown", clang).env("AR_wasm32_unknown_unknown", archiver);
+    cargo.env("SQLITE_WASM_RS_FLAGS", SQLITE_FLAGS);
+    process::run(&mut cargo)?;
+    Ok(paths::target().join(WASM_TARGET).join("client/ebbtide_wasm_client.wasm"))
+}
+
+/// Builds the Worker crate with a standard library that unwinds, and returns its wasm file.
+///
+/// The shipped standard library for wasm aborts, so it is built along; stable cargo needs `RUSTC_BOOTSTRAP` for that.
+/// The flags would spoil the cache of every other build, hence a target folder of its own.
+pub fn build_worker() -> Result<PathBuf> {
+    let target = paths::target().join("worker");
+    let mut cargo = wasm_build("ebbtide-worker", "worker");
+    cargo.arg("-Zbuild-std=std,panic_unwind").arg("--target-dir").arg(&target);
+    cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Cpanic=unwind").env("WASM_BINDGEN_USE_JS_SYS", "1");
+    process::run(&mut cargo)?;
+    Ok(target.join(WASM_TARGET).join("worker/ebbtide_worker.wasm"))
+}
+
+fn wasm_build(package: &str, profile: &str) -> Command {
+    let mut cargo = process::command("cargo");
+    cargo.args(["build", "--lib", "--package", package, "--profile", profile, "--target", WASM_TARGET]);
+    if std::env::var_os("CI").is_some() {
+        cargo.arg("--locked");
+    }
+    cargo
+}

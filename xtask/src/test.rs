@@ -1,0 +1,3 @@
+use anyhow::Result; use std::process::ExitCode;
+pub fn run(_: &[&str]) -> Result<ExitCode> { anyhow::bail!("not yet") }
+pub fn soak(_: &[&str]) -> Result<ExitCode> { anyhow::bail!("not yet") }
