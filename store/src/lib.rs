@@ -1,1 +1,6 @@
-//! store
+//! All SQL text of the sync engine, once: the `Sql` port, the schema, capture, and the stores of client and server.
+//! It knows rows, logs and records; what merges and who speaks when is decided in `core`.
+//! Used by `wasm-client` (rusqlite on OPFS), `worker` (Durable Object SQLite) and, natively, by tests and the simulator.
+
+pub mod schema;
+pub mod sql;

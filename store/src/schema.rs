@@ -1,0 +1,53 @@
+//! A schema as `defineSchema` hands it over, in JSON.
+//! It holds what was declared; whether it fits the database is checked when the catalogue is read off it.
+//! Used by both adapters when they open a database.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Migrations and the rules of the synced tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    /// Append-only; the schema version is how many of them are applied.
+    pub migrations: Vec<Migration>,
+    /// Synced tables by name; tables not named stay local.
+    pub tables: BTreeMap<String, TableRules>,
+}
+
+/// One entry of the migration list: SQL for both sides, or for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Migration {
+    /// For both sides.
+    Both(String),
+    /// For the named side only.
+    OneSide {
+        /// The statements.
+        sql: String,
+        /// Where they run.
+        on: MigrationSide,
+    },
+}
+
+/// Where a one-sided migration runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MigrationSide {
+    /// On devices only: full-text indexes, views, local tables.
+    Client,
+}
+
+/// The rules of a synced table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TableRules {
+    /// Strategy per column; the others are `lww`.
+    pub merge: BTreeMap<String, String>,
+    /// `wins`, `keep` or `review`.
+    pub delete: Option<String>,
+    /// `atomic` or nothing.
+    pub row: Option<String>,
+    /// `natural` allows a rowid alias as the key.
+    pub key: Option<String>,
+}
