@@ -19,7 +19,14 @@ const SQLITE_FLAGS: &str = "-USQLITE_ENABLE_RTREE -USQLITE_ENABLE_SESSION -USQLI
 const CLANGS: [&str; 9] =
     ["clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16", "clang-15"];
 const ARCHIVERS: [&str; 9] = [
-    "llvm-ar", "llvm-ar-22", "llvm-ar-21", "llvm-ar-20", "llvm-ar-19", "llvm-ar-18", "llvm-ar-17", "llvm-ar-16",
+    "llvm-ar",
+    "llvm-ar-22",
+    "llvm-ar-21",
+    "llvm-ar-20",
+    "llvm-ar-19",
+    "llvm-ar-18",
+    "llvm-ar-17",
+    "llvm-ar-16",
     "llvm-ar-15",
 ];
 
@@ -35,13 +42,22 @@ pub fn archiver() -> Option<PathBuf> {
 
 /// Builds the client crate and returns its wasm file, as cargo left it.
 pub fn build_client() -> Result<PathBuf> {
+    clang().context("no clang found: `cargo xtask setup` installs it")?;
+    archiver().context("no llvm-ar found: `cargo xtask setup` installs it")?;
     let mut cargo = wasm_build("ebbtide-wasm-client", "client");
-    let clang = clang().context("no clang found: `cargo xtask setup` installs it")?;
-    let archiver = archiver().context("no llvm-ar found: `cargo xtask setup` installs it")?;
-    cargo.env("CC_wasm32_unknown_unknown", clang).env("AR_wasm32_unknown_unknown", archiver);
-    cargo.env("SQLITE_WASM_RS_FLAGS", SQLITE_FLAGS);
+    set_wasm_tools(&mut cargo);
     process::run(&mut cargo)?;
     Ok(paths::target().join(WASM_TARGET).join("client/ebbtide_wasm_client.wasm"))
+}
+
+/// Makes every cargo call on the client's crate use the same C tools and flags, so that SQLite is compiled once.
+pub fn set_wasm_tools(command: &mut Command) {
+    for (variable, tool) in [("CC_wasm32_unknown_unknown", clang()), ("AR_wasm32_unknown_unknown", archiver())] {
+        if let Some(tool) = tool {
+            command.env(variable, tool);
+        }
+    }
+    command.env("SQLITE_WASM_RS_FLAGS", SQLITE_FLAGS);
 }
 
 /// Builds the Worker crate with a standard library that unwinds, and returns its wasm file.

@@ -22,7 +22,7 @@ usage: cargo xtask <command>
 
   demo [--port N]          install what is missing, build, run the demo in local workerd
   test [--suite NAME]      install what is missing, build, run every suite (or one)
-  setup [--browsers]       install what is missing; --browsers adds Chromium and Firefox
+  setup [--browsers]       install what is missing; --browsers adds Chromium
   build [client|worker|npm|demo]   build everything, or one part
   soak                     the suites' full counts: hours rather than minutes
   bench [-- args]          the measurements of bench/

@@ -7,8 +7,9 @@ pub mod node;
 pub mod npm;
 mod rust;
 
-use crate::cargo;
+use crate::{cargo, process};
 use anyhow::{Result, bail};
+use std::path::PathBuf;
 
 /// Everything that the arguments ask for: by default what a build needs.
 pub fn run(arguments: &[&str]) -> Result<()> {
@@ -19,6 +20,11 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     }?;
     println!("set-up: nothing is missing");
     Ok(())
+}
+
+/// What the native Rust suites need.
+pub fn for_rust() -> Result<()> {
+    rust::ensure()
 }
 
 /// What a build of all parts needs: wasm target, C compiler for wasm, Node and the npm packages.
@@ -41,29 +47,14 @@ pub fn for_scripts() -> Result<()> {
 /// What the suites and measurements in browsers need, on top of a build.
 pub fn for_browsers() -> Result<()> {
     for_build()?;
-    apt::ensure(&[
-        apt::Tool { name: "Chromium", package: "chromium", present: || chromium().is_some() },
-    ])
-}
-
-/// Firefox, for the suites that name it.
-pub fn for_firefox() -> Result<()> {
-    apt::ensure(&[apt::Tool { name: "Firefox", package: "firefox-esr", present: || firefox().is_some() }])
+    apt::ensure(&[apt::Tool { name: "Chromium", package: "chromium", present: || chromium().is_some() }])
 }
 
 /// The browser that the suites drive: `EBBTIDE_CHROMIUM` where set, else the first one installed.
-pub fn chromium() -> Option<std::path::PathBuf> {
-    chosen("EBBTIDE_CHROMIUM", &["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"])
-}
-
-/// The Firefox that the suites drive: `EBBTIDE_FIREFOX` where set, else the first one installed.
-pub fn firefox() -> Option<std::path::PathBuf> {
-    chosen("EBBTIDE_FIREFOX", &["firefox-esr", "firefox"])
-}
-
-fn chosen(variable: &str, names: &[&str]) -> Option<std::path::PathBuf> {
-    match std::env::var_os(variable) {
+pub fn chromium() -> Option<PathBuf> {
+    const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+    match std::env::var_os("EBBTIDE_CHROMIUM") {
         Some(path) => Some(path.into()),
-        None => names.iter().find_map(|name| crate::process::find(name)),
+        None => NAMES.iter().find_map(|name| process::find(name)),
     }
 }

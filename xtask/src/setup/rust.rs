@@ -1,31 +1,39 @@
-//! The Rust parts that builds of wasm need: the target's standard library and the sources to build another one.
+//! The Rust parts beyond the compiler: rustfmt, clippy, the wasm target, the sources to build another standard library.
 //! With rustup they are installed; without it the message says what a person can do. `setup/mod.rs` calls it.
 
 use crate::{cargo::WASM_TARGET, process};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 
-/// Installs the wasm target and the sources of the standard library, where they are missing.
+/// A part of the toolchain, the rustup arguments that add it, and the test whether it is there.
+struct Part {
+    name: &'static str,
+    add: [&'static str; 3],
+    present: fn() -> bool,
+}
+
+const PARTS: [Part; 4] = [
+    Part { name: "rustfmt", add: ["component", "add", "rustfmt"], present: || answers("rustfmt") },
+    Part { name: "clippy", add: ["component", "add", "clippy"], present: || answers("cargo-clippy") },
+    Part { name: "the wasm32 target", add: ["target", "add", WASM_TARGET], present: has_wasm_target },
+    Part { name: "the standard library's sources", add: ["component", "add", "rust-src"], present: has_sources },
+];
+
+/// Installs what is missing.
 pub fn ensure() -> Result<()> {
-    let target_missing = !target_libraries()?.is_dir();
-    let sources_missing = !sysroot()?.join("lib/rustlib/src/rust/library").is_dir();
-    if !target_missing && !sources_missing {
+    let missing: Vec<&Part> = PARTS.iter().filter(|part| !(part.present)()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
+    let names = missing.iter().map(|part| part.name).collect::<Vec<_>>().join(", ");
     if process::find("rustup").is_none() {
         bail!(
-            "the Rust installation lacks {}. Install Rust with rustup (https://rustup.rs), which fetches both by \
-             itself, or with Debian's rustc-web and rust-web-src packages.",
-            missing(target_missing, sources_missing)
+            "the Rust installation lacks {names}. Install Rust with rustup (https://rustup.rs), which fetches them by \
+             itself, or Debian's rustfmt, rust-clippy, rustc-web and rust-web-src packages of the same version."
         );
     }
-    if target_missing {
-        process::run(process::command("rustup").args(["target", "add", WASM_TARGET]))?;
-    }
-    if sources_missing {
-        process::run(process::command("rustup").args(["component", "add", "rust-src"]))?;
-    }
-    Ok(())
+    println!("set-up: {names} missing, installing");
+    missing.into_iter().try_for_each(|part| process::run(process::command("rustup").args(part.add)))
 }
 
 /// Whether something can link wasm: the linker that rustup ships, or the system's.
@@ -37,17 +45,18 @@ pub fn has_wasm_linker() -> bool {
     process::find("wasm-ld").is_some() || shipped().unwrap_or(false)
 }
 
-fn missing(target: bool, sources: bool) -> &'static str {
-    match (target, sources) {
-        (true, true) => "the wasm32-unknown-unknown target and the sources of the standard library",
-        (true, false) => "the wasm32-unknown-unknown target",
-        _ => "the sources of the standard library",
-    }
+/// rustup puts a proxy for every tool on the search path, so only starting it tells.
+fn answers(tool: &str) -> bool {
+    process::succeeds(process::command(tool).arg("--version"))
 }
 
-fn target_libraries() -> Result<PathBuf> {
+fn has_wasm_target() -> bool {
     let arguments = ["--print", "target-libdir", "--target", WASM_TARGET];
-    Ok(process::output(process::command("rustc").args(arguments))?.into())
+    process::output(process::command("rustc").args(arguments)).is_ok_and(|folder| PathBuf::from(folder).is_dir())
+}
+
+fn has_sources() -> bool {
+    sysroot().is_ok_and(|sysroot| sysroot.join("lib/rustlib/src/rust/library").is_dir())
 }
 
 fn sysroot() -> Result<PathBuf> {

@@ -1,3 +1,0 @@
-use anyhow::Result; use std::process::ExitCode;
-pub fn run(_: &[&str]) -> Result<ExitCode> { anyhow::bail!("not yet") }
-pub fn soak(_: &[&str]) -> Result<ExitCode> { anyhow::bail!("not yet") }
