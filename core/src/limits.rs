@@ -31,6 +31,12 @@ pub const SEAL_TRANSACTIONS: usize = 10_000;
 /// Sealed changesets that wait for their receipt; writes beyond stay in the open log, where they coalesce.
 pub const SEALED_IN_FLIGHT: usize = 4;
 
+/// How far beyond the due number a device may stage: more than any client keeps sealed, so that honest ones never meet it.
+pub const SEALED_AHEAD: usize = 256;
+
+/// Rows of one changeset: some transactions of the largest size.
+pub const CHANGESET_ROWS: usize = 4 * TRANSACTION_ROWS;
+
 /// Bytes of commits in one answer to a pull. A phone decodes and applies it in well under a second.
 pub const PAGE_BYTES: usize = 1024 * 1024;
 

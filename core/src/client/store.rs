@@ -153,6 +153,9 @@ pub trait ClientStore {
     /// For each row, in the order given, all its waiting changes in log order, with their place in the log.
     fn pending_changes(&mut self, rows: &[RowId]) -> Result<Vec<Vec<(LogId, LoggedChange)>>, Self::Error>;
 
+    /// Whether any server version is kept separately: where not, an own commit taken as sent leaves the visible rows as they are.
+    fn keeps_server_rows(&mut self) -> Result<bool, Self::Error>;
+
     /// Where the server's version of a row is.
     fn server_row(&mut self, row: &RowId) -> Result<ServerRow, Self::Error>;
 

@@ -1,3 +1,12 @@
-//! The space's half of a sync.
+//! The space's half of a sync: a session per connection, decisions in the space's one database.
+//! It knows no socket and no SQL; `worker` drives it per message, the simulator in virtual time.
 
+pub mod answer;
+pub mod decide;
+pub mod draft;
+pub mod session;
+pub mod staging;
 pub mod store;
+mod references;
+
+pub use session::{Identity, ServerOutput, ServerSession, SessionState};

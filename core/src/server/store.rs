@@ -55,8 +55,8 @@ pub struct Mark {
 /// The packed record that the server keeps per row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowMarks {
-    /// The commit that created this incarnation of the row.
-    pub created: Seq,
+    /// The write that created this incarnation of the row.
+    pub created: Mark,
     /// One per non-key column, in `Table::fields` order; `None` for a column at its default, which loses to any write.
     pub fields: Vec<Option<Mark>>,
     /// Set when the row is deleted; the other marks are then those it had.

@@ -1,0 +1,166 @@
+//! What a device is sent of the history: pages, parts, announcements, and the checks before it is sent anything.
+//! It knows credit and sizes, not merges; the session calls it for hellos, pulls, decisions and fan-out.
+
+use super::session::{ServerOutput, ServerSession, replies};
+use super::store::{Author, ServerStore};
+use crate::catalogue::Catalogue;
+use crate::commit::SealedCommit;
+use crate::error::{Refusal, RefusalCode};
+use crate::ids::{Cursor, DeviceSeq, Seq};
+use crate::limits;
+use crate::message::{Hello, ItemBody, Part, Range, RangeItem, ServerMessage};
+use alloc::{format, string::String, vec, vec::Vec};
+
+impl ServerSession {
+    /// What this connection should be sent after another one's commit: the commits themselves,
+    /// or only their announcement when the device has confirmed too little of what it was sent.
+    pub fn offer<S: ServerStore>(&mut self, store: &mut S) -> Result<Vec<ServerMessage>, S::Error> {
+        let head = store.head()?.seq;
+        if self.state.greeted.is_none() || !self.state.live || self.state.sent >= head {
+            return Ok(Vec::new());
+        }
+        if self.state.unconfirmed_bytes > limits::PUSH_WINDOW_BYTES as u64 {
+            self.state.live = false;
+            return Ok(vec![ServerMessage::Head { seq: head }]);
+        }
+        self.page(self.state.sent, limits::PAGE_BYTES, None, store)
+    }
+
+    /// One page of history above `after`. Own commits are preceded by their receipts, except the one just sent.
+    pub(super) fn page<S: ServerStore>(
+        &mut self,
+        after: Seq,
+        max_bytes: usize,
+        just_sent: Option<DeviceSeq>,
+        store: &mut S,
+    ) -> Result<Vec<ServerMessage>, S::Error> {
+        let max_bytes = max_bytes.clamp(1, limits::PAGE_BYTES);
+        let mut commits = store.commits(after, max_bytes, limits::PAGE_COMMITS)?;
+        let head = store.head()?.seq;
+        let mut messages = self.receipts_for(&commits, just_sent, store)?;
+        if let Some(large) = self.take_large(&mut commits) {
+            messages.extend(self.parts(after, large, store)?);
+            return Ok(messages);
+        }
+        let upto = commits.last().map_or(head, |commit| commit.seq);
+        self.sent(upto, head, commits.iter().map(|commit| commit.bytes.len()).sum());
+        let chain = store.chain_at(upto)?.unwrap_or_default().truncated();
+        let items = commits.into_iter().map(|commit| self.item(commit)).collect();
+        messages.push(ServerMessage::Range(Range { from: after, upto, chain, items }));
+        Ok(messages)
+    }
+
+    fn sent(&mut self, upto: Seq, head: Seq, bytes: usize) {
+        self.state.sent = upto;
+        self.state.live = upto >= head;
+        self.state.unconfirmed_bytes += bytes as u64;
+    }
+
+    fn item(&self, commit: SealedCommit) -> RangeItem {
+        let body = match self.is_own(&commit) {
+            true if commit.as_sent => ItemBody::OwnAsSent(commit.device_seq),
+            true => ItemBody::OwnMerged(commit.device_seq, commit.bytes),
+            false => ItemBody::Foreign(commit.bytes),
+        };
+        RangeItem { seq: commit.seq, body }
+    }
+
+    fn is_own(&self, commit: &SealedCommit) -> bool {
+        self.state.greeted.is_some_and(|greeted| greeted.author == commit.author)
+    }
+
+    fn receipts_for<S: ServerStore>(
+        &self,
+        commits: &[SealedCommit],
+        just_sent: Option<DeviceSeq>,
+        store: &mut S,
+    ) -> Result<Vec<ServerMessage>, S::Error> {
+        let mut receipts = Vec::new();
+        for commit in commits.iter().filter(|commit| self.is_own(commit)) {
+            if just_sent != Some(commit.device_seq) {
+                let decided = store.decided(commit.author, commit.device_seq)?;
+                receipts.extend(decided.map(|decided| ServerMessage::Receipt(decided.receipt)));
+            }
+        }
+        Ok(receipts)
+    }
+
+    /// A commit that is larger than a page goes alone, in parts.
+    fn parts<S: ServerStore>(&mut self, after: Seq, commit: SealedCommit, store: &mut S) -> Result<Vec<ServerMessage>, S::Error> {
+        let chain = store.chain_at(commit.seq)?.unwrap_or_default().truncated();
+        let own = self.is_own(&commit).then_some(commit.device_seq);
+        let head = store.head()?.seq;
+        self.sent(commit.seq, head, commit.bytes.len());
+        let count = commit.bytes.len().div_ceil(limits::PART_BYTES) as u32;
+        let part = |(index, bytes): (usize, &[u8])| {
+            let (index, bytes) = (index as u32, bytes.to_vec());
+            ServerMessage::Part(Part { from: after, seq: commit.seq, chain, own, index, count, bytes })
+        };
+        Ok(commit.bytes.chunks(limits::PART_BYTES).enumerate().map(part).collect())
+    }
+
+    /// The first commit, if it must travel in parts; otherwise cuts the page before the next that must.
+    fn take_large(&self, commits: &mut Vec<SealedCommit>) -> Option<SealedCommit> {
+        let travels = |commit: &SealedCommit| !(commit.as_sent && self.is_own(commit));
+        let large = |commit: &SealedCommit| travels(commit) && commit.bytes.len() > limits::PART_BYTES;
+        let position = commits.iter().position(large)?;
+        if position == 0 {
+            return Some(commits.swap_remove(0));
+        }
+        commits.truncate(position);
+        None
+    }
+
+    /// The device has applied everything up to `seq`: it has credit again.
+    pub(super) fn confirmed<S: ServerStore>(&mut self, seq: Seq, store: &mut S) -> Result<Vec<ServerOutput>, S::Error> {
+        if seq >= self.state.sent {
+            self.state.unconfirmed_bytes = 0;
+        }
+        Ok(replies(self.offer(store)?))
+    }
+}
+
+/// Whether a cursor is of this space's history.
+pub(super) fn check_cursor<S: ServerStore>(cursor: &Cursor, store: &mut S) -> Result<Result<(), Refusal>, S::Error> {
+    let detail = match store.chain_at(cursor.seq)? {
+        _ if cursor.seq == Seq(0) => return Ok(Ok(())),
+        Some(chain) if chain.truncated() == cursor.chain => return Ok(Ok(())),
+        Some(_) => "the space has another history at the device's cursor",
+        None => "the device's cursor is not in the space's history",
+    };
+    Ok(Err(refusal(RefusalCode::UnknownHistory, None, detail)))
+}
+
+/// Whether device and space remember the same of this device's changesets.
+pub(super) fn check_history<S: ServerStore>(
+    hello: &Hello,
+    author: &Author,
+    store: &mut S,
+) -> Result<Result<(), Refusal>, S::Error> {
+    if author.expected > hello.next_device_seq {
+        let detail = "the space knows changesets that this device never sealed";
+        return Ok(Err(refusal(RefusalCode::UnknownHistory, Some(author.expected), detail)));
+    }
+    if let Some((device_seq, hash)) = hello.last_decided {
+        let known = store.decided(author.id, device_seq)?;
+        if known.is_none_or(|decided| decided.hash != hash) {
+            let detail = "the space does not know the device's last decided changeset";
+            return Ok(Err(refusal(RefusalCode::UnknownHistory, Some(device_seq), detail)));
+        }
+    }
+    check_cursor(&hello.cursor, store)
+}
+
+/// Whether both sides have the same schema.
+pub(super) fn check_schema(hello: &Hello, catalogue: &Catalogue) -> Result<(), Refusal> {
+    if hello.schema == catalogue.version && hello.schema_hash == catalogue.hash {
+        return Ok(());
+    }
+    let detail = format!("device at schema version {}, space at {}", hello.schema.0, catalogue.version.0);
+    Err(Refusal { code: RefusalCode::SchemaMismatch, device_seq: None, detail })
+}
+
+/// A refusal in words.
+pub(super) fn refusal(code: RefusalCode, device_seq: Option<DeviceSeq>, detail: &str) -> Refusal {
+    Refusal { code, device_seq, detail: String::from(detail) }
+}

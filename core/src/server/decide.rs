@@ -1,0 +1,307 @@
+//! Decides a changeset: each transaction merged, checked and written as a whole, or refused as a whole.
+//! It knows nothing of connections, receipts' transport or earlier retries; the session asks it once per number.
+//! Everything happens in the event's transaction, a savepoint per device transaction.
+
+use super::draft::{RowDraft, UnknownRow, Write};
+use super::references;
+use super::store::{RowWrite, ServerStore, Violation};
+use crate::catalogue::{Catalogue, Table};
+use crate::change::{Base, Changeset, Field, Mutation, RowId, Transaction};
+use crate::clock::Stamp;
+use crate::commit::{Conflict, Effect, Outcome, Reason, Rejection};
+use crate::ids::{AuthorId, Millis, Seq};
+use crate::limits::CLOCK_AHEAD_MS;
+use crate::merge::seen::Writer;
+use crate::value::Value;
+use alloc::{collections::BTreeMap, collections::BTreeSet, format, rc::Rc, string::String, vec::Vec};
+
+/// What a changeset came to.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// What rows became.
+    pub outcomes: Vec<Outcome>,
+    /// What was overwritten, or not taken, unseen.
+    pub conflicts: Vec<Conflict>,
+    /// What was refused.
+    pub rejected: Vec<Rejection>,
+    /// The stamps, as captured, of what was not refused.
+    pub accepted: Vec<Stamp>,
+    /// The newest stamp, after the shift.
+    pub stamp: Stamp,
+    /// How far the stamps were moved back.
+    pub clock_shift_ms: u64,
+    /// Whether the outcomes are exactly what was sent.
+    pub as_sent: bool,
+}
+
+/// Decides `changeset` as commit `seq`. What it accepts is written when this returns.
+pub fn decide<S: ServerStore>(
+    changeset: &Changeset,
+    author: AuthorId,
+    seq: Seq,
+    now: Millis,
+    store: &mut S,
+) -> Result<Verdict, S::Error> {
+    let newest = changeset.transactions.iter().map(|transaction| transaction.stamp).max().unwrap_or_default();
+    let clock_shift_ms = shift(newest, now);
+    let mut decider = Decider {
+        author,
+        seq,
+        changeset,
+        outcomes: Outcomes::new(store.catalogue()),
+        refused_rows: BTreeSet::new(),
+        verdict: Verdict { clock_shift_ms, as_sent: true, stamp: newest.shifted_back(clock_shift_ms), ..Verdict::default() },
+    };
+    for (index, transaction) in changeset.transactions.iter().enumerate() {
+        decider.transaction(index as u32, transaction, store)?;
+    }
+    let Decider { outcomes, mut verdict, .. } = decider;
+    verdict.outcomes = outcomes.list;
+    Ok(verdict)
+}
+
+/// A clock that runs more than the bound ahead is moved back to the server's time.
+fn shift(newest: Stamp, now: Millis) -> u64 {
+    let ahead = newest.millis().0.saturating_sub(now.0);
+    if ahead > CLOCK_AHEAD_MS { ahead } else { 0 }
+}
+
+struct Decider<'a> {
+    author: AuthorId,
+    seq: Seq,
+    changeset: &'a Changeset,
+    outcomes: Outcomes,
+    refused_rows: BTreeSet<RowId>,
+    verdict: Verdict,
+}
+
+impl Decider<'_> {
+    fn transaction<S: ServerStore>(&mut self, index: u32, transaction: &Transaction, store: &mut S) -> Result<(), S::Error> {
+        match self.merge(transaction, store)? {
+            Ok(drafts) => self.write(index, transaction, drafts, store),
+            Err(violation) => {
+                self.refuse(index, transaction, violation);
+                Ok(())
+            }
+        }
+    }
+
+    fn merge<S: ServerStore>(&self, transaction: &Transaction, store: &mut S) -> Result<Result<Drafts, Violation>, S::Error> {
+        let catalogue = store.catalogue();
+        if let Some(violation) = self.first_dependency(transaction, &catalogue) {
+            return Ok(Err(violation));
+        }
+        let rows: Vec<RowId> = transaction.changes.iter().map(|change| change.row.clone()).collect();
+        let mut drafts = Drafts::default();
+        drafts.load(store, &rows)?;
+        for change in &transaction.changes {
+            let write = self.write_of(transaction, change.base);
+            let Some(table) = catalogue.table(change.row.table) else {
+                return Ok(Err(unknown_table()));
+            };
+            if drafts.apply(table, &change.row, &change.mutation, &write) == Err(UnknownRow) {
+                return Ok(Err(unknown_row(table, &change.row)));
+            }
+        }
+        let write = self.write_of(transaction, self.newest_base(transaction));
+        references::expand(&mut drafts, store, &write)?;
+        Ok(Ok(drafts))
+    }
+
+    fn first_dependency(&self, transaction: &Transaction, catalogue: &Catalogue) -> Option<Violation> {
+        let change = transaction.changes.iter().find(|change| self.refused_rows.contains(&change.row))?;
+        catalogue.table(change.row.table).map(|table| unknown_row(table, &change.row))
+    }
+
+    fn newest_base(&self, transaction: &Transaction) -> Base {
+        transaction.changes.iter().map(|change| change.base).max().unwrap_or_default()
+    }
+
+    fn write_of(&self, transaction: &Transaction, base: Base) -> Write {
+        Write {
+            writer: Writer { author: self.author, device_seq: self.changeset.device_seq, base },
+            stamp: transaction.stamp.shifted_back(self.verdict.clock_shift_ms),
+            seq: self.seq,
+        }
+    }
+
+    fn write<S: ServerStore>(
+        &mut self,
+        index: u32,
+        transaction: &Transaction,
+        drafts: Drafts,
+        store: &mut S,
+    ) -> Result<(), S::Error> {
+        let catalogue = store.catalogue();
+        let (writes, conflicts, as_sent) = drafts.into_writes(&catalogue);
+        match store.savepoint(|store| write_checked(store, &writes))? {
+            Ok(()) => self.accept(transaction, writes, conflicts, as_sent),
+            Err(Stop::Violation(violation)) => self.refuse(index, transaction, violation),
+            Err(Stop::Storage(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, transaction: &Transaction, writes: Vec<RowWrite>, conflicts: Vec<Conflict>, as_sent: bool) {
+        for write in writes {
+            self.outcomes.push(write.outcome);
+        }
+        self.verdict.as_sent &= as_sent;
+        self.verdict.conflicts.extend(conflicts);
+        self.verdict.accepted.push(transaction.stamp);
+    }
+
+    fn refuse(&mut self, index: u32, transaction: &Transaction, violation: Violation) {
+        let inserted = transaction.changes.iter().filter(|change| matches!(change.mutation, Mutation::Insert(_)));
+        self.refused_rows.extend(inserted.map(|change| change.row.clone()));
+        self.verdict.as_sent = false;
+        self.verdict.rejected.push(Rejection { index, reason: violation.reason, detail: violation.detail });
+    }
+}
+
+enum Stop<E> {
+    Violation(Violation),
+    Storage(E),
+}
+
+fn write_checked<S: ServerStore>(store: &mut S, writes: &[RowWrite]) -> Result<(), Stop<S::Error>> {
+    store.write(writes).map_err(Stop::Storage)?.map_err(Stop::Violation)?;
+    let present = writes.iter().filter(|write| write.outcome.effect != Effect::Delete);
+    let rows: Vec<RowId> = present.map(|write| write.outcome.row.clone()).collect();
+    match store.dangling(&rows).map_err(Stop::Storage)? {
+        Some(violation) => Err(Stop::Violation(violation)),
+        None => Ok(()),
+    }
+}
+
+fn unknown_table() -> Violation {
+    Violation { reason: Reason::Schema, detail: String::from("no such table in the space's schema") }
+}
+
+fn unknown_row(table: &Table, row: &RowId) -> Violation {
+    let detail = format!("{}: the row {:?} is not in the space; the transaction that inserted it was refused", table.name, row.key.0);
+    Violation { reason: Reason::Dependency, detail }
+}
+
+/// The rows of a transaction, each once.
+#[derive(Debug, Default)]
+pub struct Drafts {
+    index: BTreeMap<RowId, usize>,
+    list: Vec<RowDraft>,
+    deleted: Vec<(RowId, Vec<Value>)>,
+}
+
+impl Drafts {
+    /// Reads rows that are not here yet.
+    pub fn load<S: ServerStore>(&mut self, store: &mut S, rows: &[RowId]) -> Result<(), S::Error> {
+        let mut missing: Vec<RowId> = Vec::new();
+        for row in rows {
+            if !self.index.contains_key(row) {
+                self.index.insert(row.clone(), self.list.len() + missing.len());
+                missing.push(row.clone());
+            }
+        }
+        let states = store.load(&missing)?;
+        assert_eq!(states.len(), missing.len(), "a store answers every row it is asked for");
+        self.list.extend(missing.into_iter().zip(states).map(|(row, state)| RowDraft::new(row, state)));
+        Ok(())
+    }
+
+    /// The draft of a row that was loaded.
+    pub fn get_mut(&mut self, row: &RowId) -> Option<&mut RowDraft> {
+        self.index.get(row).and_then(|position| self.list.get_mut(*position))
+    }
+
+    fn apply(
+        &mut self,
+        table: &Table,
+        row: &RowId,
+        mutation: &Mutation,
+        write: &Write,
+    ) -> Result<(), UnknownRow> {
+        self.tracking_deletes(row, |draft| draft.apply(table, mutation, write))
+    }
+
+    /// Deletes a child that goes with its parent.
+    pub fn force_delete(&mut self, table: &Table, row: &RowId, write: &Write) {
+        let _: Result<(), UnknownRow> = self.tracking_deletes(row, |draft| {
+            draft.force_delete(table, write);
+            Ok(())
+        });
+    }
+
+    fn tracking_deletes(
+        &mut self,
+        row: &RowId,
+        body: impl FnOnce(&mut RowDraft) -> Result<(), UnknownRow>,
+    ) -> Result<(), UnknownRow> {
+        let draft = self.index.get(row).and_then(|position| self.list.get_mut(*position)).ok_or(UnknownRow)?;
+        body(draft)?;
+        if let Some(values) = draft.take_removed() {
+            self.deleted.push((row.clone(), values));
+        }
+        Ok(())
+    }
+
+    /// The rows that went in this transaction, with the values they had, in order.
+    pub fn deleted(&self) -> &[(RowId, Vec<Value>)] {
+        &self.deleted
+    }
+
+    fn into_writes(self, catalogue: &Catalogue) -> (Vec<RowWrite>, Vec<Conflict>, bool) {
+        let (mut writes, mut conflicts, mut as_sent) = (Vec::new(), Vec::new(), true);
+        for mut draft in self.list {
+            as_sent &= draft.as_sent;
+            conflicts.append(&mut draft.conflicts);
+            if let Some(table) = catalogue.table(draft.row().table) {
+                writes.extend(draft.into_write(table));
+            }
+        }
+        (writes, conflicts, as_sent)
+    }
+}
+
+/// The outcomes of a commit: each row once, later transactions folded into earlier ones.
+struct Outcomes {
+    catalogue: Rc<Catalogue>,
+    index: BTreeMap<RowId, usize>,
+    list: Vec<Outcome>,
+}
+
+impl Outcomes {
+    fn new(catalogue: Rc<Catalogue>) -> Self {
+        Self { catalogue, index: BTreeMap::new(), list: Vec::new() }
+    }
+
+    fn push(&mut self, outcome: Outcome) {
+        let Some(position) = self.index.get(&outcome.row).copied() else {
+            self.index.insert(outcome.row.clone(), self.list.len());
+            self.list.push(outcome);
+            return;
+        };
+        let table = self.catalogue.table(outcome.row.table);
+        fold(table, &mut self.list[position].effect, outcome.effect);
+    }
+}
+
+fn fold(table: Option<&Table>, earlier: &mut Effect, later: Effect) {
+    match (earlier, later) {
+        (Effect::Set(fields), Effect::Set(more)) => more.into_iter().for_each(|field| set_field(fields, field)),
+        (Effect::Put(values), Effect::Set(more)) => {
+            for Field { column, value } in more {
+                let position = table.and_then(|table| table.field_position(column));
+                if let Some(slot) = position.and_then(|position| values.get_mut(position)) {
+                    *slot = value;
+                }
+            }
+        }
+        (slot, later) => *slot = later,
+    }
+}
+
+fn set_field(fields: &mut Vec<Field>, field: Field) {
+    match fields.binary_search_by_key(&field.column, |f| f.column) {
+        Ok(position) => fields[position] = field,
+        Err(position) => fields.insert(position, field),
+    }
+}

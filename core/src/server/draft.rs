@@ -1,0 +1,265 @@
+//! One row on its way through a transaction: what the server has, and what the changes make of it.
+//! It applies the field strategies and the delete rule, and knows neither other rows nor storage.
+//! `decide` holds one draft per row of the transaction.
+
+use super::store::{Mark, RowMarks, RowState, RowWrite};
+use crate::catalogue::Table;
+use crate::change::{Field, Mutation, RowId};
+use crate::clock::Stamp;
+use crate::commit::{Conflict, Effect, Outcome, Side};
+use crate::ids::{AuthorId, ColumnId, Seq};
+use crate::merge::lww::{self, Decision};
+use crate::merge::seen::Writer;
+use crate::value::Value;
+use alloc::{collections::BTreeSet, vec, vec::Vec};
+
+/// Who writes, and under which commit.
+#[derive(Debug, Clone, Copy)]
+pub struct Write {
+    /// The author, its changeset, and what it had seen.
+    pub writer: Writer,
+    /// Its clock reading, after the shift.
+    pub stamp: Stamp,
+    /// The commit in the making.
+    pub seq: Seq,
+}
+
+impl Write {
+    /// The mark that this write leaves. `as_sent` is false for what the server made of a write by itself.
+    pub fn mark(&self, as_sent: bool) -> Mark {
+        Mark {
+            seq: self.seq,
+            stamp: self.stamp,
+            author: self.writer.author,
+            device_seq: self.writer.device_seq,
+            as_sent,
+        }
+    }
+}
+
+/// A change to a row that the space has never seen: its insert was refused, so it is refused too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownRow;
+
+/// The draft of one row.
+#[derive(Debug, Clone)]
+pub struct RowDraft {
+    row: RowId,
+    was_present: bool,
+    recreated: bool,
+    values: Option<Vec<Value>>,
+    marks: Option<RowMarks>,
+    removed: Option<Vec<Value>>,
+    written: BTreeSet<ColumnId>,
+    /// Whether everything asked of this row was taken exactly as sent.
+    pub as_sent: bool,
+    /// What was overwritten, or not taken, unseen.
+    pub conflicts: Vec<Conflict>,
+}
+
+impl RowDraft {
+    /// Starts from what the server has.
+    pub fn new(row: RowId, state: RowState) -> Self {
+        Self {
+            row,
+            was_present: state.values.is_some(),
+            recreated: false,
+            values: state.values,
+            marks: state.marks,
+            removed: None,
+            written: BTreeSet::new(),
+            as_sent: true,
+            conflicts: Vec::new(),
+        }
+    }
+
+    /// The row's identity.
+    pub fn row(&self) -> &RowId {
+        &self.row
+    }
+
+    /// The non-key values as they stand in the draft.
+    pub fn values(&self) -> Option<&[Value]> {
+        self.values.as_deref()
+    }
+
+    /// The values that the row had when it last went, given once.
+    pub fn take_removed(&mut self) -> Option<Vec<Value>> {
+        self.removed.take()
+    }
+
+    /// Applies one change of the device.
+    pub fn apply(&mut self, table: &Table, mutation: &Mutation, write: &Write) -> Result<(), UnknownRow> {
+        match mutation {
+            Mutation::Insert(values) => self.insert(table, values, write),
+            Mutation::Update(fields) => return self.update(table, fields, write),
+            Mutation::Delete => return self.delete(table, write),
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, table: &Table, values: &[Value], write: &Write) {
+        match self.values.is_some() {
+            true => self.merge_insert(table, values, write),
+            false => self.create(table, values, write),
+        }
+    }
+
+    fn create(&mut self, table: &Table, values: &[Value], write: &Write) {
+        let mark = write.mark(true);
+        let fields = table.fields().zip(values).map(|((_, column), value)| (column.default.as_ref() != Some(value)).then_some(mark));
+        self.marks = Some(RowMarks { created: mark, fields: fields.collect(), deleted: None });
+        self.values = Some(values.to_vec());
+        self.recreated = true;
+    }
+
+    /// Two devices inserted one natural key: field by field, and a column left at its default says nothing.
+    fn merge_insert(&mut self, table: &Table, values: &[Value], write: &Write) {
+        for (position, ((column, declared), value)) in table.fields().zip(values).enumerate() {
+            let silent = declared.default.as_ref() == Some(value);
+            if silent && self.value_at(position) == Some(value) {
+                continue;
+            }
+            match silent {
+                true => self.as_sent = false,
+                false => self.write_field(position, column, value, write),
+            }
+        }
+    }
+
+    fn update(&mut self, table: &Table, fields: &[Field], write: &Write) -> Result<(), UnknownRow> {
+        let marks = self.marks.as_ref().ok_or(UnknownRow)?;
+        if self.values.is_none() || !write.writer.had_seen(&marks.created) {
+            self.record_edits_of_a_deleted_row(fields);
+            return Ok(());
+        }
+        for field in fields {
+            if let Some(position) = table.field_position(field.column) {
+                self.write_field(position, field.column, &field.value, write);
+            }
+        }
+        Ok(())
+    }
+
+    fn record_edits_of_a_deleted_row(&mut self, fields: &[Field]) {
+        self.as_sent = false;
+        let author = self.last_author();
+        for field in fields {
+            self.record(Some(field.column), Side::Incumbent, field.value.clone(), author);
+        }
+    }
+
+    fn write_field(&mut self, position: usize, column: ColumnId, value: &Value, write: &Write) {
+        let incumbent = self.mark_at(position).copied();
+        let decision = lww::decide(incumbent.as_ref(), &write.writer, write.stamp);
+        let author = incumbent.map(|mark| mark.author).unwrap_or_default();
+        if decision == Decision::Leave {
+            self.as_sent = false;
+            self.record(Some(column), Side::Incumbent, value.clone(), author);
+            return;
+        }
+        if decision == Decision::Overwrite {
+            let lost = self.value_at(position).cloned().unwrap_or_default();
+            self.record(Some(column), Side::Challenger, lost, author);
+        }
+        self.put_field(position, column, value.clone(), write.mark(true));
+    }
+
+    /// Writes a field without asking a strategy: what a foreign key's action does to a child.
+    pub fn force_field(&mut self, position: usize, column: ColumnId, value: Value, write: &Write) {
+        self.as_sent = false;
+        self.put_field(position, column, value, write.mark(false));
+    }
+
+    fn put_field(&mut self, position: usize, column: ColumnId, value: Value, mark: Mark) {
+        if let Some(slot) = self.values.as_mut().and_then(|values| values.get_mut(position)) {
+            *slot = value;
+            self.written.insert(column);
+        }
+        if let Some(slot) = self.marks.as_mut().and_then(|marks| marks.fields.get_mut(position)) {
+            *slot = Some(mark);
+        }
+    }
+
+    fn delete(&mut self, table: &Table, write: &Write) -> Result<(), UnknownRow> {
+        let marks = self.marks.as_ref().ok_or(UnknownRow)?;
+        if self.values.is_none() {
+            return Ok(());
+        }
+        if !write.writer.had_seen(&marks.created) {
+            self.as_sent = false;
+            self.record(None, Side::Incumbent, Value::Null, self.last_author());
+            return Ok(());
+        }
+        self.record_unseen_edits(table, write);
+        self.remove(write.mark(true));
+        Ok(())
+    }
+
+    /// Deletes without asking what the writer had seen: a child that goes with its parent.
+    pub fn force_delete(&mut self, table: &Table, write: &Write) {
+        self.as_sent = false;
+        self.record_unseen_edits(table, write);
+        self.remove(write.mark(false));
+    }
+
+    fn remove(&mut self, mark: Mark) {
+        self.removed = self.values.take();
+        self.written.clear();
+        if let Some(marks) = self.marks.as_mut() {
+            marks.deleted = Some(mark);
+        }
+    }
+
+    fn record_unseen_edits(&mut self, table: &Table, write: &Write) {
+        let (Some(values), Some(marks)) = (&self.values, &self.marks) else { return };
+        let unseen = |mark: &Mark| !write.writer.had_seen(mark);
+        for (((column, _), mark), value) in table.fields().zip(&marks.fields).zip(values) {
+            if let Some(mark) = mark.as_ref().filter(|mark| unseen(mark)) {
+                let (row, lost) = (self.row.clone(), value.clone());
+                let column = Some(column);
+                self.conflicts.push(Conflict { row, column, kept: Side::Challenger, lost, incumbent: mark.author });
+            }
+        }
+    }
+
+    fn last_author(&self) -> AuthorId {
+        self.marks.as_ref().map(|marks| marks.deleted.unwrap_or(marks.created).author).unwrap_or_default()
+    }
+
+    fn record(&mut self, column: Option<ColumnId>, kept: Side, lost: Value, incumbent: AuthorId) {
+        self.conflicts.push(Conflict { row: self.row.clone(), column, kept, lost, incumbent });
+    }
+
+    fn value_at(&self, position: usize) -> Option<&Value> {
+        self.values.as_ref()?.get(position)
+    }
+
+    fn mark_at(&self, position: usize) -> Option<&Mark> {
+        self.marks.as_ref()?.fields.get(position)?.as_ref()
+    }
+
+    /// What is to be written, if the row became something else than it was.
+    pub fn into_write(self, table: &Table) -> Option<RowWrite> {
+        let effect = match (self.was_present, self.values) {
+            (true, None) => Effect::Delete,
+            (false, None) => return None,
+            (false, Some(values)) => Effect::Put(values),
+            (true, Some(values)) if self.recreated => Effect::Put(values),
+            (true, Some(_)) if self.written.is_empty() => return None,
+            (true, Some(values)) => Effect::Set(touched(table, values, &self.written)),
+        };
+        let marks = self.marks?;
+        Some(RowWrite { outcome: Outcome { row: self.row, effect }, marks })
+    }
+}
+
+fn touched(table: &Table, values: Vec<Value>, written: &BTreeSet<ColumnId>) -> Vec<Field> {
+    let mut fields = vec![];
+    for ((column, _), value) in table.fields().zip(values) {
+        if written.contains(&column) {
+            fields.push(Field { column, value });
+        }
+    }
+    fields
+}

@@ -1,0 +1,76 @@
+//! What a deleted row does to the rows that refer to it: foreign-key actions as explicit effects.
+//! SQLite's own cascade would delete rows that no commit names, so the engine expands it before it writes.
+//! Called by `decide` between the device's changes and the write.
+
+use super::decide::Drafts;
+use super::draft::Write;
+use super::store::ServerStore;
+use crate::catalogue::{Reference, ReferenceAction, Table};
+use crate::change::RowId;
+use crate::ids::ColumnId;
+use crate::value::Value;
+use alloc::vec::Vec;
+
+/// Follows every deleted row to its children until nothing more changes.
+pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write) -> Result<(), S::Error> {
+    let catalogue = store.catalogue();
+    let mut done = 0;
+    loop {
+        let deleted = drafts.deleted();
+        let Some((parent, values)) = deleted.get(done).cloned() else { return Ok(()) };
+        done += 1;
+        let Some(table) = catalogue.table(parent.table) else { continue };
+        for (child, reference) in catalogue.children_of(parent.table) {
+            let wanted = parent_values(table, &parent, &values, reference);
+            let children = store.children(child, reference, &wanted)?;
+            drafts.load(store, &children)?;
+            for row in children {
+                act(drafts, &catalogue.tables[usize::from(child.0)], &row, reference, &wanted, write);
+            }
+        }
+    }
+}
+
+fn act(drafts: &mut Drafts, table: &Table, row: &RowId, reference: &Reference, parent: &[Value], write: &Write) {
+    let Some(draft) = drafts.get_mut(row) else { return };
+    let Some(values) = draft.values() else { return };
+    if column_values(table, row, values, &reference.columns) != parent {
+        return;
+    }
+    match reference.on_delete {
+        ReferenceAction::SetNull => set(drafts, table, row, reference, |_| Value::Null, write),
+        ReferenceAction::SetDefault => {
+            let default = |column: ColumnId| table.columns[usize::from(column.0)].default.clone().unwrap_or_default();
+            set(drafts, table, row, reference, default, write);
+        }
+        ReferenceAction::Cascade | ReferenceAction::Refuse => drafts.force_delete(table, row, write),
+    }
+}
+
+fn set(
+    drafts: &mut Drafts,
+    table: &Table,
+    row: &RowId,
+    reference: &Reference,
+    value: impl Fn(ColumnId) -> Value,
+    write: &Write,
+) {
+    let Some(draft) = drafts.get_mut(row) else { return };
+    for column in &reference.columns {
+        if let Some(position) = table.field_position(*column) {
+            draft.force_field(position, *column, value(*column), write);
+        }
+    }
+}
+
+fn parent_values(table: &Table, row: &RowId, values: &[Value], reference: &Reference) -> Vec<Value> {
+    column_values(table, row, values, &reference.parent_columns)
+}
+
+fn column_values(table: &Table, row: &RowId, values: &[Value], columns: &[ColumnId]) -> Vec<Value> {
+    let value = |column: &ColumnId| match table.key.iter().position(|key| key == column) {
+        Some(position) => row.key.0.get(position).cloned(),
+        None => table.field_position(*column).and_then(|position| values.get(position).cloned()),
+    };
+    columns.iter().map(|column| value(column).unwrap_or_default()).collect()
+}

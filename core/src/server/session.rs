@@ -1,0 +1,445 @@
+//! One device's conversation with a space: hello, staging, decisions, pulls.
+//! Its memory fits a socket attachment, so it can be rebuilt at any message; everything else is in the store.
+//! The adapter runs `handle` inside one transaction of the object and executes the outputs after it.
+
+use super::answer;
+use super::decide::{self, Verdict};
+use super::staging;
+use super::store::{Author, NewCommit, ServerStore};
+use crate::change::Changeset;
+use crate::codec::Codec;
+use crate::commit::{Commit, Decided, Reason, Receipt, Rejection, SealedCommit};
+use crate::error::{Refusal, RefusalCode};
+use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, View};
+use crate::limits;
+use crate::message::{ClientMessage, Hello, ServerMessage, Submit, Welcome};
+use alloc::{format, string::String, vec, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// Protocol versions that this server speaks.
+pub const VERSIONS: core::ops::RangeInclusive<u8> = 1..=1;
+
+/// Who holds the connection, as authentication found it. Transport and token format are the adapter's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The user's id.
+    pub user: String,
+    /// Whether the user may write to this space.
+    pub may_write: bool,
+    /// When the token expires; the adapter checks it before every message and push.
+    pub expires_at: Millis,
+}
+
+/// Everything a session remembers between messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionState {
+    /// Who.
+    pub identity: Identity,
+    /// Set by the hello.
+    pub greeted: Option<Greeted>,
+    /// Commits up to here were sent on this connection.
+    pub sent: Seq,
+    /// Bytes sent since the device last confirmed its cursor.
+    pub unconfirmed_bytes: u64,
+    /// Whether the device has been sent everything up to some recent head, so that commits are pushed to it.
+    pub live: bool,
+}
+
+/// The device behind a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeted {
+    /// Its short name.
+    pub author: AuthorId,
+    /// Its incarnation.
+    pub incarnation: Incarnation,
+    /// Receipts up to this number are applied there.
+    pub applied_receipt: DeviceSeq,
+}
+
+/// What the adapter does after the transaction has committed, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum ServerOutput {
+    /// Send this to the device.
+    Reply(ServerMessage),
+    /// There is a new commit: offer it to the other connections, wake the outbox.
+    Committed {
+        /// Which.
+        seq: Seq,
+    },
+}
+
+/// The server's half of one connection.
+#[derive(Debug, Clone)]
+pub struct ServerSession {
+    pub(super) state: SessionState,
+}
+
+impl ServerSession {
+    /// A connection that was just authenticated.
+    pub fn new(identity: Identity) -> Self {
+        Self::resume(SessionState { identity, greeted: None, sent: Seq(0), unconfirmed_bytes: 0, live: false })
+    }
+
+    /// A connection that was remembered.
+    pub fn resume(state: SessionState) -> Self {
+        Self { state }
+    }
+
+    /// What to remember.
+    pub fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// Handles one message.
+    pub fn handle<S: ServerStore, C: Codec>(
+        &mut self,
+        message: ClientMessage,
+        now: Millis,
+        store: &mut S,
+        codec: &C,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
+        if let ClientMessage::Hello(hello) = message {
+            return Ok(replies(self.hello(&hello, now, store)?));
+        }
+        let Some(greeted) = self.state.greeted else {
+            return Ok(refuse(RefusalCode::Malformed, None, "a hello comes first"));
+        };
+        let Some(mut author) = store.author(greeted.incarnation)?.filter(|author| !author.retired) else {
+            return Ok(refuse(RefusalCode::Retired, None, "this device was replaced by a later one"));
+        };
+        match message {
+            ClientMessage::Hello(_) => Ok(Vec::new()),
+            ClientMessage::Submit(submit) => self.submit(submit, &mut author, now, store, codec),
+            ClientMessage::Stage(chunk) => self.stage(chunk, &mut author, now, store, codec),
+            ClientMessage::Resume { device_seq, hash } => staging::resume(&author, device_seq, hash, store),
+            ClientMessage::Prepare { device_seq, hash } => staging::prepare(&author, device_seq, hash, store, codec),
+            ClientMessage::Commit { device_seq, hash, applied_receipt } => {
+                self.confirm_receipts(applied_receipt, &mut author, store)?;
+                self.commit_staged(device_seq, hash, &mut author, now, store, codec)
+            }
+            ClientMessage::Void { device_seq } => self.void(device_seq, &mut author, store),
+            ClientMessage::Pull { cursor, max_bytes } => {
+                let history = answer::check_cursor(&cursor, store)?;
+                match history {
+                    Ok(()) => Ok(replies(self.page(cursor.seq, max_bytes as usize, None, store)?)),
+                    Err(refusal) => Ok(replies(vec![ServerMessage::Refused(refusal)])),
+                }
+            }
+            ClientMessage::Applied { seq, applied_receipt } => {
+                self.confirm_receipts(applied_receipt, &mut author, store)?;
+                self.confirmed(seq, store)
+            }
+        }
+    }
+
+    fn hello<S: ServerStore>(&mut self, hello: &Hello, now: Millis, store: &mut S) -> Result<Vec<ServerMessage>, S::Error> {
+        self.state.greeted = None;
+        let Some(version) = common_version(hello) else {
+            let detail = format!("this server speaks {VERSIONS:?}, the device {}..={}", hello.min_version, hello.max_version);
+            return Ok(vec![refusal(RefusalCode::UnsupportedVersion, None, detail)]);
+        };
+        if let Err(refusal) = answer::check_schema(hello, &store.catalogue()) {
+            return Ok(vec![ServerMessage::Refused(refusal)]);
+        }
+        let mut author = match self.recognise(hello, now, store)? {
+            Ok(author) => author,
+            Err(refusal) => return Ok(vec![ServerMessage::Refused(refusal)]),
+        };
+        if let Err(refusal) = answer::check_history(hello, &author, store)? {
+            return Ok(vec![ServerMessage::Refused(refusal)]);
+        }
+        self.greet(&author, hello);
+        self.confirm_receipts(hello.applied_receipt, &mut author, store)?;
+        let welcome = self.welcome(version, hello.features, &author, now, store)?;
+        let mut messages = vec![ServerMessage::Welcome(welcome)];
+        messages.extend(self.page(hello.cursor.seq, limits::PAGE_BYTES, None, store)?);
+        Ok(messages)
+    }
+
+    fn recognise<S: ServerStore>(
+        &self,
+        hello: &Hello,
+        now: Millis,
+        store: &mut S,
+    ) -> Result<Result<Author, Refusal>, S::Error> {
+        let user = &self.state.identity.user;
+        let author = match store.author(hello.incarnation)? {
+            Some(author) if author.user != *user => {
+                return Ok(Err(answer::refusal(RefusalCode::ForeignDevice, None, "this device belongs to another user")));
+            }
+            Some(author) if author.retired => {
+                return Ok(Err(answer::refusal(RefusalCode::Retired, None, "this device was replaced by a later one")));
+            }
+            Some(author) => author,
+            None => store.register(hello.incarnation, user, now)?,
+        };
+        if let Some(mut previous) = self.previous(hello, store)? {
+            previous.retired = true;
+            store.save_author(&previous)?;
+        }
+        Ok(Ok(author))
+    }
+
+    /// The incarnation that this hello retires: only one of the same user, and never itself.
+    fn previous<S: ServerStore>(&self, hello: &Hello, store: &mut S) -> Result<Option<Author>, S::Error> {
+        let Some(previous) = hello.previous.filter(|previous| *previous != hello.incarnation) else { return Ok(None) };
+        let author = store.author(previous)?;
+        Ok(author.filter(|author| author.user == self.state.identity.user && !author.retired))
+    }
+
+    fn greet(&mut self, author: &Author, hello: &Hello) {
+        self.state.greeted =
+            Some(Greeted { author: author.id, incarnation: author.incarnation, applied_receipt: hello.applied_receipt });
+        self.state.sent = hello.cursor.seq;
+        self.state.unconfirmed_bytes = 0;
+        self.state.live = false;
+    }
+
+    fn welcome<S: ServerStore>(
+        &self,
+        version: u8,
+        features: u64,
+        author: &Author,
+        now: Millis,
+        store: &mut S,
+    ) -> Result<Welcome, S::Error> {
+        Ok(Welcome {
+            version,
+            features: features & FEATURES,
+            author: author.id,
+            head: store.head()?.seq,
+            expected: author.expected,
+            schema: store.catalogue().version,
+            view: View::default(),
+            now,
+        })
+    }
+
+    fn confirm_receipts<S: ServerStore>(
+        &mut self,
+        upto: DeviceSeq,
+        author: &mut Author,
+        store: &mut S,
+    ) -> Result<(), S::Error> {
+        let upto = upto.min(DeviceSeq(author.expected.0.saturating_sub(1)));
+        if upto > author.applied_receipt {
+            author.applied_receipt = upto;
+            store.forget_receipts(author.id, upto)?;
+            store.save_author(author)?;
+        }
+        if let Some(greeted) = self.state.greeted.as_mut() {
+            greeted.applied_receipt = greeted.applied_receipt.max(upto);
+        }
+        Ok(())
+    }
+
+    fn submit<S: ServerStore, C: Codec>(
+        &mut self,
+        submit: Submit,
+        author: &mut Author,
+        now: Millis,
+        store: &mut S,
+        codec: &C,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
+        self.confirm_receipts(submit.applied_receipt, author, store)?;
+        if submit.bytes.len() > limits::CHANGESET_BYTES {
+            return Ok(refuse(RefusalCode::TooLarge, Some(submit.device_seq), "larger than a changeset may be"));
+        }
+        let hash = codec.hash(&submit.bytes);
+        if let Some(known) = staging::known(author, submit.device_seq, hash, store)? {
+            return Ok(known);
+        }
+        self.decide(submit.device_seq, &submit.bytes, hash, author, now, store, codec)
+    }
+
+    fn stage<S: ServerStore, C: Codec>(
+        &mut self,
+        chunk: crate::message::Chunk,
+        author: &mut Author,
+        now: Millis,
+        store: &mut S,
+        codec: &C,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
+        use crate::message::Then;
+        let (device_seq, hash, then) = (chunk.device_seq, chunk.hash, chunk.then);
+        let complete = match staging::store_chunk(&chunk, author, now, store)? {
+            staging::Stored::Answered(outputs) => return Ok(outputs),
+            staging::Stored::Complete => true,
+            staging::Stored::Incomplete => false,
+        };
+        match then {
+            Then::Prepare if complete => staging::prepare(author, device_seq, hash, store, codec),
+            Then::Commit if complete => self.commit_staged(device_seq, hash, author, now, store, codec),
+            _ => staging::resume(author, device_seq, hash, store),
+        }
+    }
+
+    fn commit_staged<S: ServerStore, C: Codec>(
+        &mut self,
+        device_seq: DeviceSeq,
+        hash: Hash,
+        author: &mut Author,
+        now: Millis,
+        store: &mut S,
+        codec: &C,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
+        if let Some(known) = staging::known(author, device_seq, hash, store)? {
+            return Ok(known);
+        }
+        let prepared = staging::prepare(author, device_seq, hash, store, codec)?;
+        if !matches!(prepared.as_slice(), [ServerOutput::Reply(ServerMessage::Prepared { .. })]) {
+            return Ok(prepared);
+        }
+        let bytes = store.staged_bytes(author.id, device_seq)?;
+        self.decide(device_seq, &bytes, hash, author, now, store, codec)
+    }
+
+    /// Decides the number that is due. Both commit paths end here.
+    #[expect(clippy::too_many_arguments, reason = "the whole context of a decision, used once")]
+    fn decide<S: ServerStore, C: Codec>(
+        &mut self,
+        device_seq: DeviceSeq,
+        bytes: &[u8],
+        hash: Hash,
+        author: &mut Author,
+        now: Millis,
+        store: &mut S,
+        codec: &C,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
+        if device_seq != author.expected {
+            return Ok(replies(vec![ServerMessage::Expected { device_seq: author.expected }]));
+        }
+        let catalogue = store.catalogue();
+        let changeset = match staging::open(bytes, device_seq, &catalogue, codec) {
+            Ok(changeset) => changeset,
+            Err(refusal) => return Ok(replies(vec![ServerMessage::Refused(refusal)])),
+        };
+        let seq = store.head()?.seq.next();
+        let verdict = match self.state.identity.may_write {
+            true => decide::decide(&changeset, author.id, seq, now, store)?,
+            false => forbidden(&changeset),
+        };
+        let receipt = self.record(&changeset, hash, verdict, author, now, store, codec)?;
+        self.answer_decision(receipt, store)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the whole context of a decision, used once")]
+    fn record<S: ServerStore, C: Codec>(
+        &mut self,
+        changeset: &Changeset,
+        hash: Hash,
+        verdict: Verdict,
+        author: &mut Author,
+        now: Millis,
+        store: &mut S,
+        codec: &C,
+    ) -> Result<Receipt, S::Error> {
+        let head = store.head()?;
+        let visible = !verdict.outcomes.is_empty() || !verdict.conflicts.is_empty();
+        let seq = visible.then(|| head.seq.next());
+        let receipt = Receipt {
+            device_seq: changeset.device_seq,
+            seq,
+            decided_at: seq.unwrap_or(head.seq),
+            clock_shift_ms: verdict.clock_shift_ms,
+            as_sent: verdict.as_sent,
+            conflicts: verdict.conflicts.len() as u32,
+            rejected: verdict.rejected,
+        };
+        if let Some(seq) = seq {
+            let commit = Commit {
+                author: author.id,
+                device_seq: changeset.device_seq,
+                schema: changeset.schema,
+                stamp: verdict.stamp,
+                outcomes: verdict.outcomes,
+                conflicts: verdict.conflicts,
+            };
+            let bytes = codec.seal_commit(&commit, &store.catalogue());
+            let chain = codec.chain(head.chain, seq, &bytes);
+            let (device_seq, as_sent) = (commit.device_seq, receipt.as_sent);
+            let sealed = SealedCommit { seq, author: author.id, device_seq, as_sent, decided_at: now, bytes };
+            store.append(&NewCommit { sealed, chain, transactions: verdict.accepted })?;
+        }
+        self.settle(hash, &receipt, author, store)?;
+        Ok(receipt)
+    }
+
+    fn settle<S: ServerStore>(
+        &mut self,
+        hash: Hash,
+        receipt: &Receipt,
+        author: &mut Author,
+        store: &mut S,
+    ) -> Result<(), S::Error> {
+        store.put_decided(author.id, &Decided { hash, receipt: receipt.clone() })?;
+        author.expected = receipt.device_seq.next();
+        store.save_author(author)
+    }
+
+    /// The receipt, then the commits that the device has not been sent, its own among them.
+    fn answer_decision<S: ServerStore>(&mut self, receipt: Receipt, store: &mut S) -> Result<Vec<ServerOutput>, S::Error> {
+        let (device_seq, seq) = (receipt.device_seq, receipt.seq);
+        let mut messages = vec![ServerMessage::Receipt(receipt)];
+        messages.extend(self.page(self.state.sent, limits::PAGE_BYTES, Some(device_seq), store)?);
+        let mut outputs = replies(messages);
+        outputs.extend(seq.map(|seq| ServerOutput::Committed { seq }));
+        Ok(outputs)
+    }
+
+    fn void<S: ServerStore>(
+        &mut self,
+        device_seq: DeviceSeq,
+        author: &mut Author,
+        store: &mut S,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
+        if let Some(decided) = store.decided(author.id, device_seq)? {
+            return Ok(replies(vec![ServerMessage::Receipt(decided.receipt)]));
+        }
+        if device_seq != author.expected {
+            return Ok(replies(vec![ServerMessage::Expected { device_seq: author.expected }]));
+        }
+        store.drop_stage(author.id, device_seq)?;
+        let receipt = voided(device_seq, store.head()?.seq);
+        self.settle(Hash::default(), &receipt, author, store)?;
+        Ok(replies(vec![ServerMessage::Receipt(receipt)]))
+    }
+}
+
+/// Optional abilities of this server; none yet.
+const FEATURES: u64 = 0;
+
+fn common_version(hello: &Hello) -> Option<u8> {
+    let highest = (*VERSIONS.end()).min(hello.max_version);
+    (highest >= *VERSIONS.start() && highest >= hello.min_version).then_some(highest)
+}
+
+fn forbidden(changeset: &Changeset) -> Verdict {
+    let reject = |index: usize| Rejection {
+        index: index as u32,
+        reason: Reason::Forbidden,
+        detail: String::from("the user may read this space, not write to it"),
+    };
+    Verdict { rejected: (0..changeset.transactions.len()).map(reject).collect(), ..Verdict::default() }
+}
+
+/// The receipt of a number that was given up. It names no transaction: all of them are sealed again.
+fn voided(device_seq: DeviceSeq, head: Seq) -> Receipt {
+    let detail = String::from("given up by the device");
+    let rejected = vec![Rejection { index: u32::MAX, reason: Reason::Void, detail }];
+    Receipt { device_seq, seq: None, decided_at: head, clock_shift_ms: 0, as_sent: false, rejected, conflicts: 0 }
+}
+
+pub(super) fn replies(messages: Vec<ServerMessage>) -> Vec<ServerOutput> {
+    messages.into_iter().map(ServerOutput::Reply).collect()
+}
+
+pub(super) fn refuse(code: RefusalCode, device_seq: Option<DeviceSeq>, detail: &str) -> Vec<ServerOutput> {
+    replies(vec![refusal(code, device_seq, String::from(detail))])
+}
+
+fn refusal(code: RefusalCode, device_seq: Option<DeviceSeq>, detail: String) -> ServerMessage {
+    ServerMessage::Refused(Refusal { code, device_seq, detail })
+}
+

@@ -1,0 +1,174 @@
+//! Chunks on their way in, and the vote on the whole: everything about a changeset that does not depend on other devices.
+//! Staged data is invisible; nothing here merges. Called by the session before it decides.
+
+use super::answer::refusal;
+use super::session::{ServerOutput, refuse, replies};
+use super::store::{Author, ServerStore, Staging};
+use crate::catalogue::Catalogue;
+use crate::change::{Changeset, Mutation};
+use crate::codec::Codec;
+use crate::error::{Refusal, RefusalCode};
+use crate::ids::{DeviceSeq, Hash, Millis};
+use crate::limits;
+use crate::message::{Chunk, ServerMessage};
+use alloc::{vec, vec::Vec};
+
+/// What became of a chunk.
+pub(super) enum Stored {
+    /// Not stored; this is the answer.
+    Answered(Vec<ServerOutput>),
+    /// Stored, and the whole is there.
+    Complete,
+    /// Stored, and more must come.
+    Incomplete,
+}
+
+/// The answer to a number that is decided, or to other bytes under a number: the same on every path.
+pub(super) fn known<S: ServerStore>(
+    author: &Author,
+    device_seq: DeviceSeq,
+    hash: Hash,
+    store: &mut S,
+) -> Result<Option<Vec<ServerOutput>>, S::Error> {
+    if let Some(decided) = store.decided(author.id, device_seq)? {
+        let same = decided.hash == hash;
+        let receipt = || replies(vec![ServerMessage::Receipt(decided.receipt)]);
+        return Ok(Some(if same { receipt() } else { other_bytes(device_seq) }));
+    }
+    let staged = store.staging(author.id, device_seq)?;
+    Ok(staged.filter(|staging| staging.hash != hash).map(|_| other_bytes(device_seq)))
+}
+
+fn other_bytes(device_seq: DeviceSeq) -> Vec<ServerOutput> {
+    refuse(RefusalCode::HashMismatch, Some(device_seq), "other bytes are known under this number")
+}
+
+/// Stores a chunk that fits its announcement.
+pub(super) fn store_chunk<S: ServerStore>(
+    chunk: &Chunk,
+    author: &Author,
+    now: Millis,
+    store: &mut S,
+) -> Result<Stored, S::Error> {
+    if let Some(outputs) = known(author, chunk.device_seq, chunk.hash, store)? {
+        return Ok(Stored::Answered(outputs));
+    }
+    let staged = store.staging(author.id, chunk.device_seq)?;
+    if let Err((code, detail)) = check_chunk(chunk, author, staged.as_ref()) {
+        return Ok(Stored::Answered(refuse(code, Some(chunk.device_seq), detail)));
+    }
+    store.put_chunk(author.id, chunk, now)?;
+    let staging = store.staging(author.id, chunk.device_seq)?;
+    let complete = staging.is_some_and(|staging| staging.next_chunk == staging.count);
+    Ok(if complete { Stored::Complete } else { Stored::Incomplete })
+}
+
+fn check_chunk(chunk: &Chunk, author: &Author, staged: Option<&Staging>) -> Result<(), (RefusalCode, &'static str)> {
+    let total = chunk.total_bytes as usize;
+    if total > limits::CHANGESET_BYTES {
+        return Err((RefusalCode::TooLarge, "larger than a changeset may be"));
+    }
+    let ahead = chunk.device_seq.0.saturating_sub(author.expected.0);
+    if ahead > limits::SEALED_AHEAD as u64 || chunk.device_seq < author.expected {
+        return Err((RefusalCode::TooLarge, "too far from the number that is due"));
+    }
+    let count = total.div_ceil(limits::CHUNK_BYTES);
+    let from = chunk.index as usize * limits::CHUNK_BYTES;
+    let length = limits::CHUNK_BYTES.min(total.saturating_sub(from));
+    if chunk.count as usize != count || chunk.index >= chunk.count || chunk.bytes.len() != length {
+        return Err((RefusalCode::Malformed, "a chunk that does not fit its changeset"));
+    }
+    if staged.is_some_and(|staging| staging.total_bytes != chunk.total_bytes) {
+        return Err((RefusalCode::Malformed, "a chunk of another length than the first"));
+    }
+    Ok(())
+}
+
+/// Which chunk is missing first.
+pub(super) fn resume<S: ServerStore>(
+    author: &Author,
+    device_seq: DeviceSeq,
+    hash: Hash,
+    store: &mut S,
+) -> Result<Vec<ServerOutput>, S::Error> {
+    if let Some(outputs) = known(author, device_seq, hash, store)? {
+        return Ok(outputs);
+    }
+    let next_chunk = store.staging(author.id, device_seq)?.map_or(0, |staging| staging.next_chunk);
+    Ok(replies(vec![ServerMessage::Staged { device_seq, next_chunk }]))
+}
+
+/// The vote: the whole is there, is what was announced, and can be decoded under the space's schema.
+pub(super) fn prepare<S: ServerStore, C: Codec>(
+    author: &Author,
+    device_seq: DeviceSeq,
+    hash: Hash,
+    store: &mut S,
+    codec: &C,
+) -> Result<Vec<ServerOutput>, S::Error> {
+    if let Some(outputs) = known(author, device_seq, hash, store)? {
+        return Ok(outputs);
+    }
+    let staging = store.staging(author.id, device_seq)?;
+    let Some(staging) = staging.filter(|staging| staging.next_chunk == staging.count) else {
+        return resume(author, device_seq, hash, store);
+    };
+    if !staging.prepared {
+        let bytes = store.staged_bytes(author.id, device_seq)?;
+        if let Err(refusal) = vote(&bytes, device_seq, hash, &store.catalogue(), codec) {
+            store.drop_stage(author.id, device_seq)?;
+            return Ok(replies(vec![ServerMessage::Refused(refusal)]));
+        }
+        store.set_prepared(author.id, device_seq)?;
+    }
+    Ok(replies(vec![ServerMessage::Prepared { device_seq }]))
+}
+
+fn vote<C: Codec>(
+    bytes: &[u8],
+    device_seq: DeviceSeq,
+    hash: Hash,
+    catalogue: &Catalogue,
+    codec: &C,
+) -> Result<(), Refusal> {
+    if codec.hash(bytes) != hash {
+        return Err(refusal(RefusalCode::HashMismatch, Some(device_seq), "the chunks do not add up to what was announced"));
+    }
+    open(bytes, device_seq, catalogue, codec).map(|_| ())
+}
+
+/// Unpacks a changeset and checks it against schema and limits: what must hold before anything is decided.
+pub(super) fn open<C: Codec>(
+    bytes: &[u8],
+    device_seq: DeviceSeq,
+    catalogue: &Catalogue,
+    codec: &C,
+) -> Result<Changeset, Refusal> {
+    let malformed = |what: &str| refusal(RefusalCode::Malformed, Some(device_seq), what);
+    let changeset = codec.open(bytes, device_seq, catalogue).map_err(|malformation| malformed(malformation.what))?;
+    if changeset.schema != catalogue.version {
+        return Err(refusal(RefusalCode::SchemaMismatch, Some(device_seq), "made under another schema version"));
+    }
+    let rows: usize = changeset.transactions.iter().map(|transaction| transaction.changes.len()).sum();
+    if rows > limits::CHANGESET_ROWS {
+        return Err(refusal(RefusalCode::TooLarge, Some(device_seq), "more rows than a changeset may have"));
+    }
+    if !fits(&changeset, catalogue) {
+        return Err(malformed("a change that does not fit its table"));
+    }
+    Ok(changeset)
+}
+
+fn fits(changeset: &Changeset, catalogue: &Catalogue) -> bool {
+    let mut changes = changeset.transactions.iter().flat_map(|transaction| &transaction.changes);
+    changes.all(|change| {
+        catalogue.table(change.row.table).is_some_and(|table| {
+            let values = match &change.mutation {
+                Mutation::Insert(values) => values.len() == table.fields().count(),
+                Mutation::Update(fields) => fields.iter().all(|field| table.field_position(field.column).is_some()),
+                Mutation::Delete => true,
+            };
+            values && change.row.key.0.len() == table.key.len()
+        })
+    })
+}
