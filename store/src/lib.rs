@@ -2,5 +2,10 @@
 //! It knows rows, logs and records; what merges and who speaks when is decided in `core`.
 //! Used by `wasm-client` (rusqlite on OPFS), `worker` (Durable Object SQLite) and, natively, by tests and the simulator.
 
+pub mod catalogue;
+pub mod limits;
+pub mod migrate;
 pub mod schema;
 pub mod sql;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

@@ -1,4 +1,4 @@
-//! The port to a synchronous SQLite database: three verbs, which both a Durable Object and rusqlite can offer.
+//! The port to a synchronous SQLite database: four verbs, which both a Durable Object and rusqlite can offer.
 //! It knows no table; limits of the narrower side (100 bound values, no BEGIN) hold for all who use it.
 //! The server store is written against it; adapters are `sqlite` here and `durable` in `worker`.
 
@@ -26,6 +26,27 @@ pub enum SqlErrorKind {
     Misuse,
     /// Anything else: I/O, memory.
     Other,
+}
+
+impl SqlErrorKind {
+    /// The stable code that applications see.
+    pub fn code(self) -> &'static str {
+        match self {
+            SqlErrorKind::ForeignKey => "constraint_foreign_key",
+            SqlErrorKind::Unique => "constraint_unique",
+            SqlErrorKind::Constraint => "constraint",
+            SqlErrorKind::Full => "disk_full",
+            SqlErrorKind::Corrupt => "database_corrupt",
+            SqlErrorKind::Busy => "database_in_use",
+            SqlErrorKind::Misuse => "sql_error",
+            SqlErrorKind::Other => "storage_error",
+        }
+    }
+
+    /// Whether the same statement may succeed later without anybody changing it.
+    pub fn retryable(self) -> bool {
+        matches!(self, SqlErrorKind::Full | SqlErrorKind::Busy | SqlErrorKind::Other)
+    }
 }
 
 /// A statement that failed.
@@ -57,6 +78,9 @@ pub trait Sql {
 
     /// Runs one query and answers all its rows.
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, SqlError>;
+
+    /// Runs all statements of a text that binds nothing; for migrations.
+    fn script(&mut self, sql: &str) -> Result<(), SqlError>;
 
     /// Runs `body` so that everything it wrote is taken back when it answers `Err`. Nests.
     fn savepoint<T, R>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, R>) -> Result<Result<T, R>, SqlError>

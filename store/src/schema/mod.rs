@@ -2,8 +2,17 @@
 //! It holds what was declared; whether it fits the database is checked when the catalogue is read off it.
 //! Used by both adapters when they open a database.
 
+mod error;
+mod hash;
+mod validate;
+
+pub use error::SchemaError;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Names of this prefix belong to the engine.
+pub const RESERVED_PREFIX: &str = "_ebb";
 
 /// Migrations and the rules of the synced tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,4 +59,18 @@ pub struct TableRules {
     pub row: Option<String>,
     /// `natural` allows a rowid alias as the key.
     pub key: Option<String>,
+}
+
+impl Migration {
+    /// Its statements.
+    pub fn sql(&self) -> &str {
+        match self {
+            Migration::Both(sql) | Migration::OneSide { sql, .. } => sql,
+        }
+    }
+
+    /// Whether it runs on the server too.
+    pub fn on_server(&self) -> bool {
+        matches!(self, Migration::Both(_))
+    }
 }

@@ -1,0 +1,30 @@
+//! The hash by which both sides of a sync recognise the same schema.
+//! It covers the text of the migrations and the rules of the tables, not the database.
+//! Used by the catalogue and, per migration, to notice changed texts.
+
+use super::{Migration, Schema};
+use ebbtide_core::ids::SchemaHash;
+use sha2::{Digest, Sha256};
+
+impl Schema {
+    /// First 8 bytes of SHA-256 over the schema's canonical JSON: fields in declared order, tables by name.
+    pub fn hash(&self) -> SchemaHash {
+        let canonical = serde_json::to_vec(self).expect("a schema has string keys and no floats");
+        SchemaHash(short(&canonical))
+    }
+}
+
+impl Migration {
+    /// First 8 bytes of SHA-256 over its text and side.
+    pub fn hash(&self) -> [u8; 8] {
+        let side: &[u8] = if self.on_server() { b"both\0" } else { b"client\0" };
+        short(&[side, self.sql().as_bytes()].concat())
+    }
+}
+
+fn short(bytes: &[u8]) -> [u8; 8] {
+    let digest = Sha256::digest(bytes);
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    first
+}

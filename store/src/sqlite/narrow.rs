@@ -1,0 +1,52 @@
+//! What a Durable Object does not allow, and what it does to numbers.
+//! It imitates, so that the contract suite and the simulator meet natively what the Worker meets in production.
+//! Used by the narrowed adapter only.
+
+use crate::limits::NARROW_BINDS;
+use crate::sql::{SqlError, SqlErrorKind};
+use ebbtide_core::value::Value;
+
+/// Whole numbers up to this size are exact as doubles.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Refuses transaction statements, some pragmas, and too many bound values.
+pub(super) fn check(sql: &str, binds: usize) -> Result<(), SqlError> {
+    let refuse = |message: &str| {
+        Err(SqlError { kind: SqlErrorKind::Misuse, message: message.into(), sql: sql.into() })
+    };
+    if binds > NARROW_BINDS {
+        return refuse("too many SQL variables");
+    }
+    let upper = sql.to_ascii_uppercase();
+    let transaction = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "END"];
+    for statement in upper.split(';') {
+        let mut words = statement.split_ascii_whitespace();
+        let (first, second) = (words.next().unwrap_or_default(), words.next());
+        // A trigger's body ends with a lone END, which is no statement.
+        if transaction.contains(&first) && !(first == "END" && second.is_none()) {
+            return refuse("transactions are the object's business");
+        }
+        if ["ATTACH", "DETACH", "VACUUM"].contains(&first) || statement.contains("JOURNAL_MODE") {
+            return refuse("not authorized");
+        }
+    }
+    Ok(())
+}
+
+/// Every number is bound as a double.
+pub(super) fn bound(value: &Value) -> Value {
+    match value {
+        Value::Integer(number) => Value::Real(*number as f64),
+        other => other.clone(),
+    }
+}
+
+/// Every number comes back as a double, and a whole one is taken for an integer.
+pub(super) fn returned(value: Value) -> Value {
+    let number = match value {
+        Value::Integer(number) => number as f64,
+        Value::Real(number) => number,
+        other => return other,
+    };
+    if number.fract() == 0.0 && number.abs() <= EXACT { Value::Integer(number as i64) } else { Value::Real(number) }
+}
