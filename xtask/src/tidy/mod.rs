@@ -4,6 +4,7 @@
 mod crates;
 mod headers;
 mod length;
+mod lockfile;
 mod rules;
 mod source;
 mod words;
@@ -15,13 +16,14 @@ use std::process::ExitCode;
 /// A rule: what holds, and what is found where it does not.
 type Rule = (&'static str, fn(&[Source]) -> Result<Vec<String>>);
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     ("crates depend only downwards", crates::check_direction),
     ("core and protocol are no_std", crates::check_no_std),
     ("every rule of SPEC.md has a test, every test's rule is in SPEC.md", rules::check),
     ("every source file has a header", headers::check),
     ("no machine's paths, no registry hosts, no leftovers", words::check_words),
     ("no test is skipped or run alone", words::check_skips),
+    ("package-lock.json fits the packages, on every platform", lockfile::check),
     ("no source file is too long", length::check),
 ];
 
