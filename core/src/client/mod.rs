@@ -1,3 +1,16 @@
-//! The device's half of a sync.
+//! The device's half of a sync: seals local transactions, sends them, applies what the space decided.
+//! It knows no socket, no timer and no SQL: inputs and the time come in, outputs go out, the rest is in the store.
+//! `wasm-client` drives it in the browser, the simulator in virtual time.
 
+mod apply;
+mod backoff;
+mod coalesce;
+mod overlay;
+mod seal;
+pub mod session;
+pub mod status;
 pub mod store;
+mod upload;
+
+pub use session::{Cause, ClientSession, Input, Output, Outputs, SessionOptions, TwoPhase};
+pub use status::{State, Status, SyncReport};

@@ -1,0 +1,268 @@
+//! Applies what the space decided: ranges of commits in order, each own one together with its receipt.
+//! It moves the cursor, the overlay and the log in the caller's transaction; it sends nothing.
+//! Called by the session for every range, part and receipt.
+
+use super::overlay::Underlay;
+use super::store::{ClientStore, DeviceState, RejectedTransaction, SealedEntry};
+use crate::change::{LoggedTransaction, RowId};
+use crate::codec::Codec;
+use crate::commit::{Commit, Outcome, Receipt, Rejection};
+use crate::error::{Fault, Malformed};
+use crate::ids::{Cursor, DeviceSeq, Seq};
+use crate::message::{ItemBody, Range, RangeItem};
+use alloc::{collections::BTreeSet, vec::Vec};
+
+/// What a range did.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// How many commits of other devices were applied.
+    pub foreign: u32,
+    /// How many own transactions left the overlay.
+    pub settled: u32,
+    /// Those of them that were refused.
+    pub rejected: Vec<RejectedTransaction>,
+    /// Unseen values that were overwritten or not taken, in all commits of the range.
+    pub conflicts: u32,
+    /// Bytes of commits that were read.
+    pub bytes: usize,
+    /// Set when an own commit came without its receipt, which must be asked for first.
+    pub needs_receipt: Option<DeviceSeq>,
+}
+
+/// Applies a range if it continues at the cursor; `None` if it leaves a gap, which must be pulled.
+pub fn range<S: ClientStore, C: Codec>(
+    range: &Range,
+    device: &mut DeviceState,
+    store: &mut S,
+    codec: &C,
+) -> Result<Option<Applied>, Fault<S::Error>> {
+    check(range)?;
+    let mut applied = Applied::default();
+    if range.from > device.cursor.seq {
+        return Ok(None);
+    }
+    if range.upto <= device.cursor.seq {
+        return Ok(Some(applied));
+    }
+    let cursor = device.cursor.seq;
+    let items: Vec<&RangeItem> = range.items.iter().filter(|item| item.seq > cursor).collect();
+    applied.needs_receipt = first_without_receipt(&items, store)?;
+    if applied.needs_receipt.is_some() {
+        return Ok(Some(applied));
+    }
+    for item in items {
+        self::item(item, device, store, codec, &mut applied)?;
+        settle_until(item.seq, device, store, &mut applied)?;
+    }
+    device.cursor = Cursor { seq: range.upto, chain: range.chain, view: device.cursor.view };
+    settle_until(range.upto, device, store, &mut applied)?;
+    store.set_device(device)?;
+    Ok(Some(applied))
+}
+
+fn check<E>(range: &Range) -> Result<(), Fault<E>> {
+    let rising = range.items.windows(2).all(|pair| pair[0].seq < pair[1].seq);
+    let inside = range.items.iter().all(|item| item.seq > range.from && item.seq <= range.upto);
+    if range.from <= range.upto && rising && inside {
+        return Ok(());
+    }
+    Err(Fault::Peer(Malformed { what: "a range whose commits do not fit it" }))
+}
+
+/// The first own commit whose verdict is not here: nothing of the range is applied before it is.
+fn first_without_receipt<S: ClientStore>(items: &[&RangeItem], store: &mut S) -> Result<Option<DeviceSeq>, S::Error> {
+    let mut own = items.iter().filter_map(|item| match &item.body {
+        ItemBody::OwnAsSent(device_seq) | ItemBody::OwnMerged(device_seq, _) => Some(*device_seq),
+        ItemBody::Foreign(_) => None,
+    });
+    let sealed = store.sealed()?;
+    let decided = |device_seq| sealed.iter().any(|entry| entry.device_seq == device_seq && entry.receipt.is_some());
+    Ok(own.find(|device_seq| !decided(*device_seq)))
+}
+
+fn item<S: ClientStore, C: Codec>(
+    item: &RangeItem,
+    device: &mut DeviceState,
+    store: &mut S,
+    codec: &C,
+    applied: &mut Applied,
+) -> Result<(), Fault<S::Error>> {
+    let (own, bytes) = match &item.body {
+        ItemBody::Foreign(bytes) => (None, Some(bytes)),
+        ItemBody::OwnAsSent(device_seq) => (Some(*device_seq), None),
+        ItemBody::OwnMerged(device_seq, bytes) => (Some(*device_seq), Some(bytes)),
+    };
+    applied.bytes += bytes.map_or(0, Vec::len);
+    let commit = match bytes {
+        Some(bytes) => Some(codec.open_commit(bytes, &store.catalogue()).map_err(Fault::Peer)?),
+        None => None,
+    };
+    let Some(device_seq) = own else {
+        return foreign(item.seq, commit, store, applied);
+    };
+    let entry = store.sealed()?.into_iter().find(|entry| entry.device_seq == device_seq);
+    let Some(receipt) = entry.and_then(|entry| entry.receipt) else {
+        return Err(Fault::Peer(Malformed { what: "an own commit twice in one range" }));
+    };
+    own_commit(item.seq, commit, receipt, device, store, applied)
+}
+
+fn foreign<S: ClientStore>(
+    seq: Seq,
+    commit: Option<Commit>,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), Fault<S::Error>> {
+    let Some(commit) = commit else { return Ok(()) };
+    note(seq, &commit, store, applied)?;
+    applied.foreign += 1;
+    write(commit.outcomes, store)?;
+    Ok(())
+}
+
+fn note<S: ClientStore>(seq: Seq, commit: &Commit, store: &mut S, applied: &mut Applied) -> Result<(), S::Error> {
+    store.observe(commit.stamp)?;
+    if !commit.conflicts.is_empty() {
+        applied.conflicts += commit.conflicts.len() as u32;
+        store.put_conflicts(seq, &commit.conflicts)?;
+    }
+    Ok(())
+}
+
+/// Rows without pending changes are written directly, the others through the overlay.
+fn write<S: ClientStore>(outcomes: Vec<Outcome>, store: &mut S) -> Result<(), S::Error> {
+    if store.waiting()?.pending == 0 {
+        return store.write(&outcomes);
+    }
+    let rows: Vec<RowId> = outcomes.iter().map(|outcome| outcome.row.clone()).collect();
+    let pending = store.pending_changes(&rows)?;
+    let (mut free, mut hidden) = (Vec::new(), Vec::new());
+    for (outcome, changes) in outcomes.into_iter().zip(pending) {
+        if changes.is_empty() { free.push(outcome) } else { hidden.push(outcome) }
+    }
+    store.write(&free)?;
+    if hidden.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<RowId> = hidden.iter().map(|outcome| outcome.row.clone()).collect();
+    let mut underlay = Underlay::lift(&rows, store)?;
+    let catalogue = store.catalogue();
+    hidden.iter().for_each(|outcome| underlay.apply(outcome, &catalogue));
+    underlay.settle(store)
+}
+
+fn own_commit<S: ClientStore>(
+    seq: Seq,
+    commit: Option<Commit>,
+    receipt: Receipt,
+    device: &mut DeviceState,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), Fault<S::Error>> {
+    if receipt.seq != Some(seq) {
+        return Err(Fault::Peer(Malformed { what: "an own commit at another seq than its receipt says" }));
+    }
+    match commit {
+        Some(commit) => {
+            note(seq, &commit, store, applied)?;
+            leave_overlay(&receipt, commit.outcomes, device, store, applied)
+        }
+        None if store.keeps_server_rows()? => as_sent_under_overlay(&receipt, device, store, applied),
+        None => {
+            applied.settled += transactions_of(receipt.device_seq, store)?;
+            Ok(drop_changeset(&receipt, device, store)?)
+        }
+    }
+}
+
+fn transactions_of<S: ClientStore>(device_seq: DeviceSeq, store: &mut S) -> Result<u32, S::Error> {
+    let entry = store.sealed()?.into_iter().find(|entry| entry.device_seq == device_seq);
+    Ok(entry.map_or(0, |entry| entry.transactions))
+}
+
+/// Taken exactly as sent while other rows' server versions are kept: those of this changeset move on by its own changes.
+fn as_sent_under_overlay<S: ClientStore>(
+    receipt: &Receipt,
+    device: &mut DeviceState,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), Fault<S::Error>> {
+    let log = store.sealed_log(Some(receipt.device_seq))?;
+    let catalogue = store.catalogue();
+    let outcomes = super::seal::outcomes(&log, &catalogue);
+    leave_overlay(receipt, outcomes, device, store, applied)
+}
+
+/// The changeset's changes are taken back, the space's outcomes laid down, and what else is pending replayed.
+fn leave_overlay<S: ClientStore>(
+    receipt: &Receipt,
+    outcomes: Vec<Outcome>,
+    device: &mut DeviceState,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), Fault<S::Error>> {
+    let log = store.sealed_log(Some(receipt.device_seq))?;
+    let catalogue = store.catalogue();
+    let rows = touched(&log, &outcomes);
+    let mut underlay = Underlay::lift(&rows, store)?;
+    outcomes.iter().for_each(|outcome| underlay.apply(outcome, &catalogue));
+    applied.settled += log.len() as u32;
+    reject(receipt, log, store, applied)?;
+    drop_changeset(receipt, device, store)?;
+    underlay.settle(store)?;
+    Ok(())
+}
+
+fn touched(log: &[LoggedTransaction], outcomes: &[Outcome]) -> Vec<RowId> {
+    let logged = log.iter().flat_map(|transaction| &transaction.changes).map(|change| &change.row);
+    let rows: BTreeSet<&RowId> = logged.chain(outcomes.iter().map(|outcome| &outcome.row)).collect();
+    rows.into_iter().cloned().collect()
+}
+
+fn reject<S: ClientStore>(
+    receipt: &Receipt,
+    mut log: Vec<LoggedTransaction>,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), Fault<S::Error>> {
+    for Rejection { index, reason, detail } in &receipt.rejected {
+        let Some(transaction) = log.get_mut(*index as usize) else {
+            return Err(Fault::Peer(Malformed { what: "a rejection of a transaction that was not sent" }));
+        };
+        let rejected = RejectedTransaction {
+            stamp: transaction.stamp,
+            device_seq: receipt.device_seq,
+            reason: *reason,
+            detail: detail.clone(),
+            changes: core::mem::take(&mut transaction.changes),
+        };
+        store.put_rejected(&rejected)?;
+        applied.rejected.push(rejected);
+    }
+    Ok(())
+}
+
+fn drop_changeset<S: ClientStore>(receipt: &Receipt, device: &mut DeviceState, store: &mut S) -> Result<(), S::Error> {
+    device.applied_receipt = device.applied_receipt.max(receipt.device_seq);
+    store.drop_sealed(receipt.device_seq)?;
+    store.set_device(device)
+}
+
+/// Receipts without a commit take effect at the cursor at which they were decided, in the order of their numbers.
+pub fn settle_until<S: ClientStore>(
+    seq: Seq,
+    device: &mut DeviceState,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), Fault<S::Error>> {
+    while let Some(receipt) = next_without_commit(seq, store)? {
+        leave_overlay(&receipt, Vec::new(), device, store, applied)?;
+    }
+    Ok(())
+}
+
+fn next_without_commit<S: ClientStore>(seq: Seq, store: &mut S) -> Result<Option<Receipt>, S::Error> {
+    let first: Option<SealedEntry> = store.sealed()?.into_iter().next();
+    let receipt = first.and_then(|entry| entry.receipt);
+    Ok(receipt.filter(|receipt| receipt.seq.is_none() && receipt.decided_at <= seq))
+}

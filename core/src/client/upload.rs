@@ -1,0 +1,181 @@
+//! Brings sealed changesets to the space, each by the path that fits it: one message, or chunks, prepare and commit.
+//! It knows what was sent on this connection; what must survive a restart is the changeset's progress in the store.
+//! The session pumps it after every input while it is connected, and forgets it with the connection.
+
+use super::session::TwoPhase;
+use super::store::{ClientStore, Progress, SealedEntry};
+use crate::ids::DeviceSeq;
+use crate::limits::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, SINGLE_MESSAGE_BYTES};
+use crate::message::{Chunk, ClientMessage, Submit, Then};
+use alloc::{collections::BTreeMap, vec::Vec};
+
+/// What was asked of the space on this connection, per undecided number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flight {
+    /// The whole, to be decided.
+    Submitted,
+    /// Which chunk is missing first.
+    Asked,
+    /// Chunks before `next` were sent, those before `acknowledged` arrived.
+    Sending { next: u32, acknowledged: u32 },
+    /// The vote.
+    Preparing,
+    /// The vote is there; the decision waits for earlier numbers.
+    Prepared,
+    /// The decision.
+    Committing,
+}
+
+/// The uploads of one connection.
+#[derive(Debug, Default)]
+pub struct Uploads {
+    flights: BTreeMap<DeviceSeq, Flight>,
+}
+
+impl Uploads {
+    /// Whether the space owes an answer.
+    pub fn awaits_answer(&self) -> bool {
+        self.flights.values().any(|flight| *flight != Flight::Prepared)
+    }
+
+    /// Forgets what was sent: the connection is gone, or the space expects another number.
+    pub fn reset(&mut self) {
+        self.flights.clear();
+    }
+
+    /// The space decided a number.
+    pub fn decided(&mut self, device_seq: DeviceSeq) {
+        self.flights.remove(&device_seq);
+    }
+
+    /// What to send now. Decisions are asked for in order; chunks may go ahead of them.
+    pub fn pump<S: ClientStore>(
+        &mut self,
+        two_phase: TwoPhase,
+        applied_receipt: DeviceSeq,
+        store: &mut S,
+    ) -> Result<Vec<ClientMessage>, S::Error> {
+        let mut messages = Vec::new();
+        let mut in_order = true;
+        for entry in store.sealed()? {
+            if entry.receipt.is_some() {
+                continue;
+            }
+            let single = two_phase == TwoPhase::Auto && entry.total_bytes <= SINGLE_MESSAGE_BYTES;
+            let flight = self.flights.get(&entry.device_seq).copied();
+            let next = match (flight, single) {
+                (None, true) if in_order => Some(submit(&entry, applied_receipt, store, &mut messages)?),
+                (None, true) => None,
+                (None, false) => Some(start(&entry, &mut messages)),
+                (Some(Flight::Prepared), _) if in_order => Some(commit(&entry, applied_receipt, &mut messages)),
+                (flight, _) => flight,
+            };
+            let next = match next {
+                Some(Flight::Sending { next, acknowledged }) => {
+                    Some(send_chunks(&entry, next, acknowledged, store, &mut messages)?)
+                }
+                other => other,
+            };
+            in_order &= matches!(next, Some(Flight::Submitted | Flight::Committing));
+            next.map(|flight| self.flights.insert(entry.device_seq, flight));
+        }
+        Ok(messages)
+    }
+
+    /// The space has the chunks before `next_chunk`.
+    pub fn staged<S: ClientStore>(&mut self, device_seq: DeviceSeq, next_chunk: u32, store: &mut S) -> Result<(), S::Error> {
+        let Some(entry) = undecided(device_seq, store)? else { return Ok(()) };
+        let count = chunk_count(&entry);
+        let next_chunk = next_chunk.min(count);
+        let (flight, progress) = match self.flights.get(&device_seq) {
+            _ if next_chunk == count => (Flight::Sending { next: count, acknowledged: count }, Progress::Staged),
+            Some(Flight::Sending { next, acknowledged }) => {
+                let acknowledged = (*acknowledged).max(next_chunk);
+                (Flight::Sending { next: (*next).max(next_chunk), acknowledged }, Progress::Staging { next_chunk })
+            }
+            _ => (Flight::Sending { next: next_chunk, acknowledged: next_chunk }, Progress::Staging { next_chunk }),
+        };
+        self.flights.insert(device_seq, flight);
+        store.set_progress(device_seq, progress)
+    }
+
+    /// The space voted for a changeset.
+    pub fn prepared<S: ClientStore>(&mut self, device_seq: DeviceSeq, store: &mut S) -> Result<(), S::Error> {
+        if undecided(device_seq, store)?.is_none() {
+            return Ok(());
+        }
+        self.flights.insert(device_seq, Flight::Prepared);
+        store.set_progress(device_seq, Progress::Prepared)
+    }
+}
+
+fn undecided<S: ClientStore>(device_seq: DeviceSeq, store: &mut S) -> Result<Option<SealedEntry>, S::Error> {
+    let mut sealed = store.sealed()?.into_iter();
+    Ok(sealed.find(|entry| entry.device_seq == device_seq && entry.receipt.is_none()))
+}
+
+fn chunk_count(entry: &SealedEntry) -> u32 {
+    entry.total_bytes.div_ceil(CHUNK_BYTES) as u32
+}
+
+fn submit<S: ClientStore>(
+    entry: &SealedEntry,
+    applied_receipt: DeviceSeq,
+    store: &mut S,
+    messages: &mut Vec<ClientMessage>,
+) -> Result<Flight, S::Error> {
+    let bytes = store.sealed_bytes(entry.device_seq)?;
+    messages.push(ClientMessage::Submit(Submit { device_seq: entry.device_seq, applied_receipt, bytes }));
+    Ok(Flight::Submitted)
+}
+
+/// A changeset that some connection began to send is asked about; a fresh one is sent.
+fn start(entry: &SealedEntry, messages: &mut Vec<ClientMessage>) -> Flight {
+    if entry.progress == Progress::Sealed {
+        return Flight::Sending { next: 0, acknowledged: 0 };
+    }
+    messages.push(ClientMessage::Resume { device_seq: entry.device_seq, hash: entry.hash });
+    Flight::Asked
+}
+
+fn commit(entry: &SealedEntry, applied_receipt: DeviceSeq, messages: &mut Vec<ClientMessage>) -> Flight {
+    let (device_seq, hash) = (entry.device_seq, entry.hash);
+    messages.push(ClientMessage::Commit { device_seq, hash, applied_receipt });
+    Flight::Committing
+}
+
+fn send_chunks<S: ClientStore>(
+    entry: &SealedEntry,
+    mut next: u32,
+    acknowledged: u32,
+    store: &mut S,
+    messages: &mut Vec<ClientMessage>,
+) -> Result<Flight, S::Error> {
+    let count = chunk_count(entry);
+    if acknowledged == count {
+        messages.push(ClientMessage::Prepare { device_seq: entry.device_seq, hash: entry.hash });
+        return Ok(Flight::Preparing);
+    }
+    let window = count.min(acknowledged + CHUNKS_IN_FLIGHT as u32);
+    if next < window {
+        let bytes = store.sealed_bytes(entry.device_seq)?;
+        for (index, chunk) in bytes.chunks(CHUNK_BYTES).enumerate().take(window as usize).skip(next as usize) {
+            messages.push(ClientMessage::Stage(chunk_message(entry, index as u32, count, chunk)));
+        }
+        next = window;
+    }
+    Ok(if next == count { Flight::Preparing } else { Flight::Sending { next, acknowledged } })
+}
+
+/// The last chunk asks for the vote, which saves a round trip.
+fn chunk_message(entry: &SealedEntry, index: u32, count: u32, bytes: &[u8]) -> Chunk {
+    Chunk {
+        device_seq: entry.device_seq,
+        hash: entry.hash,
+        total_bytes: entry.total_bytes as u32,
+        index,
+        count,
+        then: if index + 1 == count { Then::Prepare } else { Then::Wait },
+        bytes: bytes.to_vec(),
+    }
+}
