@@ -1,0 +1,188 @@
+//! The outermost bytes of a sealed changeset or commit: version, flags, and either the bare body or sections of it.
+//! It decides what is deflated; what a body holds is for `changeset` and `commit`.
+//! Called by those two, and by adapters that must know which schema some bytes are of.
+
+use crate::deflate::{deflate, inflate};
+use crate::error::malformed;
+use crate::input::Input;
+use crate::limits::{CHANGESET_BYTES, DEFLATE_FROM_BYTES};
+use crate::output::{varint_len, Output};
+use alloc::{borrow::Cow, vec::Vec};
+use ebbtide_core::error::Malformed;
+use ebbtide_core::ids::{DeviceSeq, SchemaVersion};
+
+const VERSION: u8 = 1;
+
+const FLAG_SECTIONS: u8 = 1;
+const FLAG_SEVERAL: u8 = 1 << 1;
+const FLAG_COMMIT: u8 = 1 << 7;
+
+const SECTION_BODY: u64 = 1;
+const SECTION_BODY_DEFLATED: u64 = 2;
+const SECTION_NOISE: u64 = 3;
+
+/// What a body is of; it is part of the flags, so that one is never read as the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A changeset of exactly one transaction.
+    OneTransaction,
+    /// A changeset that counts its transactions.
+    Transactions,
+    /// A commit.
+    Commit,
+}
+
+impl Content {
+    fn flags(self) -> u8 {
+        match self {
+            Content::OneTransaction => 0,
+            Content::Transactions => FLAG_SEVERAL,
+            Content::Commit => FLAG_COMMIT,
+        }
+    }
+
+    fn of(flags: u8) -> Result<Self, Malformed> {
+        match flags & !FLAG_SECTIONS {
+            0 => Ok(Content::OneTransaction),
+            FLAG_SEVERAL => Ok(Content::Transactions),
+            FLAG_COMMIT => Ok(Content::Commit),
+            _ => malformed("sealed bytes: unknown flags"),
+        }
+    }
+}
+
+/// The streams of a body, taken out of their envelope.
+pub(crate) struct Opened<'a> {
+    pub(crate) content: Content,
+    main: Cow<'a, [u8]>,
+    noise: Option<&'a [u8]>,
+}
+
+impl Opened<'_> {
+    pub(crate) fn input(&self) -> Input<'_> {
+        match self.noise {
+            Some(noise) => Input::split(&self.main, noise),
+            None => Input::plain(&self.main),
+        }
+    }
+}
+
+/// Puts a body into the smaller of its two envelopes: bare, or deflated in sections.
+pub(crate) fn close(content: Content, body: Output) -> Vec<u8> {
+    let (main, noise) = body.finish();
+    let packed = match main.len() >= DEFLATE_FROM_BYTES {
+        true => deflate(&main),
+        false => None,
+    };
+    match packed {
+        Some(packed) if sectioned_len(main.len(), packed.len(), noise.len()) < main.len() + noise.len() => {
+            sectioned(content, main.len(), &packed, &noise)
+        }
+        _ => bare(content, &main, &noise),
+    }
+}
+
+fn bare(content: Content, main: &[u8], noise: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(2 + main.len() + noise.len());
+    bytes.extend_from_slice(&[VERSION, content.flags()]);
+    bytes.extend_from_slice(main);
+    bytes.extend_from_slice(noise);
+    bytes
+}
+
+fn sectioned(content: Content, inflated: usize, packed: &[u8], noise: &[u8]) -> Vec<u8> {
+    let mut out = Output::default();
+    out.bytes(&[VERSION, content.flags() | FLAG_SECTIONS]);
+    out.varint(SECTION_BODY_DEFLATED);
+    out.varint((varint_len(inflated as u64) + packed.len()) as u64);
+    out.varint(inflated as u64);
+    out.bytes(packed);
+    if !noise.is_empty() {
+        out.varint(SECTION_NOISE);
+        out.varint(noise.len() as u64);
+        out.bytes(noise);
+    }
+    out.into_main()
+}
+
+/// Bytes of the sections, without version and flags.
+fn sectioned_len(inflated: usize, packed: usize, noise: usize) -> usize {
+    let body = varint_len(inflated as u64) + packed;
+    let noise = if noise == 0 { 0 } else { 1 + varint_len(noise as u64) + noise };
+    1 + varint_len(body as u64) + body + noise
+}
+
+/// Takes a body out of its envelope.
+pub(crate) fn open(bytes: &[u8]) -> Result<Opened<'_>, Malformed> {
+    if bytes.len() > CHANGESET_BYTES {
+        return malformed("sealed bytes over the limit");
+    }
+    let mut input = Input::plain(bytes);
+    if input.byte()? != VERSION {
+        return malformed("sealed bytes: unknown version");
+    }
+    let flags = input.byte()?;
+    let content = Content::of(flags)?;
+    match flags & FLAG_SECTIONS {
+        0 => Ok(Opened { content, main: Cow::Borrowed(input.rest()), noise: None }),
+        _ => open_sections(content, input),
+    }
+}
+
+fn open_sections(content: Content, mut input: Input<'_>) -> Result<Opened<'_>, Malformed> {
+    let (mut main, mut noise) = (None, None);
+    while !input.is_empty() {
+        let kind = input.varint()?;
+        let length = input.count()?;
+        let section = input.bytes(length)?;
+        let repeated = match kind {
+            SECTION_BODY => main.replace(Cow::Borrowed(section)).is_some(),
+            SECTION_BODY_DEFLATED => main.replace(Cow::Owned(inflate_section(section)?)).is_some(),
+            SECTION_NOISE => noise.replace(section).is_some(),
+            _ => false,
+        };
+        if repeated {
+            return malformed("sealed bytes: a section twice");
+        }
+    }
+    let main = main.ok_or(Malformed { what: "sealed bytes: no body" })?;
+    Ok(Opened { content, main, noise: Some(noise.unwrap_or_default()) })
+}
+
+fn inflate_section(section: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut input = Input::plain(section);
+    let length = input.count()?;
+    inflate(input.rest(), length)
+}
+
+/// What sealed bytes say of themselves before a catalogue is at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peek {
+    /// The number of the changeset.
+    pub device_seq: DeviceSeq,
+    /// The schema version whose catalogue opens it.
+    pub schema: SchemaVersion,
+}
+
+/// Reads the number and schema version of a sealed changeset, so that the caller can pick the catalogue.
+pub fn peek_changeset(bytes: &[u8]) -> Result<Peek, Malformed> {
+    let opened = open(bytes)?;
+    if opened.content == Content::Commit {
+        return malformed("a commit where a changeset was due");
+    }
+    peek(&mut opened.input())
+}
+
+/// Reads the number and schema version of an encoded commit, so that the caller can pick the catalogue.
+pub fn peek_commit(bytes: &[u8]) -> Result<Peek, Malformed> {
+    let opened = open(bytes)?;
+    if opened.content != Content::Commit {
+        return malformed("a changeset where a commit was due");
+    }
+    peek(&mut opened.input())
+}
+
+/// Both bodies begin with these two numbers.
+pub(crate) fn peek(input: &mut Input<'_>) -> Result<Peek, Malformed> {
+    Ok(Peek { device_seq: DeviceSeq(input.varint()?), schema: SchemaVersion(input.varint_u32()?) })
+}

@@ -1,0 +1,141 @@
+//! The frames that a space sends.
+//! Every payload is a list of fields, and bytes to the end where it carries some; `FORMAT.md` has the tables.
+//! Called by `frame`.
+
+use crate::error::malformed;
+use crate::input::Input;
+use crate::output::Output;
+use crate::{plain, range, receipt};
+use alloc::string::String;
+use ebbtide_core::error::{Malformed, Refusal, RefusalCode};
+use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Millis, SchemaVersion, Seq, View};
+use ebbtide_core::message::{Part, ServerMessage, Welcome};
+
+const WELCOME: u8 = 16;
+const STAGED: u8 = 17;
+const PREPARED: u8 = 18;
+const RECEIPT: u8 = 19;
+const EXPECTED: u8 = 20;
+const RANGE: u8 = 21;
+const PART: u8 = 22;
+const HEAD: u8 = 23;
+const REFUSED: u8 = 24;
+
+type WelcomeFields = (u8, u64, AuthorId, Seq, DeviceSeq, SchemaVersion, View, Millis);
+type PartFields = (Seq, Seq, ChainHash, Option<DeviceSeq>, u32, u32);
+
+/// Refusals by their code on the wire, which is never given twice.
+const REFUSALS: [RefusalCode; 10] = [
+    RefusalCode::UnsupportedVersion,
+    RefusalCode::Malformed,
+    RefusalCode::TooLarge,
+    RefusalCode::HashMismatch,
+    RefusalCode::Retired,
+    RefusalCode::ForeignDevice,
+    RefusalCode::UnknownHistory,
+    RefusalCode::SchemaMismatch,
+    RefusalCode::Forbidden,
+    RefusalCode::Internal,
+];
+
+fn refusal_code(code: RefusalCode) -> u8 {
+    match code {
+        RefusalCode::UnsupportedVersion => 0,
+        RefusalCode::Malformed => 1,
+        RefusalCode::TooLarge => 2,
+        RefusalCode::HashMismatch => 3,
+        RefusalCode::Retired => 4,
+        RefusalCode::ForeignDevice => 5,
+        RefusalCode::UnknownHistory => 6,
+        RefusalCode::SchemaMismatch => 7,
+        RefusalCode::Forbidden => 8,
+        RefusalCode::Internal => 9,
+    }
+}
+
+/// Writes a payload and gives its kind.
+pub(crate) fn write(out: &mut Output, message: &ServerMessage) -> u8 {
+    match message {
+        ServerMessage::Welcome(welcome) => write_welcome(out, welcome),
+        ServerMessage::Staged { device_seq, next_chunk } => fields(out, STAGED, &(device_seq, next_chunk)),
+        ServerMessage::Prepared { device_seq } => fields(out, PREPARED, device_seq),
+        ServerMessage::Receipt(verdict) => {
+            receipt::write(out, verdict);
+            RECEIPT
+        }
+        ServerMessage::Expected { device_seq } => fields(out, EXPECTED, device_seq),
+        ServerMessage::Range(commits) => {
+            range::write(out, commits);
+            RANGE
+        }
+        ServerMessage::Part(part) => write_part(out, part),
+        ServerMessage::Head { seq } => fields(out, HEAD, seq),
+        ServerMessage::Refused(refusal) => {
+            fields(out, REFUSED, &(refusal_code(refusal.code), refusal.device_seq, &refusal.detail))
+        }
+    }
+}
+
+fn fields<T: serde::Serialize>(out: &mut Output, kind: u8, fields: &T) -> u8 {
+    plain::write(out, fields);
+    kind
+}
+
+fn write_welcome(out: &mut Output, welcome: &Welcome) -> u8 {
+    let all: WelcomeFields = (
+        welcome.version,
+        welcome.features,
+        welcome.author,
+        welcome.head,
+        welcome.expected,
+        welcome.schema,
+        welcome.view,
+        welcome.now,
+    );
+    fields(out, WELCOME, &all)
+}
+
+fn write_part(out: &mut Output, part: &Part) -> u8 {
+    let all: PartFields = (part.from, part.seq, part.chain, part.own, part.index, part.count);
+    plain::write(out, &all);
+    out.bytes(&part.bytes);
+    PART
+}
+
+/// Reads a payload; `None` for a kind that a space does not send.
+pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ServerMessage>, Malformed> {
+    let Ok(kind) = u8::try_from(kind) else { return Ok(None) };
+    let message = match kind {
+        WELCOME => ServerMessage::Welcome(read_welcome(input)?),
+        STAGED => plain::read(input).map(|(device_seq, next_chunk)| ServerMessage::Staged { device_seq, next_chunk })?,
+        PREPARED => plain::read(input).map(|device_seq| ServerMessage::Prepared { device_seq })?,
+        RECEIPT => ServerMessage::Receipt(receipt::read(input)?),
+        EXPECTED => plain::read(input).map(|device_seq| ServerMessage::Expected { device_seq })?,
+        RANGE => ServerMessage::Range(range::read(input)?),
+        PART => ServerMessage::Part(read_part(input)?),
+        HEAD => plain::read(input).map(|seq| ServerMessage::Head { seq })?,
+        REFUSED => ServerMessage::Refused(read_refusal(input)?),
+        _ => return Ok(None),
+    };
+    Ok(Some(message))
+}
+
+/// Bytes after the known fields are a later version's and ignored.
+fn read_welcome(input: &mut Input<'_>) -> Result<Welcome, Malformed> {
+    let (version, features, author, head, expected, schema, view, now): WelcomeFields = plain::read(input)?;
+    input.rest();
+    Ok(Welcome { version, features, author, head, expected, schema, view, now })
+}
+
+fn read_part(input: &mut Input<'_>) -> Result<Part, Malformed> {
+    let (from, seq, chain, own, index, count): PartFields = plain::read(input)?;
+    Ok(Part { from, seq, chain, own, index, count, bytes: input.rest().to_vec() })
+}
+
+fn read_refusal(input: &mut Input<'_>) -> Result<Refusal, Malformed> {
+    let (code, device_seq, detail): (u8, Option<DeviceSeq>, String) = plain::read(input)?;
+    match REFUSALS.get(usize::from(code)) {
+        Some(&code) => Ok(Refusal { code, device_seq, detail }),
+        None => malformed("refusal: unknown code"),
+    }
+}
