@@ -1,8 +1,19 @@
-//! wasm-client
-use wasm_bindgen::prelude::wasm_bindgen;
+//! The browser adapter: SQLite on OPFS in a dedicated worker, and the link to the server, around the client session.
+//! It decides nothing about merging or the order of the conversation; it brings time, randomness, storage and sockets.
+//! The npm package's worker script is its only caller.
+#![warn(missing_docs)]
 
-/// The version of the SQLite inside.
-#[wasm_bindgen]
-pub fn sqlite_version() -> String {
-    rusqlite::version().to_owned()
-}
+mod cells;
+mod error;
+mod limits;
+mod options;
+
+#[cfg(target_family = "wasm")]
+mod client;
+#[cfg(target_family = "wasm")]
+mod database;
+#[cfg(target_family = "wasm")]
+mod storage;
+
+#[cfg(target_family = "wasm")]
+pub use client::Client;

@@ -1,0 +1,58 @@
+/**
+ * The object that `open` returns: SQL, transactions and live queries over one connection.
+ * It owns the worker's life with the page: put away with it, back with it, closed once. `open.ts` makes it.
+ */
+import type { Parameter, Row, Transaction } from '../types.ts';
+import { Connection } from './connection.ts';
+import { ConnectionStatements } from './statements.ts';
+import { runTransaction } from './transaction.ts';
+import { watchRows } from './watch.ts';
+
+/** A database in the worker of this page. */
+export class WorkerDatabase extends ConnectionStatements {
+  readonly name: string;
+  readonly #life = new AbortController();
+
+  constructor(connection: Connection, name: string) {
+    super(connection);
+    this.name = name;
+    this.#followPage();
+  }
+
+  transaction<T>(body: (tx: Transaction) => Promise<T> | T): Promise<T> {
+    return runTransaction(this.connection, body);
+  }
+
+  watch<R = Row>(
+    sql: string,
+    parameters?: readonly Parameter[],
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncIterableIterator<R[]> {
+    return watchRows<R>(this.connection, sql, parameters, options.signal);
+  }
+
+  async export(): Promise<Uint8Array<ArrayBuffer>> {
+    return (await this.connection.call('export', null)) as Uint8Array<ArrayBuffer>;
+  }
+
+  async close(): Promise<void> {
+    if (this.#life.signal.aborted) return;
+    this.#life.abort();
+    try {
+      await this.connection.call('close', null);
+    } finally {
+      this.connection.close();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** A page in the back/forward cache keeps its workers, and they would keep the files locked for every other tab. */
+  #followPage(): void {
+    const { signal } = this.#life;
+    addEventListener('pagehide', () => this.connection.suspend(), { signal });
+    addEventListener('pageshow', () => this.connection.resume(), { signal });
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The messages between a page and its database worker.
+ * Shapes only: who sends what when is in `client/connection.ts` and `worker/`.
+ */
+import type { ErrorFacts } from './errors.ts';
+import type { SchemaDefinition, SyncStatus, SyncReport } from './types.ts';
+
+/** What the worker needs to open the database. It crosses as a structured clone, so it holds no functions. */
+export interface OpenRequest {
+  readonly name: string;
+  readonly schema: SchemaDefinition;
+  readonly storage: 'opfs' | 'memory';
+  readonly durability: 'full' | 'relaxed';
+  readonly wasmUrl: string;
+  readonly online: boolean;
+  readonly sync?: { readonly url: string; readonly space: string; readonly twoPhase: 'auto' | 'always' };
+}
+
+/** A transaction of the app, as the worker numbers them. */
+export type TransactionId = number;
+
+/** Each operation: what it takes and what it answers. */
+export interface Operations {
+  open: [OpenRequest, null];
+  exec: [{ sql: string; parameters: Uint8Array; transaction?: TransactionId }, number];
+  execMany: [{ sql: string; rows: Uint8Array; transaction?: TransactionId }, number];
+  query: [{ sql: string; parameters: Uint8Array; transaction?: TransactionId }, Uint8Array];
+  begin: [null, TransactionId];
+  commit: [{ transaction: TransactionId }, null];
+  rollback: [{ transaction: TransactionId }, null];
+  watch: [{ sql: string; parameters: Uint8Array }, number];
+  watchNext: [{ watch: number }, Uint8Array];
+  unwatch: [{ watch: number }, null];
+  export: [null, Uint8Array];
+  close: [null, null];
+}
+
+export type Operation = keyof Operations;
+export type Argument<Op extends Operation> = Operations[Op][0];
+export type Answer<Op extends Operation> = Operations[Op][1];
+
+/** From the page. */
+export type ToWorker =
+  | { readonly [Op in Operation]: { readonly kind: 'call'; readonly id: number; readonly op: Op; readonly argument: Argument<Op> } }[Operation]
+  | { readonly kind: 'token'; readonly id: number; readonly token?: string; readonly error?: ErrorFacts }
+  | { readonly kind: 'online'; readonly online: boolean };
+
+/** From the worker. */
+export type ToPage =
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'failure'; readonly id: number; readonly error: ErrorFacts }
+  | { readonly kind: 'wantToken'; readonly id: number }
+  | { readonly kind: 'status'; readonly status: SyncStatus }
+  | { readonly kind: 'report'; readonly report: SyncReport }
+  | { readonly kind: 'crashed'; readonly error: ErrorFacts };

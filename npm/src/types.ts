@@ -1,0 +1,239 @@
+/**
+ * The public types of the package, written by hand in one place.
+ * They are the contract: names may gain options but do not change meaning. `npm/api-report.md` shows them as they are published.
+ */
+import type { EbbtideError } from './errors.ts';
+import type { Cell, Parameter } from './cells.ts';
+
+export type { Cell, Parameter };
+
+/** A schema as `defineSchema` returns it. */
+export interface SchemaDefinition {
+  /** Append-only; the schema's version is how many of them are applied. */
+  readonly migrations: readonly (string | { readonly sql: string; readonly on: 'client' })[];
+  /** Synced tables by name. Tables not named stay local. */
+  readonly tables: Readonly<Record<string, TableRules>>;
+}
+
+/** The rules of a synced table. */
+export interface TableRules {
+  /** How concurrent writes to a column merge; default `lww`. */
+  readonly merge?: Readonly<Record<string, string>>;
+  /** What becomes of a row that one device deletes while another edits it; default `wins`. */
+  readonly delete?: 'wins' | 'keep' | 'review';
+  readonly row?: 'atomic';
+  /** `natural` allows a rowid alias (`INTEGER PRIMARY KEY`) as the key. */
+  readonly key?: 'natural';
+}
+
+/** What `open` takes. */
+export interface OpenOptions {
+  /** Which database of this origin: 1 to 80 characters. */
+  readonly name: string;
+  readonly schema: SchemaDefinition;
+  /** `opfs` (default) keeps it on the device. `memory` keeps nothing, and is never chosen for you. */
+  readonly storage?: 'opfs' | 'memory';
+  /** `full` (default): a write that returned survives a power cut. `relaxed`: a power cut may take the last writes. */
+  readonly durability?: 'full' | 'relaxed';
+  /** With whom to keep in step. Leave it out for a purely local database; it can be added later. */
+  readonly sync?: SyncOptions;
+  /** Where the package's `worker.js` is served, if not beside its main module. */
+  readonly workerUrl?: string | URL;
+  /** Where the package's `ebbtide_client_bg.wasm` is served, if not beside its main module. */
+  readonly wasmUrl?: string | URL;
+}
+
+/** How a database is kept in step. */
+export interface SyncOptions {
+  /** The app's Worker with its prefix, e.g. `https://…/ebbtide`. Relative URLs are of the page. */
+  readonly url: string | URL;
+  /** The unit of sync that this database belongs to. */
+  readonly space: string;
+  /** A token for the space. Asked for when the former one is refused; may ask the app's own server. */
+  readonly token: () => string | Promise<string>;
+  /** `always` sends even small changesets in two phases. Default `auto`. */
+  readonly twoPhase?: 'auto' | 'always';
+}
+
+/** A row as an object: column name to value. */
+export type Row = Record<string, Cell>;
+
+/** What a statement did. */
+export interface ExecResult {
+  /** Rows inserted, updated or deleted. */
+  readonly changes: number;
+}
+
+/** What can be done with SQL, in a transaction or outside. */
+export interface Statements {
+  /** Runs one statement. Outside `transaction` it is a transaction of its own, durable when the promise resolves. */
+  exec(sql: string, parameters?: readonly Parameter[]): Promise<ExecResult>;
+  /** Runs one statement for each row of parameters: one transaction, one crossing. */
+  execMany(sql: string, rows: readonly (readonly Parameter[])[]): Promise<ExecResult>;
+  /** Runs one statement and answers its rows. */
+  query<R = Row>(sql: string, parameters?: readonly Parameter[]): Promise<R[]>;
+  /** Its first row, or undefined. */
+  get<R = Row>(sql: string, parameters?: readonly Parameter[]): Promise<R | undefined>;
+}
+
+/** The open transaction of `Database.transaction`. */
+export interface Transaction extends Statements {}
+
+/** An open database. */
+export interface Database extends Statements, AsyncDisposable {
+  readonly name: string;
+  /** Keeping in step with the space. */
+  readonly sync: Sync;
+  /** Transactions that the space refused. */
+  readonly rejected: Rejected;
+  /** Values that were overwritten unseen. */
+  readonly conflicts: Conflicts;
+
+  /**
+   * Runs `body` in one transaction and commits when it resolves; a throw rolls back and is passed on.
+   *
+   * Everything else waits until it ends, calls on the database itself included: inside, use only `tx`.
+   * If nothing happens in it for five seconds it is rolled back with `transaction_timeout`.
+   */
+  transaction<T>(body: (tx: Transaction) => Promise<T> | T): Promise<T>;
+
+  /** The rows now, and again whenever what is committed changes them, by whomever. A slow reader gets the latest only. */
+  watch<R = Row>(sql: string, parameters?: readonly Parameter[], options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<R[]>;
+
+  /** The database as the bytes of a SQLite file. */
+  export(): Promise<Uint8Array<ArrayBuffer>>;
+
+  /** Closes it and lets go of its files. Closing twice does nothing. */
+  close(): Promise<void>;
+}
+
+/** Why a database is not in step. */
+export type SyncReason = string;
+
+/** How far the database is in step. */
+export interface SyncStatus {
+  readonly state: 'local' | 'offline' | 'connecting' | 'syncing' | 'idle' | 'paused' | 'error';
+  /** A code such as `signed_out` or `waiting_for_server`, where the state needs one. */
+  readonly reason?: SyncReason;
+  /** Whether the browser believes to have a network. */
+  readonly online: boolean;
+  /** Transactions committed here and not yet decided by the space. */
+  readonly pending: number;
+  /** Transactions listed in `rejected`. */
+  readonly failed: number;
+  /** Pending transactions that are out of the view for now. */
+  readonly blocked: number;
+  /** Conflicts that wait for a person. */
+  readonly conflicts: number;
+  /** The commit up to which everything is applied. */
+  readonly cursor: number;
+  /** When the database was last known to be in step, in milliseconds since 1970. */
+  readonly lastSyncAt?: number;
+  /** When the next attempt to connect is made. */
+  readonly nextRetryAt?: number;
+}
+
+/** What a `sync.now()` did. */
+export interface SyncReport {
+  /** Transactions decided by the space. */
+  readonly sent: number;
+  /** Commits of others applied. */
+  readonly received: number;
+  /** Application payload sent, in bytes. */
+  readonly bytesUp: number;
+  /** Application payload received, in bytes. */
+  readonly bytesDown: number;
+  /** Values overwritten unseen, as the receipts say. */
+  readonly conflicts: number;
+  readonly conflictsResolved: number;
+  /** What went wrong on the way and was retried, or not. */
+  readonly errors: readonly EbbtideError[];
+  readonly retries: number;
+  readonly durationMs: number;
+}
+
+/** What `sync` tells of itself. */
+export interface SyncEventMap {
+  /** `sync.status` has changed; `detail` is the new one. */
+  status: CustomEvent<SyncStatus>;
+  /** A commit of the space was applied here. */
+  applied: CustomEvent<{ readonly seq: number }>;
+  /** The space refused transactions. */
+  rejected: CustomEvent<{ readonly transactions: readonly RejectedTransaction[] }>;
+  /** The space overwrote values that a writer had not seen. */
+  conflict: CustomEvent<{ readonly count: number }>;
+}
+
+/** Keeping in step. */
+export interface Sync extends EventTarget {
+  readonly status: SyncStatus;
+  /** Sends and receives until up to date. */
+  now(options?: { readonly signal?: AbortSignal }): Promise<SyncReport>;
+  /** Stops talking to the server until `resume`; writes are kept and sent then. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** What waits and what is stored, for a person who looks for a fault. */
+  inspect(): Promise<SyncInspection>;
+  addEventListener<K extends keyof SyncEventMap>(type: K, listener: (event: SyncEventMap[K]) => void, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<K extends keyof SyncEventMap>(type: K, listener: (event: SyncEventMap[K]) => void, options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+}
+
+/** The inside of the sync, as it is stored. */
+export interface SyncInspection {
+  readonly status: SyncStatus;
+  /** This life of the database, in hex; the device's id for the server. */
+  readonly device: string;
+  readonly schemaVersion: number;
+  /** Sealed changesets that wait. */
+  readonly changesets: readonly { readonly deviceSeq: number; readonly transactions: number; readonly bytes: number; readonly progress: string }[];
+  /** Committed here and not yet sealed. */
+  readonly unsealed: number;
+  readonly storage: { readonly kind: 'opfs' | 'memory'; readonly bytes: number };
+}
+
+/** A change of a row, as far as it concerns one. */
+export interface ChangeSummary {
+  readonly table: string;
+  readonly key: readonly Cell[];
+  readonly kind: 'insert' | 'update' | 'delete';
+  /** Column to new value; of a deleted row, to the last one. */
+  readonly values: Row;
+}
+
+/** A transaction that the space refused. */
+export interface RejectedTransaction {
+  readonly id: string;
+  /** `foreign_key`, `unique`, `constraint`, `dependency`, `schema`, `limit`, `forbidden` or `void`. */
+  readonly reason: string;
+  /** What and where, for a person. */
+  readonly detail: string;
+  readonly changes: readonly ChangeSummary[];
+}
+
+/** The list of refused transactions. */
+export interface Rejected {
+  list(): Promise<RejectedTransaction[]>;
+  /** Commits its changes again, as a new local transaction, and takes it off the list. */
+  retry(id: string): Promise<void>;
+  /** Takes it off the list. */
+  discard(id: string): Promise<void>;
+}
+
+/** A value that a commit overwrote unseen, decided by the rule of its field. */
+export interface ConflictRecord {
+  readonly seq: number;
+  readonly table: string;
+  readonly key: readonly Cell[];
+  /** Absent where a whole row was concerned. */
+  readonly column?: string;
+  readonly kept: 'incumbent' | 'challenger';
+  /** The value that lost. */
+  readonly lost: Cell;
+}
+
+/** The record of overwritten values. */
+export interface Conflicts {
+  list(): Promise<ConflictRecord[]>;
+}

@@ -1,0 +1,108 @@
+//! What `open` was asked for, as the worker script hands it over in JSON.
+//! It checks shapes and names; whether the schema fits the database is the store's to say.
+//! Read once by `client.rs`.
+
+use crate::error::{ClientError, Result};
+use crate::limits::NAME_CHARS;
+use ebbtide_store::schema::Schema;
+use serde::Deserialize;
+
+/// The options of `open`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Options {
+    /// Which database; one directory of files each.
+    pub name: String,
+    /// Migrations and synced tables.
+    pub schema: Schema,
+    /// Where it is kept.
+    #[serde(default)]
+    pub storage: Storage,
+    /// What a commit waits for.
+    #[serde(default)]
+    pub durability: Durability,
+}
+
+/// Where the database is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// In the origin's private file system.
+    #[default]
+    Opfs,
+    /// Nowhere: it is gone with the worker. Only when asked for by name.
+    Memory,
+}
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The device: a commit survives a power cut.
+    #[default]
+    Full,
+    /// The browser: a power cut may take the last commits, never the database.
+    Relaxed,
+}
+
+impl Options {
+    /// Reads and checks them.
+    pub fn parse(json: &str) -> Result<Self> {
+        let options: Options = serde_json::from_str(json)
+            .map_err(|error| ClientError::permanent("bad_option", format!("open(): {error}")))?;
+        let length = options.name.chars().count();
+        if length == 0 || length > NAME_CHARS {
+            let message = format!("open(): `name` has {length} characters; it needs 1 to {NAME_CHARS}");
+            return Err(ClientError::permanent("bad_option", message));
+        }
+        Ok(options)
+    }
+
+    /// The database's own directory within the origin's file system, one per name.
+    pub fn directory(&self) -> String {
+        format!("/.ebbtide/{}", encoded(&self.name))
+    }
+}
+
+/// Letters, digits, `-` and `_` stay; every other byte becomes `%xx`, so that no name can leave its directory.
+fn encoded(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(name: &str) -> Result<Options> {
+        let schema = serde_json::json!({ "migrations": [], "tables": {} });
+        Options::parse(&serde_json::json!({ "name": name, "schema": schema }).to_string())
+    }
+
+    #[test]
+    fn js20_a_name_cannot_leave_its_directory() {
+        assert_eq!(options("../x/.").unwrap().directory(), "/.ebbtide/%2e%2e%2fx%2f%2e");
+        assert_eq!(options("field-survey_1").unwrap().directory(), "/.ebbtide/field-survey_1");
+    }
+
+    #[test]
+    fn js20_empty_and_endless_names_are_refused() {
+        for name in ["", &"a".repeat(81)] {
+            assert_eq!(options(name).unwrap_err().code, "bad_option");
+        }
+    }
+
+    #[test]
+    fn js20_an_unknown_option_is_refused_by_name() {
+        let error = Options::parse(r#"{"name":"a","schema":{"migrations":[],"tables":{}},"colour":"red"}"#).unwrap_err();
+        assert_eq!(error.code, "bad_option");
+        assert!(error.message.contains("colour"), "{}", error.message);
+    }
+}
