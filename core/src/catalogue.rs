@@ -119,6 +119,13 @@ impl Catalogue {
         u16::try_from(position).ok().map(TableId)
     }
 
+    /// Whether rows of other tables refer to columns of this one that can change: columns that are not its key.
+    pub fn has_changing_parent_columns(&self, parent: TableId) -> bool {
+        let Some(table) = self.table(parent) else { return false };
+        let mut columns = self.children_of(parent).flat_map(|(_, reference)| &reference.parent_columns);
+        columns.any(|column| !table.is_key(*column))
+    }
+
     /// References of other tables (and of itself) that name `parent`, with the child's id.
     pub fn children_of(&self, parent: TableId) -> impl Iterator<Item = (TableId, &Reference)> {
         self.tables.iter().enumerate().flat_map(move |(child, table)| {

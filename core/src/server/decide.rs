@@ -105,7 +105,10 @@ impl Decider<'_> {
         }
         let write = self.write_of(transaction, self.newest_base(transaction));
         references::expand(&mut drafts, store, &write)?;
-        Ok(Ok(drafts))
+        Ok(match references::abandoned(&drafts, store)? {
+            Some(violation) => Err(violation),
+            None => Ok(drafts),
+        })
     }
 
     fn first_dependency(&self, transaction: &Transaction, catalogue: &Catalogue) -> Option<Violation> {
@@ -203,8 +206,26 @@ impl Drafts {
         }
         let states = store.load(&missing)?;
         assert_eq!(states.len(), missing.len(), "a store answers every row it is asked for");
-        self.list.extend(missing.into_iter().zip(states).map(|(row, state)| RowDraft::new(row, state)));
+        let catalogue = store.catalogue();
+        for (row, state) in missing.into_iter().zip(states) {
+            let changing = catalogue.has_changing_parent_columns(row.table);
+            let mut draft = RowDraft::new(row, state);
+            if changing {
+                draft.remember();
+            }
+            self.list.push(draft);
+        }
         Ok(())
+    }
+
+    /// Whether a row is part of the transaction.
+    pub fn contains(&self, row: &RowId) -> bool {
+        self.index.contains_key(row)
+    }
+
+    /// All drafts, in the order in which their rows were loaded.
+    pub fn iter(&self) -> impl Iterator<Item = &RowDraft> {
+        self.list.iter()
     }
 
     /// The draft of a row that was loaded.

@@ -46,6 +46,7 @@ pub struct UnknownRow;
 pub struct RowDraft {
     row: RowId,
     was_present: bool,
+    before: Option<Vec<Value>>,
     recreated: bool,
     values: Option<Vec<Value>>,
     marks: Option<RowMarks>,
@@ -63,6 +64,7 @@ impl RowDraft {
         Self {
             row,
             was_present: state.values.is_some(),
+            before: None,
             recreated: false,
             values: state.values,
             marks: state.marks,
@@ -71,6 +73,16 @@ impl RowDraft {
             as_sent: true,
             conflicts: Vec::new(),
         }
+    }
+
+    /// Keeps the values that the row has now, for `before`.
+    pub fn remember(&mut self) {
+        self.before.clone_from(&self.values);
+    }
+
+    /// The values that the row had when `remember` was called.
+    pub fn before(&self) -> Option<&[Value]> {
+        self.before.as_deref()
     }
 
     /// The row's identity.
@@ -107,8 +119,9 @@ impl RowDraft {
 
     fn create(&mut self, table: &Table, values: &[Value], write: &Write) {
         let mark = write.mark(true);
+        let created = self.marks.as_ref().map_or(Mark::default(), |_| mark);
         let fields = table.fields().zip(values).map(|((_, column), value)| (column.default.as_ref() != Some(value)).then_some(mark));
-        self.marks = Some(RowMarks { created: mark, fields: fields.collect(), deleted: None });
+        self.marks = Some(RowMarks { created, fields: fields.collect(), deleted: None });
         self.values = Some(values.to_vec());
         self.recreated = true;
     }

@@ -4,12 +4,13 @@
 
 use super::decide::Drafts;
 use super::draft::Write;
-use super::store::ServerStore;
+use super::store::{ServerStore, Violation};
 use crate::catalogue::{Reference, ReferenceAction, Table};
 use crate::change::RowId;
 use crate::ids::ColumnId;
 use crate::value::Value;
-use alloc::vec::Vec;
+use crate::commit::Reason;
+use alloc::{format, vec::Vec};
 
 /// Follows every deleted row to its children until nothing more changes.
 pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write) -> Result<(), S::Error> {
@@ -29,6 +30,29 @@ pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write)
             }
         }
     }
+}
+
+/// The first row that would be left pointing at a value which its parent no longer has.
+///
+/// The device's own cascade reached the children it knew; one that it did not know makes the transaction fail as a whole.
+pub fn abandoned<S: ServerStore>(drafts: &Drafts, store: &mut S) -> Result<Option<Violation>, S::Error> {
+    let catalogue = store.catalogue();
+    for draft in drafts.iter() {
+        let (row, Some(before), Some(values)) = (draft.row(), draft.before(), draft.values()) else { continue };
+        let Some(table) = catalogue.table(row.table) else { continue };
+        for (child, reference) in catalogue.children_of(row.table) {
+            let old = parent_values(table, row, before, reference);
+            if old == parent_values(table, row, values, reference) || old.contains(&Value::Null) {
+                continue;
+            }
+            let children = store.children(child, reference, &old)?;
+            if children.iter().any(|child| !drafts.contains(child)) {
+                let detail = format!("{}: a row refers to a value that would be gone", table.name);
+                return Ok(Some(Violation { reason: Reason::ForeignKey, detail }));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn act(drafts: &mut Drafts, table: &Table, row: &RowId, reference: &Reference, parent: &[Value], write: &Write) {

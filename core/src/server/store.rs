@@ -55,7 +55,7 @@ pub struct Mark {
 /// The packed record that the server keeps per row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowMarks {
-    /// The write that created this incarnation of the row.
+    /// The write that brought the row back after a delete; the default mark, which everybody has seen, while it never went.
     pub created: Mark,
     /// One per non-key column, in `Table::fields` order; `None` for a column at its default, which loses to any write.
     pub fields: Vec<Option<Mark>>,
