@@ -1,7 +1,7 @@
 //! What can go wrong, grouped by whose fault it is.
 //! Text is rendered at the outermost boundary; here are codes and the facts behind them.
 
-use crate::ids::{DeviceSeq, SchemaVersion};
+use crate::ids::DeviceSeq;
 use alloc::string::String;
 
 /// Foreign bytes that do not say what they claim to say. The peer's fault; sending them again changes nothing.
@@ -39,12 +39,16 @@ pub enum RefusalCode {
     ForeignDevice,
     /// The server knows more numbers than the device sealed, or the cursor is not of this history.
     UnknownHistory,
-    /// The schemas differ; the device waits or must be updated.
+    /// Both sides have as many migrations, and they are not the same: somebody changed one that was applied.
     SchemaMismatch,
     /// The token does not allow this.
     Forbidden,
     /// The server failed and rolled back; try again later.
     Internal,
+    /// The device has migrations that the space does not have yet; it waits for the deployment.
+    WaitingForServer,
+    /// The space has migrations that the device does not have; the app must be loaded anew.
+    ReloadNeeded,
 }
 
 impl RefusalCode {
@@ -61,12 +65,14 @@ impl RefusalCode {
             RefusalCode::SchemaMismatch => "schema_mismatch",
             RefusalCode::Forbidden => "forbidden",
             RefusalCode::Internal => "server_error",
+            RefusalCode::WaitingForServer => "waiting_for_server",
+            RefusalCode::ReloadNeeded => "reload_needed",
         }
     }
 
     /// Whether the same message may succeed later without anybody changing anything.
     pub fn retryable(self) -> bool {
-        matches!(self, RefusalCode::Internal | RefusalCode::SchemaMismatch)
+        matches!(self, RefusalCode::Internal | RefusalCode::WaitingForServer)
     }
 }
 
@@ -83,13 +89,4 @@ impl<E> From<E> for Fault<E> {
     fn from(error: E) -> Self {
         Fault::Store(error)
     }
-}
-
-/// The schemas that do not fit, for `SchemaMismatch`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SchemaGap {
-    /// Migrations on the device.
-    pub device: SchemaVersion,
-    /// Migrations on the server.
-    pub server: SchemaVersion,
 }

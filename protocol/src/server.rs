@@ -25,7 +25,7 @@ type WelcomeFields = (u8, u64, AuthorId, Seq, DeviceSeq, SchemaVersion, View, Mi
 type PartFields = (Seq, Seq, ChainHash, Option<DeviceSeq>, u32, u32);
 
 /// Refusals by their code on the wire, which is never given twice.
-const REFUSALS: [RefusalCode; 10] = [
+const REFUSALS: [RefusalCode; 12] = [
     RefusalCode::UnsupportedVersion,
     RefusalCode::Malformed,
     RefusalCode::TooLarge,
@@ -36,6 +36,8 @@ const REFUSALS: [RefusalCode; 10] = [
     RefusalCode::SchemaMismatch,
     RefusalCode::Forbidden,
     RefusalCode::Internal,
+    RefusalCode::WaitingForServer,
+    RefusalCode::ReloadNeeded,
 ];
 
 fn refusal_code(code: RefusalCode) -> u8 {
@@ -50,6 +52,8 @@ fn refusal_code(code: RefusalCode) -> u8 {
         RefusalCode::SchemaMismatch => 7,
         RefusalCode::Forbidden => 8,
         RefusalCode::Internal => 9,
+        RefusalCode::WaitingForServer => 10,
+        RefusalCode::ReloadNeeded => 11,
     }
 }
 

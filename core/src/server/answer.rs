@@ -9,6 +9,7 @@ use crate::error::{Refusal, RefusalCode};
 use crate::ids::{Cursor, DeviceSeq, Seq};
 use crate::limits;
 use crate::message::{Hello, ItemBody, Part, Range, RangeItem, ServerMessage};
+use core::cmp::Ordering;
 use alloc::{format, string::String, vec, vec::Vec};
 
 impl ServerSession {
@@ -156,8 +157,13 @@ pub(super) fn check_schema(hello: &Hello, catalogue: &Catalogue) -> Result<(), R
     if hello.schema == catalogue.version && hello.schema_hash == catalogue.hash {
         return Ok(());
     }
+    let code = match hello.schema.cmp(&catalogue.version) {
+        Ordering::Less => RefusalCode::ReloadNeeded,
+        Ordering::Equal => RefusalCode::SchemaMismatch,
+        Ordering::Greater => RefusalCode::WaitingForServer,
+    };
     let detail = format!("device at schema version {}, space at {}", hello.schema.0, catalogue.version.0);
-    Err(Refusal { code: RefusalCode::SchemaMismatch, device_seq: None, detail })
+    Err(Refusal { code, device_seq: None, detail })
 }
 
 /// A refusal in words.
