@@ -122,3 +122,16 @@ fn answers(port: u16) -> bool {
     };
     ask().unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn su10_the_demo_moves_on_from_a_port_that_is_taken() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert!(free_port(port).unwrap() > port);
+        assert!(wanted_port(&["--port", "70000"]).is_err());
+    }
+}

@@ -73,8 +73,9 @@ pub fn spawn_group(command: &mut Command) -> Result<Child> {
 /// Stops the child and everything in its group: politely, then for good.
 pub fn stop_group(child: &mut Child) {
     let group = Pid::from_child(child);
-    stop(group);
-    // Reaps the head; an error means that it was reaped before.
+    // Reaping the head matters: a zombie would keep the group alive until the grace is over.
+    stop(group, || drop(child.try_wait()));
+    // An error means that it was reaped before.
     child.wait().ok();
     RUNNING.lock().expect("no panic holds the lock").retain(|other| *other != group);
 }
@@ -83,19 +84,20 @@ pub fn stop_group(child: &mut Child) {
 pub fn stop_children_on_interrupt() -> Result<()> {
     ctrlc::set_handler(|| {
         let groups: Vec<Pid> = RUNNING.lock().map(|groups| groups.clone()).unwrap_or_default();
-        groups.into_iter().for_each(stop);
+        groups.into_iter().for_each(|group| stop(group, || {}));
         std::process::exit(130);
     })
     .context("cannot watch for Ctrl-C")
 }
 
-fn stop(group: Pid) {
+fn stop(group: Pid, mut reap: impl FnMut()) {
     // An error means that nobody is left in the group, which is what is wanted.
     if kill_process_group(group, Signal::TERM).is_err() {
         return;
     }
     let step = Duration::from_millis(50);
     for _ in 0..STOP_GRACE.as_millis() / step.as_millis() {
+        reap();
         if rustix::process::test_kill_process_group(group).is_err() {
             return;
         }

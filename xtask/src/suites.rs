@@ -91,6 +91,14 @@ pub const SUITES: &[Suite] = &[
         soaks: false,
     },
     Suite {
+        name: "npm",
+        about: "the parts of the npm package that need neither browser nor Worker",
+        needs: Needs::Built,
+        limit: minutes(5),
+        steps: |_| node_tests("npm/test/**/*.test.ts"),
+        soaks: false,
+    },
+    Suite {
         name: "workerd",
         about: "the Worker in real workerd with Durable Object and D1",
         needs: Needs::Built,
@@ -148,7 +156,7 @@ fn lint() -> Vec<Step> {
         step
     };
     vec![
-        cargo(&["fmt", "--all", "--check"], Counts::ExitCode),
+        cargo(&["fmt", "--all", "--check", "--", "--color", "never"], Counts::ExitCode),
         cargo(&["clippy", "--all-targets", "--", "-D", "warnings"], Counts::ExitCode),
         wasm("ebbtide-wasm-client", "client"),
         wasm("ebbtide-worker", "worker"),

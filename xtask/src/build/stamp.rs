@@ -21,9 +21,7 @@ impl Stamp {
     pub fn of(step: &str, inputs: &[&Path]) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
         add(&std::env::current_exe()?, &mut hasher)?;
-        for input in inputs {
-            add(input, &mut hasher)?;
-        }
+        inputs.iter().try_for_each(|input| add(input, &mut hasher))?;
         let file = paths::scratch("stamps").join(step);
         Ok(Self { file, hash: format!("{:016x}", hasher.finish()) })
     }
@@ -58,4 +56,27 @@ fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
     paths.retain(|path| !path.file_name().is_some_and(|name| NOT_INPUTS.iter().any(|not| name == *not)));
     paths.sort();
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn su02_a_stamp_follows_contents_and_names_but_not_results() {
+        let folder = std::env::temp_dir().join(format!("ebbtide-stamp-{}", std::process::id()));
+        let stamp = || Stamp::of("test", &[&folder]).unwrap().hash;
+        std::fs::create_dir_all(folder.join("dist")).unwrap();
+        std::fs::write(folder.join("a"), "1").unwrap();
+        let first = stamp();
+        std::fs::write(folder.join("dist/a"), "result").unwrap();
+        std::fs::write(folder.join("a"), "1").unwrap();
+        assert_eq!(stamp(), first);
+        std::fs::write(folder.join("a"), "2").unwrap();
+        assert_ne!(stamp(), first);
+        std::fs::write(folder.join("a"), "1").unwrap();
+        std::fs::rename(folder.join("a"), folder.join("b")).unwrap();
+        assert_ne!(stamp(), first);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

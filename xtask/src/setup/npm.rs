@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use std::path::Path;
 
+/// The `packages` of a lockfile, by their path.
+type Packages = Map<String, Value>;
+
 /// Runs `npm ci` unless every package of the lockfile is installed in its version.
 pub fn ensure() -> Result<()> {
     if is_installed()? {
@@ -41,12 +44,15 @@ fn is_installed() -> Result<bool> {
         return Ok(false);
     }
     let wanted = packages(&paths::in_root("package-lock.json"))?;
-    let installed = packages(&installed)?;
+    Ok(has_all(&packages(&installed)?, &wanted))
+}
+
+fn has_all(installed: &Packages, wanted: &Packages) -> bool {
     // Entries outside node_modules are the workspaces themselves; optional ones are made for other machines.
-    Ok(wanted
+    wanted
         .iter()
         .filter(|(path, entry)| path.contains("node_modules/") && entry.get("optional").is_none())
-        .all(|(path, entry)| same_package(entry, installed.get(path))))
+        .all(|(path, entry)| same_package(entry, installed.get(path)))
 }
 
 fn same_package(wanted: &Value, installed: Option<&Value>) -> bool {
@@ -54,7 +60,7 @@ fn same_package(wanted: &Value, installed: Option<&Value>) -> bool {
     ["version", "link"].iter().all(|key| wanted.get(key) == installed.get(key))
 }
 
-fn packages(lockfile: &Path) -> Result<Map<String, Value>> {
+fn packages(lockfile: &Path) -> Result<Packages> {
     let mut lockfile_value = read(lockfile)?;
     match lockfile_value.get_mut("packages").map(Value::take) {
         Some(Value::Object(packages)) => Ok(packages),
@@ -65,4 +71,27 @@ fn packages(lockfile: &Path) -> Result<Map<String, Value>> {
 fn read(file: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", paths::shown(file)))?;
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", paths::shown(file)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packages_of(json: &str) -> Packages {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn su01_packages_are_installed_when_each_is_there_in_its_version() {
+        let wanted = packages_of(
+            r#"{"": {}, "npm": {"version": "0.1.0"}, "node_modules/a": {"version": "1.0.0"},
+                "node_modules/npm": {"link": true}, "node_modules/other-platform": {"version": "2.0.0", "optional": true}}"#,
+        );
+        let same = packages_of(r#"{"node_modules/a": {"version": "1.0.0"}, "node_modules/npm": {"link": true}}"#);
+        let older = packages_of(r#"{"node_modules/a": {"version": "0.9.0"}, "node_modules/npm": {"link": true}}"#);
+        let fewer = packages_of(r#"{"node_modules/npm": {"link": true}}"#);
+        assert!(has_all(&same, &wanted));
+        assert!(!has_all(&older, &wanted));
+        assert!(!has_all(&fewer, &wanted));
+    }
 }

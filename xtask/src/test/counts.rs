@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn su10_reads_the_counts_of_every_kind_of_program() {
+    fn su03_reads_the_counts_of_every_kind_of_program() {
         let nextest = "     Summary [   0.2s] 13 tests run: 10 passed (1 slow), 2 failed, 1 timed out, 0 skipped";
         assert_eq!(read(Counts::Nextest, nextest, false), Tally { passed: 10, failed: 3 });
         let libtest = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
@@ -160,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn su11_a_program_that_fails_without_a_failed_test_counts_as_one() {
+    fn su04_a_program_that_fails_without_a_failed_test_counts_as_one() {
         assert_eq!(read(Counts::Node, "ℹ pass 2\nℹ fail 0", false), Tally { passed: 2, failed: 1 });
         assert_eq!(read(Counts::ExitCode, "", false), Tally { passed: 0, failed: 1 });
     }
 
     #[test]
-    fn su12_a_skipped_test_counts_as_failed() {
+    fn su05_a_skipped_test_counts_as_failed() {
         assert_eq!(read(Counts::Node, "ℹ pass 2\nℹ skipped 1", true), Tally { passed: 2, failed: 1 });
         let libtest = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out";
         assert_eq!(read(Counts::Libtest, libtest, true), Tally { passed: 3, failed: 1 });

@@ -101,3 +101,35 @@ fn follow(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suites::Counts;
+
+    fn shell(script: &str) -> Step {
+        let mut command = process::command("sh");
+        command.args(["-c", script]);
+        Step { command, counts: Counts::OwnLine }
+    }
+
+    #[test]
+    fn su06_a_program_over_its_time_is_stopped_with_all_it_started() {
+        let pids = std::env::temp_dir().join(format!("ebbtide-runner-{}", std::process::id()));
+        let script = format!("sleep 60 & echo $! > {}; echo 1 passed, 0 failed; wait", pids.display());
+        let tally = run_step(shell(&script), Duration::from_millis(500)).unwrap();
+        assert_eq!(tally, Tally { passed: 1, failed: 1 });
+        let pid = std::fs::read_to_string(&pids).unwrap();
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "still runs: {state}");
+        std::fs::remove_file(pids).unwrap();
+    }
+
+    #[test]
+    fn su07_a_program_left_behind_does_not_hold_up_the_run() {
+        let started = Instant::now();
+        let tally = run_step(shell("sleep 60 & echo 2 passed, 0 failed"), Duration::from_secs(50)).unwrap();
+        assert_eq!(tally, Tally { passed: 2, failed: 0 });
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+}

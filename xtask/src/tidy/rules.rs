@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn su20_rules_and_test_names_are_held_together() {
+    fn su08_rules_and_test_names_are_held_together() {
         let spec = "- **ST-03** Evicted rows are logged.\n- **JS-07** One tab.\n- **JS-08** No test.\n";
         let rust = "    fn st03_replace_logs_the_evicted_row() {}\n    fn string_of() {}\n";
         let script = "test(\n  'JS-07 a second tab', () => {});\ntest('JS-09 is not in the book', () => {});\n";
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn su20_an_id_that_is_there_twice_is_found() {
+    fn su08_an_id_that_is_there_twice_is_found() {
         let findings = check(&[source("SPEC.md", "- **CK-01** a\n- **CK-01** b\n")]).unwrap();
         assert_eq!(findings, ["SPEC.md:2: CK-01 is there twice", "SPEC.md:2: CK-01 has no test"]);
     }

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn su21_leftovers_and_tracker_numbers_are_found() {
+    fn su09_leftovers_and_tracker_numbers_are_found() {
         let text = format!("// {}: later\nlet issued = 5;\n// see {} #12\n", whole("TO|DO"), "issue");
         let findings = check_words(&[source(&text)]).unwrap();
         assert_eq!(findings.len(), 2, "{findings:?}");
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn su21_skipped_tests_are_found() {
+    fn su09_skipped_tests_are_found() {
         let findings = check_skips(&[source(&format!("{}]\nfn a() {{}}\n", whole("#[ign|ore")))]).unwrap();
         assert_eq!(findings.len(), 1);
     }
