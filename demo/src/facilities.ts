@@ -25,13 +25,13 @@ export async function loadFacilities(db: Database): Promise<void> {
   await db.execMany(sql, rows.map(({ code, name, kind, region, country }) => [code, name, kind, region, country]));
 }
 
-/** The facilities whose name or region contains every word, best matches first. */
+/** The facilities whose name or region contains every word, those whose name begins with the first word first. */
 export async function findFacilities(db: Database, text: string): Promise<Facility[]> {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 6);
   const conditions = words.map(() => "instr(lower(name || ' ' || region), ?) > 0");
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
   const sql = `SELECT code, name, kind, region, country FROM facility ${where}
-               ORDER BY instr(lower(name), ?), name, code LIMIT ${SUGGESTIONS}`;
+               ORDER BY CASE instr(lower(name), ?) WHEN 0 THEN 3 WHEN 1 THEN 1 ELSE 2 END, name, code LIMIT ${SUGGESTIONS}`;
   return db.query<Facility>(sql, [...words, words[0] ?? '']);
 }
 

@@ -6,12 +6,13 @@
 import type { Database } from 'ebbtide';
 import type { Device } from './device.ts';
 import { element } from './dom.ts';
+import { attempt } from './toasts.ts';
 
 /** The switch, in the position in which it was left. */
 export function offlineSwitch(db: Database, device: Device): HTMLElement {
   const key = `rounds.offline.${device.databaseName}`;
   const input = element('input', { type: 'checkbox', role: 'switch', class: 'switch' });
-  const apply = () => (input.checked ? db.sync.pause() : db.sync.resume());
+  const apply = () => attempt('Sync could not be switched', () => (input.checked ? db.sync.pause() : db.sync.resume()));
   input.checked = localStorage.getItem(key) === '1';
   if (input.checked) apply();
   input.addEventListener('change', () => {

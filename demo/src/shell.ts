@@ -43,6 +43,9 @@ function fillHeader(db: Database, device: Device): void {
   const who = element('small', { class: 'who' }, `${device.user}’s device`);
   const isSecond = device.id === 'b';
   byId('brand').append(who);
+  // With two devices side by side their landmarks need names of their own.
+  byId('top').setAttribute('aria-label', `${device.user}’s device`);
+  byId('main').setAttribute('aria-label', `Records on ${device.user}’s device`);
   const tools = element('div', { class: 'tools' }, offlineSwitch(db, device), isSecond ? undefined : secondDeviceButton(device));
   byId('top').append(tools, syncBadge(db, PANEL), syncPanel(db, device, PANEL));
 }

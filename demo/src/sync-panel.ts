@@ -27,7 +27,7 @@ export function syncPanel(db: Database, device: Device, id: string): HTMLElement
     setText(explanation, words.explanation);
     setText(facts.pending, status.pending === 0 ? 'Nothing' : changes(status.pending));
     setText(facts.refused, status.failed === 0 ? 'Nothing' : changes(status.failed));
-    setText(facts.last, status.lastSyncAt ? readableTime(Number(status.lastSyncAt)) : 'Not yet');
+    setText(facts.last, status.lastSyncAt === undefined ? 'Not yet' : readableTime(status.lastSyncAt));
     sync.disabled = status.state === 'paused' || status.state === 'local';
   };
   db.sync.addEventListener('status', show);

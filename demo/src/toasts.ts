@@ -1,5 +1,5 @@
 /**
- * Short notices at the edge of the page, for things that went wrong. They are read out, and stay until they are closed.
+ * Notices of what went wrong, below the header where they cover nothing. They are read out, and stay until they are closed.
  * It does not know what went wrong. Every view may call it.
  */
 
@@ -11,7 +11,7 @@ export function reportProblem(what: string, error: unknown): void {
   const why = error instanceof Error ? error.message : String(error);
   const close = element('button', { type: 'button', class: 'button quiet', on: { click: () => toast.remove() } }, 'Close');
   const toast = element('div', { class: 'toast' }, element('p', {}, element('strong', {}, `${what}. `), why), close);
-  byId('toasts').append(toast);
+  byId('toasts').replaceChildren(toast);
 }
 
 /** Runs a user's action and reports its failure; the views' buttons call their writes through this. */

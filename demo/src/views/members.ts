@@ -3,6 +3,7 @@
  * It knows the household only by its id. The household's pane shows it.
  */
 
+import { adder } from '../adder.ts';
 import { element, setText } from '../dom.ts';
 import { icon } from '../icons.ts';
 import { KeyedList, type RowView } from '../keyed-list.ts';
@@ -19,7 +20,7 @@ export function members(context: Context, household: string): HTMLElement {
   const list = element('ul', { class: 'people' });
   const keyed = new KeyedList<Member>(list, (row) => person(context, row));
   live<Member>(context.db, MEMBERS, [household], context.signal, (rows) => keyed.show(rows));
-  return element('section', { class: 'block', 'aria-label': 'Members' }, element('h2', {}, 'Members'), list, addForm(context, household));
+  return element('section', { class: 'block', 'aria-label': 'Members' }, element('h2', {}, 'Members'), list, adder('Add a member', addForm(context, household)));
 }
 
 function person({ db }: Context, { id }: Member): RowView<Member> {
@@ -37,7 +38,7 @@ function person({ db }: Context, { id }: Member): RowView<Member> {
 function addForm({ db }: Context, household: string): HTMLElement {
   const name = textField('Name', '', { required: true, maxlength: 120 });
   const year = textField('Year of birth', '', { type: 'number', min: FIRST_YEAR, max: new Date().getFullYear(), inputmode: 'numeric' });
-  const form = element('form', { class: 'form inline-form' }, name.node, year.node, element('button', { class: 'button' }, icon('plus'), 'Add member'));
+  const form = element('form', { class: 'form inline-form' }, name.node, year.node, element('button', { class: 'button primary' }, 'Add member'));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const born = year.input.value === '' ? null : Number(year.input.value);

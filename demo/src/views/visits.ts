@@ -3,6 +3,7 @@
  * Each control writes its own field at once, so that two devices can work on one visit. The household's pane shows it.
  */
 
+import { adder, closeAdder } from '../adder.ts';
 import { readableDay, today } from '../dates.ts';
 import { element, newId, setText } from '../dom.ts';
 import { icon } from '../icons.ts';
@@ -26,7 +27,7 @@ export function visits(context: Context, household: string): HTMLElement {
     keyed.show(rows);
     none.hidden = rows.length > 0;
   });
-  return element('section', { class: 'block', 'aria-label': 'Visits' }, element('h2', {}, 'Visits'), recordForm(context, household), list, none);
+  return element('section', { class: 'block', 'aria-label': 'Visits' }, element('h2', {}, 'Visits'), adder('Record a visit', recordForm(context, household)), list, none);
 }
 
 function recordForm({ db, device }: Context, household: string): HTMLElement {
@@ -35,7 +36,7 @@ function recordForm({ db, device }: Context, household: string): HTMLElement {
   const notes = textField('Notes', '', { maxlength: NOTES_LENGTH });
   notes.node.classList.add('wide');
   const form = element('form', { class: 'form inline-form visit-form' }, day.node, doses.node, notes.node,
-    element('button', { class: 'button primary' }, icon('plus'), 'Record visit'));
+    element('button', { class: 'button primary' }, 'Save visit'));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const visit = { visited_on: day.input.value, visitor: device.user, doses: Number(doses.input.value), notes: notes.input.value.trim() };
@@ -43,6 +44,7 @@ function recordForm({ db, device }: Context, household: string): HTMLElement {
       await addVisit(db, household, visit);
       doses.input.value = '0';
       notes.input.value = '';
+      closeAdder(form);
     });
   });
   return form;
@@ -54,7 +56,7 @@ function card(context: Context, first: Visit): RowView<Visit> {
   const notes = notesField(context, first.id);
   const click = () => attempt('The visit was not removed', () => removeVisit(context.db, first.id));
   const remove = element('button', { type: 'button', class: 'icon-button', on: { click } }, icon('trash'));
-  const node = element('li', { class: 'visit', 'data-visit': first.id }, element('div', { class: 'visit-head' }, heading, doses.node, remove), notes.node);
+  const node = element('li', { class: 'visit', 'data-visit': first.id }, element('div', { class: 'visit-head' }, heading, remove), doses.node, notes.node);
   const update = (row: Visit) => {
     setText(heading, `${readableDay(row.visited_on)}, ${row.visitor}`);
     remove.setAttribute('aria-label', `Remove the visit of ${readableDay(row.visited_on)}`);
