@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod limits;
 pub mod migrate;
 pub mod schema;
+pub mod server;
 pub mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

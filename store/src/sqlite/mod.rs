@@ -22,7 +22,8 @@ pub enum Breadth {
     Narrow,
 }
 
-/// A database behind the port. Owns the connection, or borrows it.
+/// A database behind the port. Owns the connection, or borrows it; a clone of a borrowing one is another handle to it.
+#[derive(Debug, Clone)]
 pub struct SqliteSql<C: Borrow<Connection> = Connection> {
     connection: C,
     breadth: Breadth,

@@ -1,0 +1,201 @@
+//! The store's own records: authors, receipts, uploads, the log, the outbox, tickets.
+
+use super::fixture::{Fixture, schema};
+use crate::server::limits::PART_BYTES;
+use crate::server::{OutboxPosition, Space, Ticket};
+use crate::sql::Sql;
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::commit::{Decided, Reason, Receipt, Rejection, SealedCommit};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq};
+use ebbtide_core::message::{Chunk, Then};
+use ebbtide_core::server::store::{Head, NewCommit, ServerStore};
+
+const AUTHOR: AuthorId = AuthorId(1);
+
+fn commit(seq: u64, bytes: Vec<u8>) -> NewCommit {
+    let sealed = SealedCommit {
+        seq: Seq(seq),
+        author: AUTHOR,
+        device_seq: DeviceSeq(seq),
+        as_sent: seq.is_multiple_of(2),
+        decided_at: Millis(1_000 + seq),
+        bytes,
+    };
+    NewCommit { sealed, chain: Hash([seq as u8; 32]), transactions: vec![Stamp(u64::MAX), Stamp(seq)] }
+}
+
+fn receipt(device_seq: u64, rejected: Vec<Rejection>) -> Decided {
+    let receipt = Receipt {
+        device_seq: DeviceSeq(device_seq),
+        seq: Some(Seq(7)),
+        decided_at: Seq(7),
+        clock_shift_ms: 5,
+        as_sent: false,
+        rejected,
+        conflicts: 2,
+    };
+    Decided { hash: Hash([device_seq as u8; 32]), receipt }
+}
+
+fn chunk(index: u32, count: u32, bytes: &[u8]) -> Chunk {
+    let (hash, then) = (Hash([9; 32]), Then::Wait);
+    Chunk { device_seq: DeviceSeq(1), hash, total_bytes: 9, index, count, then, bytes: bytes.to_vec() }
+}
+
+pub(super) fn st51_an_author_is_remembered<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    let (one, two) = (Incarnation([1; 16]), Incarnation([2; 16]));
+    let mut author = fixture.event(|store| store.register(one, "ada", Millis(5)));
+    assert_eq!((author.id, author.expected, author.retired), (AuthorId(1), DeviceSeq(1), false));
+    assert_eq!(fixture.event(|store| store.register(two, "bob", Millis(5))).id, AuthorId(2));
+    author.expected = DeviceSeq(4);
+    author.applied_receipt = DeviceSeq(3);
+    author.retired = true;
+    fixture.event(|store| store.save_author(&author));
+    assert_eq!(fixture.event(|store| store.author(one)), Some(author));
+    assert_eq!(fixture.event(|store| store.author(Incarnation([3; 16]))), None);
+}
+
+pub(super) fn st52_a_receipt_is_replayed_and_then_forgotten_in_part<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    let rejection = Rejection { index: 0, reason: Reason::Unique, detail: "taken".into() };
+    let (plain, refused) = (receipt(1, vec![]), receipt(2, vec![rejection]));
+    fixture.event(|store| {
+        store.put_chunk(AUTHOR, &chunk(0, 1, b"whole...."), Millis(1))?;
+        store.put_decided(AUTHOR, &plain)?;
+        store.put_decided(AUTHOR, &refused)
+    });
+    assert_eq!(fixture.event(|store| store.decided(AUTHOR, DeviceSeq(1))), Some(plain));
+    assert_eq!(fixture.event(|store| store.decided(AUTHOR, DeviceSeq(2))), Some(refused.clone()));
+    assert_eq!(fixture.event(|store| store.decided(AUTHOR, DeviceSeq(3))), None);
+    assert_eq!(fixture.event(|store| store.staging(AUTHOR, DeviceSeq(1))), None, "a decided number is not staged");
+    fixture.event(|store| store.forget_receipts(AUTHOR, DeviceSeq(2)));
+    let kept = fixture.event(|store| store.decided(AUTHOR, DeviceSeq(2))).expect("number, hash and seq stay");
+    assert_eq!((kept.hash, kept.receipt.seq), (refused.hash, refused.receipt.seq));
+    assert!(kept.receipt.rejected.is_empty());
+}
+
+pub(super) fn st53_chunks_come_in_any_order<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    let put = |chunk: Chunk| fixture.event(|store| store.put_chunk(AUTHOR, &chunk, Millis(1)));
+    let next = || fixture.event(|store| store.staging(AUTHOR, DeviceSeq(1))).expect("staged").next_chunk;
+    put(chunk(1, 3, b"def"));
+    assert_eq!(next(), 0);
+    put(chunk(0, 3, b"abc"));
+    assert_eq!(next(), 2);
+    put(chunk(0, 3, b"abc"));
+    put(chunk(2, 3, b"ghi"));
+    assert_eq!(next(), 3);
+    assert_eq!(fixture.event(|store| store.staged_bytes(AUTHOR, DeviceSeq(1))), b"abcdefghi");
+    fixture.event(|store| store.set_prepared(AUTHOR, DeviceSeq(1)));
+    assert!(fixture.event(|store| store.staging(AUTHOR, DeviceSeq(1))).expect("staged").prepared);
+    fixture.event(|store| store.drop_stage(AUTHOR, DeviceSeq(1)));
+    assert_eq!(fixture.event(|store| store.staging(AUTHOR, DeviceSeq(1))), None);
+    assert!(fixture.event(|store| store.staged_bytes(AUTHOR, DeviceSeq(1))).is_empty());
+}
+
+pub(super) fn st53_old_uploads_expire<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    let (old, young) = (AuthorId(1), AuthorId(2));
+    fixture.event(|store| {
+        store.put_chunk(old, &chunk(0, 3, b"abc"), Millis(1))?;
+        store.put_chunk(young, &chunk(0, 3, b"abc"), Millis(50))?;
+        store.expire_stages(Millis(50))
+    });
+    assert_eq!(fixture.event(|store| store.staging(old, DeviceSeq(1))), None);
+    assert!(fixture.event(|store| store.staging(young, DeviceSeq(1))).is_some());
+    assert_eq!(fixture.event(|store| store.staged_bytes(young, DeviceSeq(1))), b"abc");
+}
+
+pub(super) fn st54_the_log_is_read_in_bounded_pages<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    assert_eq!(fixture.event(|store| store.head()), Head::default());
+    assert_eq!(fixture.event(|store| store.chain_at(Seq(0))), Some(Hash::default()));
+    let commits: Vec<_> = (1..=5).map(|seq| commit(seq, vec![seq as u8; 10])).collect();
+    fixture.event(|store| commits.iter().try_for_each(|commit| store.append(commit)));
+    assert_eq!(fixture.event(|store| store.head()), Head { seq: Seq(5), chain: Hash([5; 32]) });
+    assert_eq!(fixture.event(|store| store.chain_at(Seq(3))), Some(Hash([3; 32])));
+    assert_eq!(fixture.event(|store| store.chain_at(Seq(6))), None);
+    assert_eq!(fixture.event(|store| store.chain_at(Seq(u64::MAX))), None);
+    let page = |after, bytes, count| fixture.event(|store| store.commits(Seq(after), bytes, count));
+    assert_eq!(page(0, 1_000, 1_000), commits.iter().map(|commit| commit.sealed.clone()).collect::<Vec<_>>());
+    assert_eq!(page(2, 25, 1_000).len(), 2);
+    assert_eq!(page(2, 1, 1_000).len(), 1, "at least one, however large");
+    assert_eq!(page(0, 1_000, 3).len(), 3);
+    assert_eq!(page(5, 1_000, 3).len(), 0);
+    assert_eq!(page(u64::MAX, 1_000, 3).len(), 0);
+    assert_eq!(fixture.event(|store| store.transactions(Seq(2))), vec![Stamp(u64::MAX), Stamp(2)]);
+}
+
+pub(super) fn st54_a_large_commit_is_kept_in_parts<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    let bytes: Vec<u8> = (0..PART_BYTES * 2 + 100).map(|place| (place % 251) as u8).collect();
+    fixture.event(|store| store.append(&commit(1, bytes.clone())));
+    let page = fixture.event(|store| store.commits(Seq(0), 1, 1));
+    assert!(page[0].bytes == bytes, "the parts add up");
+}
+
+pub(super) fn st54_a_commit_out_of_order_is_refused<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    assert!(fixture.try_event(|store| store.append(&commit(2, vec![1]))).is_err());
+    fixture.event(|store| store.append(&commit(1, vec![1])));
+    assert!(fixture.try_event(|store| store.append(&commit(1, vec![1]))).is_err());
+    assert_eq!(fixture.event(|store| store.head()).seq, Seq(1));
+}
+
+pub(super) fn st55_the_outbox_moves_forward_only<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    fixture.event(|store| {
+        store.register(Incarnation([1; 16]), "ada", Millis(1))?;
+        store.append(&commit(1, vec![1]))?;
+        store.append(&commit(2, vec![2]))
+    });
+    let position = || fixture.event(|store| store.outbox_position());
+    let acknowledge = |seq, part| fixture.event(|store| store.acknowledge(OutboxPosition { seq: Seq(seq), part }));
+    let next = || {
+        fixture.event(|store| {
+            let position = store.outbox_position()?;
+            store.next_undelivered(position)
+        })
+    };
+    assert_eq!(position(), OutboxPosition::default());
+    let first = next().expect("a commit");
+    assert_eq!((first.sealed.seq, first.author.user.as_str()), (Seq(1), "ada"));
+    acknowledge(0, 3);
+    assert_eq!(next().expect("still the first").sealed.seq, Seq(1));
+    acknowledge(1, 0);
+    acknowledge(0, 9);
+    assert_eq!(position(), OutboxPosition { seq: Seq(1), part: 0 });
+    assert_eq!(next().expect("the second").sealed.seq, Seq(2));
+    acknowledge(2, 0);
+    assert!(next().is_none());
+}
+
+pub(super) fn st56_a_ticket_is_good_once<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    let ticket =
+        |digest: u8, expires_at| Ticket { digest: vec![digest], holder: "ada".into(), expires_at: Millis(expires_at) };
+    let redeem = |digest: u8, now| fixture.event(|store| store.redeem_ticket(&[digest], Millis(now)));
+    fixture.event(|store| {
+        store.issue_ticket(&ticket(1, 100), Millis(0))?;
+        store.issue_ticket(&ticket(2, 100), Millis(0))
+    });
+    assert_eq!(redeem(1, 99), Some("ada".into()));
+    assert_eq!(redeem(1, 99), None);
+    assert_eq!(redeem(2, 100), None, "expired");
+    assert_eq!(redeem(3, 0), None);
+}
+
+pub(super) fn st57_opening_again_finds_everything<S: Sql + Clone>(sql: S) {
+    let mut fixture = Fixture::new(sql);
+    let row = fixture.put("bare", "x", vec![]);
+    fixture.write(std::slice::from_ref(&row));
+    fixture.event(|store| store.set_space_name("clinic-7"));
+    let again = Space::open(&mut fixture.sql, &schema()).expect("opens again");
+    assert_eq!(again.catalogue(), fixture.catalogue());
+    fixture.space = again;
+    assert!(fixture.exists(fixture.row("bare", "x")));
+    assert_eq!(fixture.event(|store| store.space_name()), Some("clinic-7".into()));
+    let version = fixture.catalogue().version;
+    assert_eq!(fixture.event(|store| store.catalogue_at(version)).as_ref(), Some(&*fixture.catalogue()));
+}

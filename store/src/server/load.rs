@@ -1,0 +1,147 @@
+//! Reading rows with their marks, many in one statement.
+//! It knows how rows are laid out and nothing of what is done with them. The session calls it through `port`.
+
+use super::event::SpaceStore;
+use super::marks;
+use super::shape::{ColumnShape, Shape};
+use super::text::{batch, join};
+use super::values::{bound, number, packed_key, placeholder};
+use super::{fail, values};
+use crate::sql::{Sql, SqlError};
+use ebbtide_core::change::RowId;
+use ebbtide_core::server::store::RowState;
+use ebbtide_core::value::{Key, Value};
+
+impl<S: Sql + Clone> SpaceStore<S> {
+    /// Rows with their marks, in the order asked for.
+    pub(super) fn load_rows(&mut self, rows: &[RowId]) -> Result<Vec<RowState>, SqlError> {
+        let mut states = vec![RowState::default(); rows.len()];
+        let space = self.space.clone();
+        for group in groups(rows) {
+            let shape = space.shape(rows[group[0]].table)?;
+            let mut left = group.as_slice();
+            while !left.is_empty() {
+                let (now, later) = left.split_at(batch(left.len(), binds_per_row(shape)));
+                self.load_batch(shape, rows, now, &mut states)?;
+                left = later;
+            }
+        }
+        Ok(states)
+    }
+
+    fn load_batch(
+        &mut self,
+        shape: &Shape,
+        rows: &[RowId],
+        now: &[usize],
+        states: &mut [RowState],
+    ) -> Result<(), SqlError> {
+        let keys = now.iter().map(|row| &rows[*row].key);
+        let wanted = Wanted::of(shape, keys, true)?;
+        let fields = match shape.field_selection.sql.as_str() {
+            "" => String::new(),
+            list => format!(",{list}"),
+        };
+        let statement = format!(
+            "{} SELECT w.i,t.{} IS NOT NULL,m.marks{fields} FROM w LEFT JOIN {} AS t ON {} \
+             LEFT JOIN _ebb_row AS m ON m.tbl={} AND m.key=w.m",
+            wanted.with, shape.key[0].name, shape.name, wanted.matches, shape.number
+        );
+        for row in self.sql.query(&statement, &wanted.params)? {
+            let (position, state) = read_state(shape, row)?;
+            let row = now.get(position).ok_or_else(|| fail::misuse("a row that was not asked for"))?;
+            states[*row] = state;
+        }
+        Ok(())
+    }
+}
+
+fn read_state(shape: &Shape, row: Vec<Value>) -> Result<(usize, RowState), SqlError> {
+    let mut cells = row.into_iter();
+    let position = number(cells.next())? as usize;
+    let exists = number(cells.next())? == 1;
+    let marks = match cells.next() {
+        Some(Value::Null) => None,
+        cell => Some(marks::unpack(&values::blob(cell)?, shape.fields.len())?),
+    };
+    let values = match exists {
+        true => Some(shape.field_selection.read(&mut cells)?),
+        false => None,
+    };
+    Ok((position, RowState { values, marks }))
+}
+
+/// Positions of rows that one statement can name together: same table, same placeholders in the key.
+pub(super) fn groups(rows: &[RowId]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|row| (rows[*row].table, whole_numbers(&rows[*row].key)));
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for row in order {
+        match groups.last_mut() {
+            Some(group) if same_statement(&rows[group[0]], &rows[row]) => group.push(row),
+            _ => groups.push(vec![row]),
+        }
+    }
+    groups
+}
+
+fn same_statement(a: &RowId, b: &RowId) -> bool {
+    a.table == b.table && whole_numbers(&a.key) == whole_numbers(&b.key)
+}
+
+/// Which parts of a key are integers, a bit each: they may need another placeholder.
+fn whole_numbers(key: &Key) -> u128 {
+    key.0.iter().rev().fold(0, |bits, value| bits << 1 | u128::from(matches!(value, Value::Integer(_))))
+}
+
+/// The keys of a batch as a table `w` with a position `i`, the key `k0, k1, …` and its packed form `m`.
+pub(super) struct Wanted {
+    /// The WITH clause.
+    pub(super) with: String,
+    /// Joins the app's table `t`.
+    pub(super) matches: String,
+    /// What it binds.
+    pub(super) params: Vec<Value>,
+}
+
+fn binds_per_row(shape: &Shape) -> usize {
+    shape.key.len() + 1
+}
+
+impl Wanted {
+    /// `packed`: whether `m` is needed.
+    pub(super) fn of<'a>(shape: &Shape, keys: impl Iterator<Item = &'a Key>, packed: bool) -> Result<Self, SqlError> {
+        let (mut rows, mut params) = (Vec::new(), Vec::new());
+        for (position, key) in keys.enumerate() {
+            let mut cells = vec![position.to_string()];
+            cells.extend(key_placeholders(&shape.key, key)?.iter().map(|text| (*text).to_owned()));
+            params.extend(bound_key(&shape.key, key));
+            if packed {
+                cells.push("?".to_owned());
+                params.push(packed_key(key));
+            }
+            rows.push(format!("({})", cells.join(",")));
+        }
+        let names = (0..shape.key.len()).map(|part| format!("k{part}"));
+        let names = join(names.chain(packed.then(|| "m".to_owned())), ",");
+        let matches = shape.key.iter().enumerate().map(|(part, column)| format!("t.{}=w.k{part}", column.name));
+        Ok(Wanted {
+            with: format!("WITH w(i,{names}) AS (VALUES {})", rows.join(",")),
+            matches: join(matches, " AND "),
+            params,
+        })
+    }
+}
+
+/// A placeholder for each part of a key.
+pub(super) fn key_placeholders(columns: &[ColumnShape], key: &Key) -> Result<Vec<&'static str>, SqlError> {
+    if key.0.len() != columns.len() {
+        return Err(fail::misuse("a key of another length than its table's"));
+    }
+    Ok(columns.iter().zip(&key.0).map(|(column, value)| placeholder(value, column.affinity)).collect())
+}
+
+/// What is bound for each part of a key.
+pub(super) fn bound_key<'a>(columns: &'a [ColumnShape], key: &'a Key) -> impl Iterator<Item = Value> + 'a {
+    columns.iter().zip(&key.0).map(|(column, value)| bound(value, column.affinity))
+}

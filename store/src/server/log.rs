@@ -1,0 +1,137 @@
+//! The commit log: the end of it is the head of the space, and the outbox reads it too.
+//! Bodies are opaque here, and in parts where one value would be too large. The session calls it through `port`.
+
+use super::event::SpaceStore;
+use super::fail;
+use super::limits::PART_BYTES;
+use super::values::{array, blob, number, stored};
+use crate::sql::{Row, Sql, SqlError};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::commit::SealedCommit;
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Millis, Seq};
+use ebbtide_core::server::store::{Head, NewCommit};
+use ebbtide_core::value::Value;
+
+impl<S: Sql + Clone> SpaceStore<S> {
+    /// The end of history.
+    pub(super) fn log_head(&mut self) -> Result<Head, SqlError> {
+        let rows = self.sql.query("SELECT seq,chain FROM _ebb_commit ORDER BY seq DESC LIMIT 1", &[])?;
+        let Some(row) = rows.into_iter().next() else { return Ok(Head::default()) };
+        let mut cells = row.into_iter();
+        Ok(Head { seq: Seq(number(cells.next())?), chain: Hash(array(cells.next())?) })
+    }
+
+    /// The chain hash at a commit, if it is still in the log.
+    pub(super) fn log_chain(&mut self, seq: Seq) -> Result<Option<Hash>, SqlError> {
+        if seq == Seq(0) {
+            return Ok(Some(Hash::default()));
+        }
+        // No commit has a number that cannot be stored.
+        let Ok(seq) = stored(seq.0) else { return Ok(None) };
+        let rows = self.sql.query("SELECT chain FROM _ebb_commit WHERE seq=?", &[seq])?;
+        rows.into_iter().next().map(|row| array(row.into_iter().next()).map(Hash)).transpose()
+    }
+
+    /// Appends a commit, which must be the next one.
+    pub(super) fn log_append(&mut self, commit: &NewCommit) -> Result<(), SqlError> {
+        let sealed = &commit.sealed;
+        if sealed.seq != self.log_head()?.seq.next() {
+            return Err(fail::misuse("a commit out of order"));
+        }
+        let mut parts = sealed.bytes.chunks(PART_BYTES);
+        let params = [
+            stored(sealed.seq.0)?,
+            Value::Blob(commit.chain.0.to_vec()),
+            stored(u64::from(sealed.author.0))?,
+            stored(sealed.device_seq.0)?,
+            stored(u64::from(sealed.as_sent))?,
+            stored(sealed.decided_at.0)?,
+            stored(sealed.bytes.len() as u64)?,
+            Value::Blob(pack_stamps(&commit.transactions)?),
+            Value::Blob(parts.next().unwrap_or_default().to_vec()),
+        ];
+        self.sql.execute(
+            "INSERT INTO _ebb_commit (seq,chain,author,device_seq,as_sent,decided_at,size,transactions,body)
+             VALUES (?,?,?,?,?,?,?,?,?)",
+            &params,
+        )?;
+        for (part, bytes) in (1..).zip(parts) {
+            let params = [stored(sealed.seq.0)?, stored(part)?, Value::Blob(bytes.to_vec())];
+            self.sql.execute("INSERT INTO _ebb_commit_part (seq,part,body) VALUES (?,?,?)", &params)?;
+        }
+        Ok(())
+    }
+
+    /// Commits above `after`: at least one if there is one, then no more than about `max_bytes` or `max_count`.
+    pub(super) fn log_page(
+        &mut self,
+        after: Seq,
+        max_bytes: usize,
+        max_count: usize,
+    ) -> Result<Vec<SealedCommit>, SqlError> {
+        let Some(upto) = self.page_end(after, max_bytes, max_count)? else { return Ok(Vec::new()) };
+        let rows = self.sql.query(
+            "SELECT seq,author,device_seq,as_sent,decided_at,size,body FROM _ebb_commit
+             WHERE seq>? AND seq<=? ORDER BY seq",
+            &[stored(after.0)?, stored(upto.0)?],
+        )?;
+        rows.into_iter().map(|row| self.read_commit(row)).collect()
+    }
+
+    /// The transactions of a commit, by their stamps as captured.
+    pub fn transactions(&mut self, seq: Seq) -> Result<Vec<Stamp>, SqlError> {
+        let rows = self.sql.query("SELECT transactions FROM _ebb_commit WHERE seq=?", &[stored(seq.0)?])?;
+        let Some(row) = rows.into_iter().next() else { return Ok(Vec::new()) };
+        let bytes = blob(row.into_iter().next())?;
+        postcard::from_bytes(&bytes).map_err(|_| fail::corrupt("transactions of a commit"))
+    }
+
+    /// The last commit of a page, found without reading bodies.
+    fn page_end(&mut self, after: Seq, max_bytes: usize, max_count: usize) -> Result<Option<Seq>, SqlError> {
+        let Ok(after) = stored(after.0) else { return Ok(None) };
+        let limit = stored(max_count.max(1) as u64)?;
+        let rows =
+            self.sql.query("SELECT seq,size FROM _ebb_commit WHERE seq>? ORDER BY seq LIMIT ?", &[after, limit])?;
+        let (mut upto, mut total) = (None, 0);
+        for row in rows {
+            let mut cells = row.into_iter();
+            let (seq, size) = (number(cells.next())?, number(cells.next())?);
+            total += size;
+            if upto.is_some() && total > max_bytes as u64 {
+                break;
+            }
+            upto = Some(Seq(seq));
+        }
+        Ok(upto)
+    }
+
+    fn read_commit(&mut self, row: Row) -> Result<SealedCommit, SqlError> {
+        let mut cells = row.into_iter();
+        let seq = Seq(number(cells.next())?);
+        let author = u32::try_from(number(cells.next())?).map_err(|_| fail::corrupt("author of a commit"))?;
+        let device_seq = DeviceSeq(number(cells.next())?);
+        let as_sent = number(cells.next())? == 1;
+        let decided_at = Millis(number(cells.next())?);
+        let size = number(cells.next())? as usize;
+        let mut bytes = blob(cells.next())?;
+        if bytes.len() < size {
+            self.read_parts(seq, &mut bytes)?;
+        }
+        if bytes.len() != size {
+            return Err(fail::corrupt("a part of a commit is missing"));
+        }
+        Ok(SealedCommit { seq, author: AuthorId(author), device_seq, as_sent, decided_at, bytes })
+    }
+
+    fn read_parts(&mut self, seq: Seq, bytes: &mut Vec<u8>) -> Result<(), SqlError> {
+        let rows = self.sql.query("SELECT body FROM _ebb_commit_part WHERE seq=? ORDER BY part", &[stored(seq.0)?])?;
+        for row in rows {
+            bytes.extend(blob(row.into_iter().next())?);
+        }
+        Ok(())
+    }
+}
+
+fn pack_stamps(stamps: &[Stamp]) -> Result<Vec<u8>, SqlError> {
+    postcard::to_allocvec(stamps).map_err(|_| fail::misuse("stamps that cannot be packed"))
+}

@@ -1,0 +1,32 @@
+//! The space's database: the `ServerStore` of `core` over the `Sql` port.
+//! It keeps rows, marks, commits, receipts and uploads, and refuses to end an event with a reference that points nowhere; what merges it does not know.
+//! Used by `worker` over Durable Object SQLite, and natively by tests and the simulator.
+
+mod authors;
+mod event;
+mod fail;
+pub mod limits;
+mod load;
+mod log;
+mod marks;
+mod outbox;
+mod park;
+mod port;
+mod receipts;
+mod references;
+mod shape;
+mod space;
+mod stage;
+mod tables;
+mod text;
+mod tickets;
+mod values;
+mod write;
+
+#[cfg(feature = "contract")]
+pub mod contract;
+
+pub use event::SpaceStore;
+pub use outbox::{OutboxAuthor, OutboxCommit, OutboxPosition};
+pub use space::{OpenError, Space};
+pub use tickets::Ticket;

@@ -1,0 +1,106 @@
+//! `ServerStore` for one event's store: each call is in the file of its subject.
+//! It decides nothing. The server session sees only this.
+
+use super::event::SpaceStore;
+use crate::sql::{Sql, SqlError};
+use ebbtide_core::catalogue::{Catalogue, Reference};
+use ebbtide_core::change::RowId;
+use ebbtide_core::commit::{Decided, SealedCommit};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
+use ebbtide_core::message::Chunk;
+use ebbtide_core::server::store::{Author, Head, NewCommit, RowState, RowWrite, ServerStore, Staging, Violation};
+use ebbtide_core::value::Value;
+use std::rc::Rc;
+
+impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
+    type Error = SqlError;
+
+    fn catalogue(&self) -> Rc<Catalogue> {
+        self.space.catalogue()
+    }
+
+    fn head(&mut self) -> Result<Head, SqlError> {
+        self.log_head()
+    }
+
+    fn chain_at(&mut self, seq: Seq) -> Result<Option<Hash>, SqlError> {
+        self.log_chain(seq)
+    }
+
+    fn author(&mut self, incarnation: Incarnation) -> Result<Option<Author>, SqlError> {
+        self.find_author(incarnation)
+    }
+
+    fn register(&mut self, incarnation: Incarnation, user: &str, now: Millis) -> Result<Author, SqlError> {
+        self.register_author(incarnation, user, now)
+    }
+
+    fn save_author(&mut self, author: &Author) -> Result<(), SqlError> {
+        self.update_author(author)
+    }
+
+    fn decided(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<Option<Decided>, SqlError> {
+        self.find_decided(author, device_seq)
+    }
+
+    fn put_decided(&mut self, author: AuthorId, decided: &Decided) -> Result<(), SqlError> {
+        self.insert_decided(author, decided)
+    }
+
+    fn forget_receipts(&mut self, author: AuthorId, upto: DeviceSeq) -> Result<(), SqlError> {
+        self.forget_rejected(author, upto)
+    }
+
+    fn staging(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<Option<Staging>, SqlError> {
+        self.find_stage(author, device_seq)
+    }
+
+    fn put_chunk(&mut self, author: AuthorId, chunk: &Chunk, now: Millis) -> Result<(), SqlError> {
+        self.insert_chunk(author, chunk, now)
+    }
+
+    fn staged_bytes(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<Vec<u8>, SqlError> {
+        self.whole_upload(author, device_seq)
+    }
+
+    fn set_prepared(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<(), SqlError> {
+        self.mark_prepared(author, device_seq)
+    }
+
+    fn drop_stage(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<(), SqlError> {
+        self.delete_stage(author, device_seq)
+    }
+
+    fn load(&mut self, rows: &[RowId]) -> Result<Vec<RowState>, SqlError> {
+        self.load_rows(rows)
+    }
+
+    fn write(&mut self, rows: &[RowWrite]) -> Result<Result<(), Violation>, SqlError> {
+        self.write_rows(rows)
+    }
+
+    fn dangling(&mut self, rows: &[RowId]) -> Result<Option<Violation>, SqlError> {
+        let found = self.first_dangling(rows)?;
+        if found.is_none() {
+            self.note_checked(rows);
+        }
+        Ok(found)
+    }
+
+    fn children(&mut self, child: TableId, reference: &Reference, parent: &[Value]) -> Result<Vec<RowId>, SqlError> {
+        self.children_of(child, reference, parent)
+    }
+
+    fn savepoint<T, R>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, R>) -> Result<Result<T, R>, SqlError> {
+        let mut sql = self.sql.clone();
+        sql.savepoint(|_| body(self))
+    }
+
+    fn append(&mut self, commit: &NewCommit) -> Result<(), SqlError> {
+        self.log_append(commit)
+    }
+
+    fn commits(&mut self, after: Seq, max_bytes: usize, max_count: usize) -> Result<Vec<SealedCommit>, SqlError> {
+        self.log_page(after, max_bytes, max_count)
+    }
+}
