@@ -153,6 +153,7 @@ fn lint() -> Vec<Step> {
         let arguments = [&["clippy", "--package", package], &target[..], &["--", "-D", "warnings"]].concat();
         let mut step = cargo(&arguments, Counts::ExitCode);
         cargo::set_wasm_tools(&mut step.command);
+        step.command.env("WASM_BINDGEN_USE_JS_SYS", "1");
         step
     };
     vec![
