@@ -41,11 +41,11 @@ pub fn archiver() -> Option<PathBuf> {
 }
 
 /// Builds the client crate and returns its wasm file, as cargo left it.
-pub fn build_client() -> Result<PathBuf> {
+pub fn build_client(options: &[&str]) -> Result<PathBuf> {
     clang().context("no clang found: `cargo xtask setup` installs it")?;
     archiver().context("no llvm-ar found: `cargo xtask setup` installs it")?;
     let mut cargo = wasm_build("ebbtide-wasm-client", "client");
-    set_wasm_tools(&mut cargo);
+    set_wasm_tools(cargo.args(options));
     process::run(&mut cargo)?;
     Ok(paths::target().join(WASM_TARGET).join("client/ebbtide_wasm_client.wasm"))
 }
@@ -64,10 +64,10 @@ pub fn set_wasm_tools(command: &mut Command) {
 ///
 /// The shipped standard library for wasm aborts, so it is built along; stable cargo needs `RUSTC_BOOTSTRAP` for that.
 /// The flags would spoil the cache of every other build, hence a target folder of its own.
-pub fn build_worker() -> Result<PathBuf> {
+pub fn build_worker(options: &[&str]) -> Result<PathBuf> {
     let target = paths::target().join("worker");
     let mut cargo = wasm_build("ebbtide-worker", "worker");
-    cargo.arg("-Zbuild-std=std,panic_unwind").arg("--target-dir").arg(&target);
+    cargo.arg("-Zbuild-std=std,panic_unwind").arg("--target-dir").arg(&target).args(options);
     cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Cpanic=unwind").env("WASM_BINDGEN_USE_JS_SYS", "1");
     process::run(&mut cargo)?;
     Ok(target.join(WASM_TARGET).join("worker/ebbtide_worker.wasm"))

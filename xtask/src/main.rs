@@ -23,7 +23,7 @@ usage: cargo xtask <command>
   demo [--port N]          install what is missing, build, run the demo in local workerd
   test [--suite NAME]      install what is missing, build, run every suite (or one)
   setup [--browsers]       install what is missing; --browsers adds Chromium
-  build [client|worker|npm|demo]   build everything, or one part
+  build [PART…]            build everything, or client, worker, npm, demo, contract
   soak                     the suites' full counts: hours rather than minutes
   bench [-- args]          the measurements of bench/
   tidy                     the repository's own rules

@@ -158,7 +158,7 @@ fn lint() -> Vec<Step> {
     };
     vec![
         cargo(&["fmt", "--all", "--check", "--", "--color", "never"], Counts::ExitCode),
-        cargo(&["clippy", "--all-targets", "--", "-D", "warnings"], Counts::ExitCode),
+        cargo(&["clippy", "--all-targets", "--all-features", "--", "-D", "warnings"], Counts::ExitCode),
         wasm("ebbtide-wasm-client", "client"),
         wasm("ebbtide-worker", "worker"),
     ]
@@ -167,11 +167,12 @@ fn lint() -> Vec<Step> {
 fn rust_tests() -> Vec<Step> {
     let libraries = ["--package", "ebbtide-core", "--package", "ebbtide-protocol", "--package", "ebbtide-store"];
     let tests = if process::find("cargo-nextest").is_some() {
-        cargo(&["nextest", "run", "--no-fail-fast"], Counts::Nextest)
+        cargo(&["nextest", "run", "--all-features", "--no-fail-fast"], Counts::Nextest)
     } else {
-        cargo(&["test", "--no-fail-fast", "--lib", "--bins", "--tests"], Counts::Libtest)
+        cargo(&["test", "--all-features", "--no-fail-fast", "--lib", "--bins", "--tests"], Counts::Libtest)
     };
-    let examples = cargo(&[&["test", "--doc", "--no-fail-fast"], &libraries[..]].concat(), Counts::Libtest);
+    let examples =
+        cargo(&[&["test", "--doc", "--all-features", "--no-fail-fast"], &libraries[..]].concat(), Counts::Libtest);
     vec![tests, examples]
 }
 

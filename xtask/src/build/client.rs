@@ -18,7 +18,7 @@ const WASM_FEATURES: [&str; 6] = [
 
 /// Builds what changed and prints the sizes.
 pub fn build() -> Result<()> {
-    let wasm = cargo::build_client()?;
+    let wasm = cargo::build_client(&[])?;
     let folder = paths::in_root("npm/wasm/client");
     let result = folder.join("ebbtide_client_bg.wasm");
     let stamp = Stamp::of("client", &[&wasm])?;

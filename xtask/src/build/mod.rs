@@ -3,12 +3,19 @@
 
 mod bindgen;
 mod client;
+mod contract;
 mod packages;
 mod sizes;
 mod stamp;
 mod worker;
 
 use anyhow::{Result, bail};
+
+/// Everything that the suites run: what users get, and the modules with the store contract.
+pub fn for_tests() -> Result<()> {
+    run(&[])?;
+    contract::build()
+}
 
 /// Builds the named parts, or all of them.
 pub fn run(parts: &[&str]) -> Result<()> {
@@ -19,7 +26,8 @@ pub fn run(parts: &[&str]) -> Result<()> {
             "worker" => worker::build()?,
             "npm" => packages::build_npm()?,
             "demo" => packages::build_demo()?,
-            other => bail!("unknown part `{other}`: client, worker, npm or demo"),
+            "contract" => contract::build()?,
+            other => bail!("unknown part `{other}`: client, worker, npm, demo or contract"),
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 /// Builds what changed and prints the sizes.
 pub fn build() -> Result<()> {
-    let wasm = cargo::build_worker()?;
+    let wasm = cargo::build_worker(&[])?;
     let folder = paths::in_root("npm/wasm/worker");
     let result = folder.join("ebbtide_worker_bg.wasm");
     let stamp = Stamp::of("worker", &[&wasm])?;

@@ -52,7 +52,7 @@ fn prepare(needs: Needs) -> Result<()> {
     match needs {
         Needs::Rust => setup::for_rust(),
         Needs::Tools => setup::for_build(),
-        Needs::Built => setup::for_build().and_then(|()| build::run(&[])),
-        Needs::Browsers => setup::for_browsers().and_then(|()| build::run(&[])),
+        Needs::Built => setup::for_build().and_then(|()| build::for_tests()),
+        Needs::Browsers => setup::for_browsers().and_then(|()| build::for_tests()),
     }
 }

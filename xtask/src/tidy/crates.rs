@@ -7,13 +7,14 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// Each crate with the crates of this workspace that it may use.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("ebbtide-core", &[]),
     ("ebbtide-protocol", &["ebbtide-core"]),
     ("ebbtide-store", &["ebbtide-core"]),
     ("ebbtide-wasm-client", &["ebbtide-core", "ebbtide-protocol", "ebbtide-store"]),
     ("ebbtide-worker", &["ebbtide-core", "ebbtide-protocol", "ebbtide-store"]),
     ("ebbtide-simulator", &["ebbtide-core", "ebbtide-protocol", "ebbtide-store"]),
+    ("ebbtide-conversations", &["ebbtide-core", "ebbtide-protocol", "ebbtide-store"]),
     ("xtask", &[]),
 ];
 
