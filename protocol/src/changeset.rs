@@ -2,13 +2,13 @@
 //! Within a transaction changes come back in the order of the groups: deletes first, then by first mention of their shape.
 //! Called by `codec`.
 
-use crate::envelope::{self, peek, Content};
+use crate::envelope::{self, Content, peek};
 use crate::error::malformed;
 use crate::group::{self, Cells, Context, Head, Kind, ReadGroup, ReadRow, Row};
-use crate::input::Input;
+use crate::input::{Input, unzigzag};
 use crate::integers;
 use crate::limits::ROW_CHARGE;
-use crate::output::Output;
+use crate::output::{Output, zigzag};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use ebbtide_core::catalogue::Catalogue;
@@ -72,7 +72,7 @@ fn rows(changeset: &Changeset) -> impl Iterator<Item = Row<'_>> {
 
 /// Milliseconds from the epoch, with a bit for a counter that is not zero.
 pub(crate) fn write_stamp(out: &mut Output, stamp: Stamp) {
-    let millis = crate::output::zigzag(stamp.millis().0.wrapping_sub(EPOCH_MS) as i64);
+    let millis = zigzag(stamp.millis().0.wrapping_sub(EPOCH_MS) as i64);
     let counter = counter(stamp);
     out.varint(millis << 1 | u64::from(counter != 0));
     if counter != 0 {
@@ -87,8 +87,7 @@ fn counter(stamp: Stamp) -> u64 {
 /// Reads a stamp.
 pub(crate) fn read_stamp(input: &mut Input<'_>) -> Result<Stamp, Malformed> {
     let number = input.varint()?;
-    let zigzag = number >> 1;
-    let offset = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+    let offset = unzigzag(number >> 1);
     let counter = if number & 1 == 1 { input.varint()? } else { 0 };
     join_stamp(EPOCH_MS.wrapping_add(offset as u64), counter)
 }
@@ -102,8 +101,7 @@ fn join_stamp(millis: u64, counter: u64) -> Result<Stamp, Malformed> {
 
 fn write_stamps(out: &mut Output, transactions: &[Transaction]) {
     out.varint(transactions.len() as u64);
-    let millis: Vec<i64> =
-        transactions.iter().map(|t| t.stamp.millis().0.wrapping_sub(EPOCH_MS) as i64).collect();
+    let millis: Vec<i64> = transactions.iter().map(|t| t.stamp.millis().0.wrapping_sub(EPOCH_MS) as i64).collect();
     integers::write(out, &millis);
     let counters: Vec<i64> = transactions.iter().map(|t| counter(t.stamp) as i64).collect();
     integers::write(out, &counters);

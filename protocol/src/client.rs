@@ -100,14 +100,15 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ClientMess
         STAGE => ClientMessage::Stage(read_chunk(input)?),
         RESUME => plain::read(input).map(|(device_seq, hash)| ClientMessage::Resume { device_seq, hash })?,
         PREPARE => plain::read(input).map(|(device_seq, hash)| ClientMessage::Prepare { device_seq, hash })?,
-        COMMIT => plain::read(input)
-            .map(|(device_seq, hash, applied_receipt)| ClientMessage::Commit { device_seq, hash, applied_receipt })?,
-        VOID => plain::read(input).map(|device_seq| ClientMessage::Void { device_seq })?,
-        PULL => plain::read(input).map(|(cursor, max_bytes)| ClientMessage::Pull { cursor, max_bytes })?,
-        APPLIED => plain::read(input).map(|(seq, applied_receipt): (Seq, DeviceSeq)| ClientMessage::Applied {
-            seq,
+        COMMIT => plain::read(input).map(|(device_seq, hash, applied_receipt)| ClientMessage::Commit {
+            device_seq,
+            hash,
             applied_receipt,
         })?,
+        VOID => plain::read(input).map(|device_seq| ClientMessage::Void { device_seq })?,
+        PULL => plain::read(input).map(|(cursor, max_bytes)| ClientMessage::Pull { cursor, max_bytes })?,
+        APPLIED => plain::read(input)
+            .map(|(seq, applied_receipt): (Seq, DeviceSeq)| ClientMessage::Applied { seq, applied_receipt })?,
         _ => return Ok(None),
     };
     Ok(Some(message))

@@ -184,6 +184,8 @@ fn read_class(input: &mut Input<'_>, class: Class, count: usize) -> Result<Vec<V
         Class::Integer => Ok(integers::read(input, count)?.into_iter().map(Value::Integer).collect()),
         Class::Real => Ok(reals::read(input, count)?.into_iter().map(Value::Real).collect()),
         Class::Text => Ok(texts::read(input, count)?.into_iter().map(Value::Text).collect()),
-        Class::Blob => Ok(texts::read_blobs(input, count)?.into_iter().map(|blob| Value::Blob(blob.to_vec())).collect()),
+        Class::Blob => {
+            Ok(texts::read_blobs(input, count)?.into_iter().map(|blob| Value::Blob(blob.to_vec())).collect())
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Called by `codec`.
 
 use crate::changeset::{fields, read_stamp, write_stamp};
-use crate::envelope::{self, peek, Content};
+use crate::envelope::{self, Content, peek};
 use crate::error::malformed;
 use crate::group::{self, Cells, Context, Head, Kind, ReadGroup, ReadRow, Row};
 use crate::input::Input;

@@ -3,11 +3,11 @@
 //! Used by `envelope` only.
 
 use crate::error::malformed;
-use crate::limits::{DEFLATE_LEVEL, INFLATED_BYTES, INFLATE_RATIO};
+use crate::limits::{DEFLATE_LEVEL, INFLATE_RATIO, INFLATED_BYTES};
 use alloc::{boxed::Box, vec, vec::Vec};
 use ebbtide_core::error::Malformed;
-use miniz_oxide::inflate::core::{decompress, inflate_flags, DecompressorOxide};
 use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 /// Deflates, or gives `None` where the ratio is one that `inflate` refuses.
 pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {

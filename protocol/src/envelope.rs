@@ -6,7 +6,7 @@ use crate::deflate::{deflate, inflate};
 use crate::error::malformed;
 use crate::input::Input;
 use crate::limits::{CHANGESET_BYTES, DEFLATE_FROM_BYTES};
-use crate::output::{varint_len, Output};
+use crate::output::{Output, varint_len};
 use alloc::{borrow::Cow, vec::Vec};
 use ebbtide_core::error::Malformed;
 use ebbtide_core::ids::{DeviceSeq, SchemaVersion};

@@ -2,7 +2,7 @@
 //! It knows the two directions and the bounds; the payloads are the business of `client` and `server`.
 //! Called by the adapters, for HTTP bodies and WebSocket messages alike.
 
-use crate::error::{malformed, DecodeError};
+use crate::error::{DecodeError, malformed};
 use crate::input::Input;
 use crate::limits::{MESSAGE_BYTES, MESSAGE_FRAMES};
 use crate::output::Output;

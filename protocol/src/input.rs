@@ -79,6 +79,14 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
+    /// The bytes before the next `end`, which is skipped.
+    pub(crate) fn bytes_until(&mut self, end: u8) -> Result<&'a [u8], Malformed> {
+        let length = self.main.iter().position(|&byte| byte == end).ok_or(Malformed { what: "unexpected end" })?;
+        let taken = self.bytes(length)?;
+        self.byte()?;
+        Ok(taken)
+    }
+
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let mut array = [0; N];
         array.copy_from_slice(self.bytes(N)?);
@@ -113,6 +121,7 @@ impl<'a> Input<'a> {
     }
 }
 
-fn unzigzag(value: u64) -> i64 {
+/// The reverse of `output::zigzag`.
+pub(crate) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }

@@ -5,7 +5,7 @@
 use crate::error::malformed;
 use crate::input::Input;
 use crate::limits::VALUE_CHARGE;
-use crate::output::{varint_len, zigzag, Output};
+use crate::output::{Output, varint_len, zigzag};
 use crate::{reals, uuid};
 use alloc::string::String;
 use ebbtide_core::error::Malformed;

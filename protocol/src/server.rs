@@ -111,7 +111,9 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ServerMess
     let Ok(kind) = u8::try_from(kind) else { return Ok(None) };
     let message = match kind {
         WELCOME => ServerMessage::Welcome(read_welcome(input)?),
-        STAGED => plain::read(input).map(|(device_seq, next_chunk)| ServerMessage::Staged { device_seq, next_chunk })?,
+        STAGED => {
+            plain::read(input).map(|(device_seq, next_chunk)| ServerMessage::Staged { device_seq, next_chunk })?
+        }
         PREPARED => plain::read(input).map(|device_seq| ServerMessage::Prepared { device_seq })?,
         RECEIPT => ServerMessage::Receipt(receipt::read(input)?),
         EXPECTED => plain::read(input).map(|device_seq| ServerMessage::Expected { device_seq })?,

@@ -4,18 +4,22 @@
 
 use crate::error::malformed;
 use crate::input::Input;
-use crate::limits::DICTIONARY_ENTRIES;
+use crate::limits::{DICTIONARY_ENTRIES, VALUE_CHARGE};
 use crate::output::Output;
 use crate::scalar::text;
 use crate::{integers, uuid};
 use alloc::collections::BTreeMap;
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use ebbtide_core::error::Malformed;
 
 const PLAIN: u8 = 0;
 const DICTIONARY: u8 = 1;
 const UUIDS: u8 = 2;
 const UUIDS_V7: u8 = 3;
+const TERMINATED: u8 = 4;
+
+/// Ends a text of `TERMINATED`; texts that contain it are written with their lengths.
+const END: u8 = 0;
 
 /// Writes a column; its length is the reader's to know.
 pub(crate) fn write(out: &mut Output, texts: &[&str]) {
@@ -29,10 +33,7 @@ pub(crate) fn write(out: &mut Output, texts: &[&str]) {
             write_strings(out, &entries);
             integers::write(out, &indexes);
         }
-        None => {
-            out.byte(PLAIN);
-            write_strings(out, texts);
-        }
+        None => write_strings(out, texts),
     }
 }
 
@@ -54,8 +55,17 @@ fn dictionary<'a>(texts: &[&'a str]) -> Option<(Vec<&'a str>, Vec<i64>)> {
     Some((entries, indexes))
 }
 
+/// Ends between texts deflate with them, a column of lengths does not; a tenth of the bytes of names.
 fn write_strings(out: &mut Output, texts: &[&str]) {
-    write_blobs(out, texts.iter().map(|text| text.as_bytes()));
+    if texts.iter().any(|text| text.as_bytes().contains(&END)) {
+        out.byte(PLAIN);
+        return write_blobs(out, texts.iter().map(|text| text.as_bytes()));
+    }
+    out.byte(TERMINATED);
+    for text in texts {
+        out.bytes(text.as_bytes());
+        out.byte(END);
+    }
 }
 
 /// Lengths, then the bytes of all.
@@ -119,16 +129,25 @@ fn unpack(packed: &[u8], count: usize) -> Vec<u128> {
 /// Reads a column of `count` texts.
 pub(crate) fn read(input: &mut Input<'_>, count: usize) -> Result<Vec<String>, Malformed> {
     match input.byte()? {
-        PLAIN => read_strings(input, count),
         DICTIONARY => read_dictionary(input, count),
         UUIDS => read_uuids(input, count),
         UUIDS_V7 => read_uuids_v7(input, count),
-        _ => malformed("texts: unknown encoding"),
+        form => read_strings(input, form, count),
     }
 }
 
-fn read_strings(input: &mut Input<'_>, count: usize) -> Result<Vec<String>, Malformed> {
-    read_blobs(input, count)?.into_iter().map(text).collect()
+fn read_strings(input: &mut Input<'_>, form: u8, count: usize) -> Result<Vec<String>, Malformed> {
+    match form {
+        PLAIN => read_blobs(input, count)?.into_iter().map(text).collect(),
+        TERMINATED => (0..count).map(|_| read_terminated(input)).collect(),
+        _ => malformed("texts: unknown form"),
+    }
+}
+
+fn read_terminated(input: &mut Input<'_>) -> Result<String, Malformed> {
+    let bytes = input.bytes_until(END)?;
+    input.charge(bytes.len(), 1)?;
+    text(bytes)
 }
 
 /// Reads `count` byte strings, which stay where they are.
@@ -144,8 +163,10 @@ pub(crate) fn read_blobs<'a>(input: &mut Input<'a>, count: usize) -> Result<Vec<
 }
 
 fn read_dictionary(input: &mut Input<'_>, count: usize) -> Result<Vec<String>, Malformed> {
-    let entries = input.count()?;
-    let entries = read_strings(input, entries)?;
+    let count_of_entries = input.count()?;
+    input.charge(count_of_entries, VALUE_CHARGE)?;
+    let form = input.byte()?;
+    let entries = read_strings(input, form, count_of_entries)?;
     let indexes = integers::read_lengths(input, count)?;
     indexes
         .into_iter()
@@ -160,14 +181,17 @@ fn read_dictionary(input: &mut Input<'_>, count: usize) -> Result<Vec<String>, M
 fn read_uuids(input: &mut Input<'_>, count: usize) -> Result<Vec<String>, Malformed> {
     input.charge(count, 36)?;
     let bytes = input.noise(count * 16)?;
-    let mut numbers = vec![0_u128; 0];
-    numbers.extend(bytes.as_chunks::<16>().0.iter().map(|chunk| u128::from_be_bytes(*chunk)));
-    Ok(numbers.into_iter().map(uuid::format).collect())
+    let numbers = bytes.as_chunks().0.iter().map(|chunk| u128::from_be_bytes(*chunk));
+    Ok(numbers.map(uuid::format).collect())
 }
 
 fn read_uuids_v7(input: &mut Input<'_>, count: usize) -> Result<Vec<String>, Malformed> {
     input.charge(count, 36 + 16)?;
     let millis = integers::read(input, count)?;
     let random = unpack(input.noise(packed_len(count))?, count);
-    Ok(millis.into_iter().zip(random).map(|(millis, random)| uuid::format(uuid::join_v7(millis as u64, random))).collect())
+    Ok(millis
+        .into_iter()
+        .zip(random)
+        .map(|(millis, random)| uuid::format(uuid::join_v7(millis as u64, random)))
+        .collect())
 }

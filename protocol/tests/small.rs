@@ -10,7 +10,7 @@ use ebbtide_core::commit::{Commit, Effect, Outcome, Receipt};
 use ebbtide_core::ids::*;
 use ebbtide_core::message::{ClientMessage, ItemBody, Range, RangeItem, ServerMessage, Submit};
 use ebbtide_core::value::{Key, Value};
-use ebbtide_protocol::{decode_client, decode_server, encode_client, encode_server, WireCodec};
+use ebbtide_protocol::{WireCodec, decode_client, decode_server, encode_client, encode_server};
 
 const NOTE: &str = "measles";
 
@@ -18,7 +18,11 @@ fn catalogue() -> Catalogue {
     let column = |name: &str| Column { name: name.into(), ..Column::default() };
     let columns = ["id", "household", "doses", "notes"].map(column).to_vec();
     let table = Table { name: "visit".into(), columns, key: vec![ColumnId(0)], ..Table::default() };
-    Catalogue { version: SchemaVersion(3), tables: vec![Table { name: "a".into(), ..table.clone() }, table], ..Catalogue::default() }
+    Catalogue {
+        version: SchemaVersion(3),
+        tables: vec![Table { name: "a".into(), ..table.clone() }, table],
+        ..Catalogue::default()
+    }
 }
 
 fn row() -> RowId {
