@@ -96,6 +96,8 @@ pub struct Waiting {
     pub pending: u32,
     /// Of these, not yet sealed.
     pub unsealed: u32,
+    /// Of the pending ones, taken out of the view because they collide with what the space decided.
+    pub blocked: u32,
     /// Listed as rejected.
     pub rejected: u32,
 }
@@ -151,6 +153,7 @@ pub trait ClientStore {
     fn put_conflicts(&mut self, seq: Seq, conflicts: &[Conflict]) -> Result<(), Self::Error>;
 
     /// For each row, in the order given, all its waiting changes in log order, with their place in the log.
+    /// Those of blocked transactions are left out: they are not in the view.
     fn pending_changes(&mut self, rows: &[RowId]) -> Result<Vec<Vec<(LogId, LoggedChange)>>, Self::Error>;
 
     /// Whether any server version is kept separately: where not, an own commit taken as sent leaves the visible rows as they are.
@@ -168,6 +171,16 @@ pub trait ClientStore {
     /// Writes the visible database, uncaptured and set-wise: order within `outcomes` does not matter, foreign keys are off.
     /// `Put` replaces or inserts; `Set` and `Delete` of an absent row do nothing.
     fn write(&mut self, outcomes: &[Outcome]) -> Result<(), Self::Error>;
+
+    /// Writes as `write` does, unless a constraint stands against the result: UNIQUE, NOT NULL, CHECK, or a reference from or to
+    /// one of these rows that would point nowhere. Then it answers `false`, and nothing is written.
+    fn try_write(&mut self, outcomes: &[Outcome]) -> Result<bool, Self::Error>;
+
+    /// The waiting transactions that are out of the view, in log order. Persistent; one whose changeset is dropped leaves the list.
+    fn blocked(&mut self) -> Result<Vec<LogId>, Self::Error>;
+
+    /// Replaces the list of blocked transactions. The rows are not touched: the caller brings them in line.
+    fn set_blocked(&mut self, transactions: &[LogId]) -> Result<(), Self::Error>;
 
     /// Keeps a piece of a large commit until the last is there. A piece of another commit than the kept ones replaces them.
     fn put_part(&mut self, part: &Part) -> Result<(), Self::Error>;
