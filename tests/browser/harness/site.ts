@@ -1,0 +1,83 @@
+/**
+ * The test app as a website: page, package and service worker as static files, its Worker in workerd, and a way to open devices in it.
+ * It knows the test app's page but no single test. The two-device and background tests start here.
+ */
+import { build } from 'esbuild';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { launch, type Browser } from './chromium.ts';
+import { LoopbackProxy } from './proxy.ts';
+import { LocalWorker } from './workerd.ts';
+
+const APP = fileURLToPath(new URL('../sync/app/', import.meta.url));
+const PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title><script type="module" src="/page.js"></script></html>';
+/** Files of the package that a page loads by their address. */
+const SERVED = ['worker.js', 'ebbtide_client_bg.wasm'];
+
+/** A running test app. */
+export interface Site extends AsyncDisposable {
+  readonly worker: LocalWorker;
+  /** A browser on a profile of its own behind a proxy of its own, with the database open and in step. */
+  device(options: DeviceOptions): Promise<TestDevice>;
+}
+
+export interface DeviceOptions {
+  readonly user: string;
+  readonly space: string;
+  readonly twoPhase?: 'auto' | 'always';
+}
+
+/** A device of the tests. */
+export interface TestDevice extends AsyncDisposable {
+  readonly browser: Browser;
+  readonly proxy: LoopbackProxy;
+  page: Page;
+  /** Opens the page and the database again, for instance after the page was closed. */
+  open(): Promise<void>;
+}
+
+/** Builds the test app and starts its Worker. */
+export async function startSite(): Promise<Site> {
+  const assets = await buildAssets();
+  const worker = await LocalWorker.start(join(APP, 'server.ts'), assets);
+  return {
+    worker,
+    device: (options) => startDevice(worker, options),
+    async [Symbol.asyncDispose]() {
+      await worker[Symbol.asyncDispose]();
+      await rm(assets, { recursive: true, force: true });
+    },
+  };
+}
+
+async function buildAssets(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'ebbtide-site-'));
+  const shared = { bundle: true, target: 'es2022', outdir: folder, absWorkingDir: APP, logLevel: 'warning' } as const;
+  await build({ ...shared, entryPoints: ['page.ts'], format: 'esm' });
+  await build({ ...shared, entryPoints: ['service-worker.ts'], format: 'iife' });
+  await writeFile(join(folder, 'index.html'), PAGE);
+  await Promise.all(SERVED.map((name) => cp(fileURLToPath(import.meta.resolve(`ebbtide/${name}`)), join(folder, name))));
+  return folder;
+}
+
+async function startDevice(worker: LocalWorker, options: DeviceOptions): Promise<TestDevice> {
+  const proxy = await LoopbackProxy.start(worker.port);
+  const browser = await launch();
+  const open = async () => {
+    device.page = await browser.page(proxy.origin);
+    await device.page.waitForFunction(() => globalThis.ready);
+    await device.page.evaluate((given) => globalThis.openDevice(given), { name: 'field', ...options });
+  };
+  const device: TestDevice = {
+    browser, proxy, open, page: undefined as unknown as Page,
+    async [Symbol.asyncDispose]() {
+      await browser[Symbol.asyncDispose]();
+      await proxy[Symbol.asyncDispose]();
+    },
+  };
+  await open();
+  return device;
+}

@@ -1,0 +1,22 @@
+/**
+ * The page of the two-device tests: opens a synced database for the test to drive through `globalThis`.
+ * It decides nothing. The harness bundles it.
+ */
+import { open, type Database } from 'ebbtide';
+import { schema } from './schema.ts';
+
+declare global {
+  var db: Database;
+  var openDevice: (options: { name: string; space: string; user: string; twoPhase?: 'auto' | 'always' }) => Promise<void>;
+  var ready: boolean;
+}
+
+globalThis.openDevice = async ({ name, space, user, twoPhase = 'auto' }) => {
+  const token = async () => {
+    const response = await fetch(`/ebbtide/dev/token?${new URLSearchParams({ user, spaces: space })}`, { method: 'POST' });
+    const { token } = (await response.json()) as { token: string };
+    return token;
+  };
+  globalThis.db = await open({ name, schema, sync: { url: '/ebbtide', space, token, twoPhase } });
+};
+globalThis.ready = true;
