@@ -1,0 +1,28 @@
+/**
+ * The counts and bounds of the measurements, with their reasons.
+ * The parts read them; `run.mjs` may lower the rounds for a quick look.
+ */
+
+/** Interleaved rounds of the local part: an odd number, so that the median is a measured value. */
+export const LOCAL_ROUNDS = 7;
+
+/** Cold opens are short and scatter more than the loops. */
+export const COLD_ROUNDS = 15;
+
+/** Rounds of the capture part; the order of the modes rotates, so each mode is first, second, … equally often. */
+export const CAPTURE_ROUNDS = 10;
+
+/** Rows of one transaction in the capture part. */
+export const CAPTURE_ROWS = 50_000;
+
+/** Rounds of the copy of all facilities, each between two fresh devices. */
+export const COPY_ROUNDS = 5;
+
+/** Single field changes from one device to the other, one after the other. */
+export const FIELD_CHANGES = 60;
+
+/** The first field changes warm up code and caches on both sides and are left out. */
+export const FIELD_WARM_UP = 10;
+
+/** A step in the browser that takes longer has failed. About twenty times what a loaded small machine takes. */
+export const STEP_TIMEOUT_MS = 120_000;
