@@ -8,12 +8,15 @@ use std::process::Command;
 
 pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Features of SQLite that the browser build leaves out, and what it adds.
+/// Features of SQLite that the browser build leaves out, and what it sets.
 ///
 /// R*Tree, sessions and the virtual tables that show SQLite's inside cost 80 kB (brotli) that every visitor would
-/// load; capture works on the preupdate hook. Without DQS a misspelt column in double quotes is an error, not text.
+/// load; capture works on the preupdate hook. Armour against misuse of the C interface is what rusqlite's types are.
+/// Without DQS a misspelt column in double quotes is an error, not text; nobody reads the memory statistics.
 const SQLITE_FLAGS: &str = "-USQLITE_ENABLE_RTREE -USQLITE_ENABLE_SESSION -USQLITE_ENABLE_DBSTAT_VTAB \
-     -USQLITE_ENABLE_DBPAGE_VTAB -USQLITE_ENABLE_BYTECODE_VTAB -USQLITE_ENABLE_STMTVTAB -DSQLITE_DQS=0";
+     -USQLITE_ENABLE_DBPAGE_VTAB -USQLITE_ENABLE_BYTECODE_VTAB -USQLITE_ENABLE_STMTVTAB \
+     -USQLITE_ENABLE_API_ARMOR -USQLITE_ENABLE_UNLOCK_NOTIFY -USQLITE_ENABLE_UNKNOWN_SQL_FUNCTION \
+     -DSQLITE_DQS=0 -DSQLITE_DEFAULT_MEMSTATUS=0";
 
 /// Names of the C compiler for wasm: the unversioned one first, then the ones that distributions install beside it.
 const CLANGS: [&str; 9] =
