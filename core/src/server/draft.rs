@@ -119,11 +119,21 @@ impl RowDraft {
 
     fn create(&mut self, table: &Table, values: &[Value], write: &Write) {
         let mark = write.mark(true);
-        let created = self.marks.as_ref().map_or(Mark::default(), |_| mark);
+        let created = self.life_begins(write);
         let fields = table.fields().zip(values).map(|((_, column), value)| (column.default.as_ref() != Some(value)).then_some(mark));
         self.marks = Some(RowMarks { created, fields: fields.collect(), deleted: None });
         self.values = Some(values.to_vec());
         self.recreated = true;
+    }
+
+    /// What a writer must have seen for its changes to mean this life of the row and not the one before: the deletion between them.
+    /// A first life has none before it, so whoever inserted the same key meanwhile means this row too.
+    fn life_begins(&self, write: &Write) -> Mark {
+        match self.marks.as_ref().and_then(|marks| marks.deleted) {
+            None => Mark::default(),
+            Some(deleted) if write.writer.had_seen(&deleted) => deleted,
+            Some(_) => write.mark(true),
+        }
     }
 
     /// Two devices inserted one natural key: field by field, and a column left at its default says nothing.
