@@ -44,9 +44,9 @@ impl ServerSession {
             return Ok(messages);
         }
         let upto = commits.last().map_or(head, |commit| commit.seq);
-        self.sent(upto, head, commits.iter().map(|commit| commit.bytes.len()).sum());
         let chain = store.chain_at(upto)?.unwrap_or_default().truncated();
-        let items = commits.into_iter().map(|commit| self.item(commit)).collect();
+        let items: Vec<RangeItem> = commits.into_iter().map(|commit| self.item(commit)).collect();
+        self.sent(upto, head, items.iter().map(travelling_bytes).sum());
         messages.push(ServerMessage::Range(Range { from: after, upto, chain, items }));
         Ok(messages)
     }
@@ -118,6 +118,14 @@ impl ServerSession {
             self.state.unconfirmed_bytes = 0;
         }
         Ok(replies(self.offer(store)?))
+    }
+}
+
+/// What the device counts too when it decides whether to confirm: an own commit taken as sent weighs nothing.
+fn travelling_bytes(item: &RangeItem) -> usize {
+    match &item.body {
+        ItemBody::Foreign(bytes) | ItemBody::OwnMerged(_, bytes) => bytes.len(),
+        ItemBody::OwnAsSent(_) => 0,
     }
 }
 

@@ -122,6 +122,10 @@ impl ServerSession {
             ClientMessage::Pull { cursor, max_bytes } => {
                 let history = answer::check_cursor(&cursor, store)?;
                 match history {
+                    Ok(()) if cursor.seq >= self.state.sent => {
+                        self.state.unconfirmed_bytes = 0;
+                        Ok(replies(self.page(cursor.seq, max_bytes as usize, None, store)?))
+                    }
                     Ok(()) => Ok(replies(self.page(cursor.seq, max_bytes as usize, None, store)?)),
                     Err(refusal) => Ok(replies(vec![ServerMessage::Refused(refusal)])),
                 }
