@@ -3,6 +3,7 @@
 //! Called by the session for every range, part and receipt.
 
 use super::overlay::Underlay;
+use super::seal::seal_before_leaving;
 use super::store::{ClientStore, DeviceState, RejectedTransaction, SealedEntry};
 use crate::change::{LoggedTransaction, RowId};
 use crate::codec::Codec;
@@ -52,10 +53,10 @@ pub fn range<S: ClientStore, C: Codec>(
     }
     for item in items {
         self::item(item, device, store, codec, &mut applied)?;
-        settle_until(item.seq, device, store, &mut applied)?;
+        settle_until(item.seq, device, store, codec, &mut applied)?;
     }
     device.cursor = Cursor { seq: range.upto, chain: range.chain, view: device.cursor.view };
-    settle_until(range.upto, device, store, &mut applied)?;
+    settle_until(range.upto, device, store, codec, &mut applied)?;
     store.set_device(device)?;
     Ok(Some(applied))
 }
@@ -104,6 +105,7 @@ fn item<S: ClientStore, C: Codec>(
     let Some(receipt) = entry.and_then(|entry| entry.receipt) else {
         return Err(Fault::Peer(Malformed { what: "an own commit twice in one range" }));
     };
+    seal_before_leaving(device_seq, device, store, codec)?;
     own_commit(item.seq, commit, receipt, device, store, applied)
 }
 
@@ -140,15 +142,11 @@ fn write<S: ClientStore>(outcomes: Vec<Outcome>, store: &mut S) -> Result<(), S:
     for (outcome, changes) in outcomes.into_iter().zip(pending) {
         if changes.is_empty() { free.push(outcome) } else { hidden.push(outcome) }
     }
-    store.write(&free)?;
-    if hidden.is_empty() {
-        return Ok(());
-    }
     let rows: Vec<RowId> = hidden.iter().map(|outcome| outcome.row.clone()).collect();
     let mut underlay = Underlay::lift(&rows, store)?;
     let catalogue = store.catalogue();
     hidden.iter().for_each(|outcome| underlay.apply(outcome, &catalogue));
-    underlay.settle(store)
+    underlay.beside(free).settle(store)
 }
 
 fn own_commit<S: ClientStore>(
@@ -167,7 +165,9 @@ fn own_commit<S: ClientStore>(
             note(seq, &commit, store, applied)?;
             leave_overlay(&receipt, commit.outcomes, device, store, applied)
         }
-        None if store.keeps_server_rows()? => as_sent_under_overlay(&receipt, device, store, applied),
+        None if store.keeps_server_rows()? || !store.blocked()?.is_empty() => {
+            as_sent_under_overlay(&receipt, device, store, applied)
+        }
         None => {
             applied.settled += transactions_of(receipt.device_seq, store)?;
             Ok(drop_changeset(&receipt, device, store)?)
@@ -249,13 +249,15 @@ fn drop_changeset<S: ClientStore>(receipt: &Receipt, device: &mut DeviceState, s
 }
 
 /// Receipts without a commit take effect at the cursor at which they were decided, in the order of their numbers.
-pub fn settle_until<S: ClientStore>(
+pub fn settle_until<S: ClientStore, C: Codec>(
     seq: Seq,
     device: &mut DeviceState,
     store: &mut S,
+    codec: &C,
     applied: &mut Applied,
 ) -> Result<(), Fault<S::Error>> {
     while let Some(receipt) = next_without_commit(seq, store)? {
+        seal_before_leaving(receipt.device_seq, device, store, codec)?;
         leave_overlay(&receipt, Vec::new(), device, store, applied)?;
     }
     Ok(())

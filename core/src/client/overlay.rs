@@ -1,33 +1,45 @@
 //! The overlay: visible row = the server's row with the pending changes replayed on it.
-//! It takes changes back, replays them, and keeps the server's version of a row only while local changes hide it.
-//! It knows rows and the log, nothing of commits' order or of the network; `apply` calls it.
+//! It takes changes back, replays them, keeps the server's version of a row only while local changes hide it, and takes
+//! transactions out of the view that collide with what the space decided. `apply` calls it; it knows nothing of the network.
 
 use super::store::{ClientStore, ServerRow};
 use crate::catalogue::{Catalogue, Table};
-use crate::change::{Field, LoggedChange, LoggedMutation, RowId};
+use crate::change::{Field, LoggedChange, LoggedMutation, LoggedTransaction, RowId};
 use crate::commit::{Effect, Outcome};
 use crate::ids::LogId;
 use crate::value::Value;
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
 
 type RowValues = Option<Vec<Value>>;
-type Pending = Vec<(LogId, LoggedChange)>;
 
 /// The server's version of some rows, taken out of the visible ones; to be changed, then laid under the overlay again.
 pub struct Underlay {
     rows: BTreeMap<RowId, RowValues>,
+    free: Vec<Outcome>,
 }
 
 impl Underlay {
     /// Finds the server's version of `rows`.
     pub fn lift<S: ClientStore>(rows: &[RowId], store: &mut S) -> Result<Self, S::Error> {
+        let mut underlay = Self { rows: BTreeMap::new(), free: Vec::new() };
+        underlay.lift_more(rows, store)?;
+        Ok(underlay)
+    }
+
+    /// Outcomes of rows that nothing pending hides; they are written together with the lifted ones.
+    pub fn beside(mut self, free: Vec<Outcome>) -> Self {
+        self.free = free;
+        self
+    }
+
+    fn lift_more<S: ClientStore>(&mut self, rows: &[RowId], store: &mut S) -> Result<(), S::Error> {
         let catalogue = store.catalogue();
         let pending = store.pending_changes(rows)?;
-        let mut lifted = BTreeMap::new();
         for (row, changes) in rows.iter().zip(&pending) {
-            lifted.insert(row.clone(), server_version(row, changes, &catalogue, store)?);
+            let version = server_version(row, changes, &catalogue, store)?;
+            self.rows.insert(row.clone(), version);
         }
-        Ok(Self { rows: lifted })
+        Ok(())
     }
 
     /// What a commit says of a row that was lifted.
@@ -45,24 +57,107 @@ impl Underlay {
     }
 
     /// Replays what is still pending and writes the visible rows.
-    pub fn settle<S: ClientStore>(self, store: &mut S) -> Result<(), S::Error> {
+    pub fn settle<S: ClientStore>(mut self, store: &mut S) -> Result<(), S::Error> {
+        if !store.blocked()?.is_empty() {
+            return self.lay_anew(store);
+        }
         let catalogue = store.catalogue();
         let rows: Vec<RowId> = self.rows.keys().cloned().collect();
         let pending = store.pending_changes(&rows)?;
-        let mut visible = Vec::with_capacity(rows.len());
-        for ((row, server), changes) in self.rows.into_iter().zip(&pending) {
-            let kept = if changes.is_empty() { ServerRow::Derived } else { ServerRow::Kept(server.clone()) };
-            store.set_server_row(&row, kept)?;
-            let effect = replay(server, changes, &row, &catalogue).map_or(Effect::Delete, Effect::Put);
-            visible.push(Outcome { row, effect });
+        let mut visible = core::mem::take(&mut self.free);
+        let free = visible.len();
+        for ((row, server), changes) in self.rows.iter().zip(&pending) {
+            let mut values = server.clone();
+            if let Some(table) = catalogue.table(row.table) {
+                changes.iter().for_each(|(_, change)| redo(&mut values, &change.mutation, table));
+            }
+            visible.push(outcome(row, values));
         }
-        store.write(&visible)
+        if !store.try_write(&visible)? {
+            visible.truncate(free);
+            return self.beside(visible).lay_anew(store);
+        }
+        for ((row, server), changes) in self.rows.into_iter().zip(&pending) {
+            let kept = if changes.is_empty() { ServerRow::Derived } else { ServerRow::Kept(server) };
+            store.set_server_row(&row, kept)?;
+        }
+        Ok(())
     }
+
+    /// Lays the whole view anew: the space's rows first, which fit each other, then every pending transaction that fits what is there.
+    /// The others, and those that need a row of theirs, are blocked: out of the view, still sent and decided.
+    fn lay_anew<S: ClientStore>(mut self, store: &mut S) -> Result<(), S::Error> {
+        let mut log = store.sealed_log(None)?;
+        log.extend(store.unsealed(usize::MAX, usize::MAX)?);
+        self.lift_more(&self.missing(&log), store)?;
+        let mut bare = core::mem::take(&mut self.free);
+        bare.extend(self.rows.iter().map(|(row, values)| outcome(row, values.clone())));
+        store.write(&bare)?;
+        let mut view = View { rows: self.rows.clone(), covered: BTreeSet::new(), lost: BTreeSet::new() };
+        let mut blocked = Vec::new();
+        for transaction in &log {
+            if !view.take(transaction, store)? {
+                blocked.push(transaction.id);
+            }
+        }
+        store.set_blocked(&blocked)?;
+        for (row, server) in self.rows {
+            let kept = if view.covered.contains(&row) { ServerRow::Kept(server) } else { ServerRow::Derived };
+            store.set_server_row(&row, kept)?;
+        }
+        Ok(())
+    }
+
+    fn missing(&self, log: &[LoggedTransaction]) -> Vec<RowId> {
+        let rows = log.iter().flat_map(|transaction| &transaction.changes).map(|change| &change.row);
+        let missing: BTreeSet<&RowId> = rows.filter(|row| !self.rows.contains_key(*row)).collect();
+        missing.into_iter().cloned().collect()
+    }
+}
+
+/// The view while it is laid anew.
+struct View {
+    rows: BTreeMap<RowId, RowValues>,
+    /// Rows with a pending change in the view.
+    covered: BTreeSet<RowId>,
+    /// Rows that a blocked transaction inserted.
+    lost: BTreeSet<RowId>,
+}
+
+impl View {
+    /// Takes a transaction into the view as a whole, or answers that it does not fit.
+    fn take<S: ClientStore>(&mut self, transaction: &LoggedTransaction, store: &mut S) -> Result<bool, S::Error> {
+        let depends = transaction.changes.iter().any(|change| self.lost.contains(&change.row));
+        let after = self.after(transaction, &store.catalogue());
+        let visible: Vec<Outcome> = after.iter().map(|(row, values)| outcome(row, values.clone())).collect();
+        if depends || !store.try_write(&visible)? {
+            let inserted = transaction.changes.iter().filter(|change| matches!(change.mutation, LoggedMutation::Insert(_)));
+            self.lost.extend(inserted.map(|change| change.row.clone()));
+            return Ok(false);
+        }
+        self.covered.extend(after.keys().cloned());
+        self.rows.extend(after);
+        Ok(true)
+    }
+
+    fn after(&self, transaction: &LoggedTransaction, catalogue: &Catalogue) -> BTreeMap<RowId, RowValues> {
+        let mut after = BTreeMap::new();
+        for LoggedChange { row, mutation } in &transaction.changes {
+            let Some(table) = catalogue.table(row.table) else { continue };
+            let before = || self.rows.get(row).cloned().flatten();
+            redo(after.entry(row.clone()).or_insert_with(before), mutation, table);
+        }
+        after
+    }
+}
+
+fn outcome(row: &RowId, values: RowValues) -> Outcome {
+    Outcome { row: row.clone(), effect: values.map_or(Effect::Delete, Effect::Put) }
 }
 
 fn server_version<S: ClientStore>(
     row: &RowId,
-    pending: &Pending,
+    pending: &[(LogId, LoggedChange)],
     catalogue: &Catalogue,
     store: &mut S,
 ) -> Result<RowValues, S::Error> {
@@ -77,7 +172,7 @@ fn server_version<S: ClientStore>(
 }
 
 /// Undoes pending changes, newest first.
-fn take_back(mut values: RowValues, pending: &Pending, table: &Table) -> RowValues {
+fn take_back(mut values: RowValues, pending: &[(LogId, LoggedChange)], table: &Table) -> RowValues {
     for (_, change) in pending.iter().rev() {
         match &change.mutation {
             LoggedMutation::Insert(_) => values = None,
@@ -91,20 +186,15 @@ fn take_back(mut values: RowValues, pending: &Pending, table: &Table) -> RowValu
     values
 }
 
-/// Redoes pending changes on the server's version. An update of a row that the server deleted shows nothing.
-fn replay(mut values: RowValues, pending: &Pending, row: &RowId, catalogue: &Catalogue) -> RowValues {
-    let Some(table) = catalogue.table(row.table) else { return values };
-    for (_, change) in pending {
-        match &change.mutation {
-            LoggedMutation::Insert(new) => values = Some(new.clone()),
-            LoggedMutation::Delete(_) => values = None,
-            LoggedMutation::Update(fields) => {
-                let new = fields.iter().map(|field| (field.column, &field.new));
-                put(&mut values, new, table);
-            }
+/// Redoes a pending change. An update of a row that the server deleted shows nothing.
+fn redo(values: &mut RowValues, mutation: &LoggedMutation, table: &Table) {
+    match mutation {
+        LoggedMutation::Insert(new) => *values = Some(new.clone()),
+        LoggedMutation::Delete(_) => *values = None,
+        LoggedMutation::Update(fields) => {
+            put(values, fields.iter().map(|field| (field.column, &field.new)), table);
         }
     }
-    values
 }
 
 fn put<'a>(values: &mut RowValues, fields: impl Iterator<Item = (crate::ids::ColumnId, &'a Value)>, table: &Table) {

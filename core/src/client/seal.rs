@@ -10,21 +10,22 @@ use crate::change::{
 };
 use crate::codec::Codec;
 use crate::commit::{Effect, Outcome};
-use crate::ids::{ColumnId, Seq};
+use crate::error::Fault;
+use crate::ids::{ColumnId, DeviceSeq, Seq};
 use crate::limits::{SEAL_BYTES, SEAL_TRANSACTIONS};
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
 
 /// Seals the oldest part of the open log under the next number. Answers whether there was anything.
 pub fn seal_next<S: ClientStore, C: Codec>(
     device: &mut DeviceState,
     store: &mut S,
     codec: &C,
-) -> Result<bool, S::Error> {
+) -> Result<bool, Fault<S::Error>> {
     let mut log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;
     let Some(schema) = log.first().map(|transaction| transaction.schema) else { return Ok(false) };
     log.truncate(log.iter().take_while(|transaction| transaction.schema == schema).count());
     let catalogue = store.catalogue();
-    let mut bases = Bases::new(&log, store)?;
+    let mut bases = Bases::new(&log, device.next_device_seq, store, codec)?;
     let transactions = log.iter().map(|logged| transaction(logged, &catalogue, &mut bases)).collect();
     let changeset = Changeset { device_seq: device.next_device_seq, schema, transactions };
     let sealed = codec.seal(&changeset, &catalogue);
@@ -33,6 +34,32 @@ pub fn seal_next<S: ClientStore, C: Codec>(
     device.next_device_seq = device.next_device_seq.next();
     store.set_device(device)?;
     Ok(true)
+}
+
+/// Seals the open log if it has writes on top of a changeset that is about to leave: what they had seen can be told only while
+/// that changeset is still here.
+pub fn seal_before_leaving<S: ClientStore, C: Codec>(
+    leaving: DeviceSeq,
+    device: &mut DeviceState,
+    store: &mut S,
+    codec: &C,
+) -> Result<(), Fault<S::Error>> {
+    if store.waiting()?.unsealed == 0 {
+        return Ok(());
+    }
+    let leaving = store.sealed_log(Some(leaving))?;
+    let rows: BTreeSet<&RowId> = rows_of(&leaving).collect();
+    let earliest = leaving.iter().map(|transaction| transaction.base.seq).min().unwrap_or_default();
+    let open = store.unsealed(usize::MAX, usize::MAX)?;
+    let moved = open.iter().filter(|transaction| transaction.base.seq > earliest);
+    if rows_of(moved).any(|row| rows.contains(row)) {
+        while seal_next(device, store, codec)? {}
+    }
+    Ok(())
+}
+
+fn rows_of<'a>(log: impl IntoIterator<Item = &'a LoggedTransaction>) -> impl Iterator<Item = &'a RowId> {
+    log.into_iter().flat_map(|transaction| &transaction.changes).map(|change| &change.row)
 }
 
 fn transaction(logged: &LoggedTransaction, catalogue: &Catalogue, bases: &mut Bases) -> Transaction {
@@ -73,50 +100,79 @@ fn updates(row: RowId, fields: Vec<LoggedField>, base: Base, bases: &Bases) -> V
 /// For every cell with a pending write: the cursor at which the first of them was made.
 ///
 /// Kept only when the cursor moved while writes were pending; otherwise every cell has its transaction's own base.
+/// Every write had seen all own ones before it, so the own half of the base is the number before the changeset's.
 struct Bases {
+    sealed_before: DeviceSeq,
     first: Option<BTreeMap<RowId, BTreeMap<Option<ColumnId>, Seq>>>,
 }
 
 impl Bases {
-    fn new<S: ClientStore>(open: &[LoggedTransaction], store: &mut S) -> Result<Self, S::Error> {
-        let newest = open.last().map(|transaction| transaction.base.seq).unwrap_or_default();
+    fn new<S: ClientStore, C: Codec>(
+        open: &[LoggedTransaction],
+        number: DeviceSeq,
+        store: &mut S,
+        codec: &C,
+    ) -> Result<Self, Fault<S::Error>> {
+        let sealed_before = DeviceSeq(number.0.saturating_sub(1));
+        let oldest = open.iter().map(|transaction| transaction.base.seq).min().unwrap_or_default();
+        let moved_within = open.iter().any(|transaction| transaction.base.seq != oldest);
         let waiting = store.sealed()?;
-        let moved_within = open.first().is_some_and(|transaction| transaction.base.seq != newest);
         if waiting.is_empty() && !moved_within {
-            return Ok(Self { first: None });
+            return Ok(Self { sealed_before, first: None });
         }
-        let mut bases = Self { first: Some(BTreeMap::new()) };
-        for transaction in store.sealed_log(None)? {
-            bases.note(&transaction);
+        let mut bases = Self { sealed_before, first: Some(BTreeMap::new()) };
+        for entry in waiting {
+            let bytes = store.sealed_bytes(entry.device_seq)?;
+            let sealed = codec.open(&bytes, entry.device_seq, &store.catalogue()).map_err(Fault::Peer)?;
+            sealed.transactions.iter().flat_map(|transaction| &transaction.changes).for_each(|change| bases.note_sealed(change));
         }
         Ok(bases)
     }
 
-    fn note(&mut self, transaction: &LoggedTransaction) {
-        let Some(first) = self.first.as_mut() else { return };
-        for LoggedChange { row, mutation } in &transaction.changes {
-            let cells = first.entry(row.clone()).or_default();
-            let columns: Vec<Option<ColumnId>> = match mutation {
-                LoggedMutation::Update(fields) => fields.iter().map(|field| Some(field.column)).collect(),
-                LoggedMutation::Insert(_) | LoggedMutation::Delete(_) => vec![None],
-            };
-            for column in columns {
-                cells.entry(column).or_insert(transaction.base.seq);
+    /// What was sealed says itself how far back its cells go.
+    fn note_sealed(&mut self, change: &Change) {
+        match &change.mutation {
+            Mutation::Update(fields) => {
+                fields.iter().for_each(|field| self.note_cell(&change.row, Some(field.column), change.base.seq));
             }
+            Mutation::Insert(_) | Mutation::Delete => self.note_cell(&change.row, None, change.base.seq),
+        }
+    }
+
+    fn note(&mut self, transaction: &LoggedTransaction) {
+        let seq = transaction.base.seq;
+        for LoggedChange { row, mutation } in &transaction.changes {
+            match mutation {
+                LoggedMutation::Update(fields) => {
+                    fields.iter().for_each(|field| self.note_cell(row, Some(field.column), seq));
+                }
+                LoggedMutation::Insert(_) | LoggedMutation::Delete(_) => self.note_cell(row, None, seq),
+            }
+        }
+    }
+
+    fn note_cell(&mut self, row: &RowId, column: Option<ColumnId>, seq: Seq) {
+        let Some(first) = self.first.as_mut() else { return };
+        if !first.contains_key(row) {
+            first.insert(row.clone(), BTreeMap::new());
+        }
+        if let Some(cells) = first.get_mut(row) {
+            let earliest = cells.entry(column).or_insert(seq);
+            *earliest = seq.min(*earliest);
         }
     }
 
     /// A pending insert or delete of the whole row counts for each of its cells.
     fn of_cell(&self, row: &RowId, column: ColumnId, base: Base) -> Base {
         let cells = self.first.as_ref().and_then(|first| first.get(row));
-        let earliest = cells.and_then(|cells| cells.get(&Some(column)).or_else(|| cells.get(&None)));
-        Base { seq: earliest.copied().unwrap_or(base.seq).min(base.seq), ..base }
+        let of = |cell: Option<ColumnId>| cells.and_then(|cells| cells.get(&cell)).copied().unwrap_or(base.seq);
+        Base { seq: of(Some(column)).min(of(None)).min(base.seq), device_seq: self.sealed_before }
     }
 
     fn of_row(&self, row: &RowId, base: Base) -> Base {
         let cells = self.first.as_ref().and_then(|first| first.get(row));
         let earliest = cells.and_then(|cells| cells.values().min()).copied();
-        Base { seq: earliest.unwrap_or(base.seq).min(base.seq), ..base }
+        Base { seq: earliest.unwrap_or(base.seq).min(base.seq), device_seq: self.sealed_before }
     }
 }
 

@@ -160,6 +160,7 @@ pub struct ClientSession {
     wish: Option<Wish>,
     status: Status,
     woken_for: Option<Millis>,
+    latest: Millis,
 }
 
 impl ClientSession {
@@ -179,6 +180,7 @@ impl ClientSession {
             wish: None,
             status: Status { online: true, ..Status::default() },
             woken_for: None,
+            latest: Millis(0),
         }
     }
 
@@ -195,6 +197,7 @@ impl ClientSession {
         store: &mut S,
         codec: &C,
     ) -> Result<Outputs, Fault<S::Error>> {
+        self.keep_time(now);
         let mut outputs = Vec::new();
         let mut step = Step { device: store.device()?, now, store, codec, outputs: &mut outputs };
         self.input(input, &mut step)?;
@@ -217,6 +220,19 @@ impl ClientSession {
             Input::Tick => self.tick(step)?,
         }
         Ok(())
+    }
+
+    /// A clock that was set back must not postpone what was due: the timers go back with it.
+    fn keep_time(&mut self, now: Millis) {
+        let back_ms = self.latest.0.saturating_sub(now.0);
+        self.latest = now;
+        if back_ms == 0 {
+            return;
+        }
+        let Timers { retry_at, answer_by, confirm_at, seal_at, mirror_at } = &mut self.timers;
+        for at in [retry_at, answer_by, confirm_at, seal_at, mirror_at].into_iter().flatten() {
+            *at = Millis(at.0.saturating_sub(back_ms));
+        }
     }
 
     fn may_connect(&self) -> bool {
@@ -341,6 +357,7 @@ impl ClientSession {
     }
 
     fn tick<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
+        self.woken_for = None;
         let due = |timer: &mut Option<Millis>| timer.take_if(|at| *at <= step.now).is_some();
         let retry = due(&mut self.timers.retry_at);
         let silent = due(&mut self.timers.answer_by);
@@ -453,7 +470,7 @@ impl ClientSession {
         step.store.set_device(&step.device)?;
         self.status.head = self.status.head.max(receipt.decided_at);
         let mut applied = Applied::default();
-        apply::settle_until(step.device.cursor.seq, &mut step.device, step.store, &mut applied)?;
+        apply::settle_until(step.device.cursor.seq, &mut step.device, step.store, step.codec, &mut applied)?;
         self.report(applied, step);
         Ok(())
     }
@@ -596,6 +613,7 @@ impl ClientSession {
         let waiting = step.store.waiting()?;
         let mut status = self.status.clone();
         status.pending = waiting.pending;
+        status.blocked = waiting.blocked;
         status.failed = waiting.rejected;
         status.cursor = step.device.cursor.seq;
         status.next_retry_at = self.timers.retry_at;

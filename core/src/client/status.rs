@@ -45,6 +45,8 @@ pub struct Status {
     pub online: bool,
     /// Own transactions that are not yet applied as decided.
     pub pending: u32,
+    /// Of these, out of the view because they collide with what the space decided.
+    pub blocked: u32,
     /// Own transactions listed as rejected.
     pub failed: u32,
     /// Up to which commit everything is applied.
