@@ -8,6 +8,7 @@ use crate::suites::{Needs, SUITES, Suite, Tier};
 use crate::{build, process, setup};
 use anyhow::{Context, Result, bail};
 use counts::Tally;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Runs all suites, or the named one, and ends with `N passed, N failed`.
@@ -35,17 +36,30 @@ fn named(name: &str) -> Result<&'static Suite> {
 
 fn run_all(suites: Vec<&Suite>, tier: Tier) -> Result<ExitCode> {
     process::stop_children_on_interrupt()?;
-    prepare(suites.iter().map(|suite| suite.needs).max().unwrap_or(Needs::Rust))?;
+    let mut ground = Ground::default();
     let mut total = Tally::default();
     let mut lines = Vec::new();
     for suite in suites {
         println!("\n=== {}: {}", suite.name, suite.about);
-        let tally = runner::run(suite, tier);
+        let tally = match ground.prepare(suite.needs) {
+            Ok(()) => runner::run(suite, tier),
+            Err(reason) => runner::failed(&format!("{} cannot run: {reason}", suite.name)),
+        };
         lines.push(format!("{:<10} {tally}", suite.name));
         total.add(tally);
     }
     println!("\n{}\n{total}", lines.join("\n"));
     Ok(if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What has been prepared, and what failed: each need is tried once, and a failed build fails only what needs it.
+#[derive(Default)]
+struct Ground(BTreeMap<Needs, std::result::Result<(), String>>);
+
+impl Ground {
+    fn prepare(&mut self, needs: Needs) -> std::result::Result<(), String> {
+        self.0.entry(needs).or_insert_with(|| prepare(needs).map_err(|error| format!("{error:#}"))).clone()
+    }
 }
 
 fn prepare(needs: Needs) -> Result<()> {

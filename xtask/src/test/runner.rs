@@ -36,7 +36,8 @@ pub fn run(suite: &Suite, tier: Tier) -> Tally {
     total
 }
 
-fn failed(reason: &str) -> Tally {
+/// One failed test, with its reason shown.
+pub fn failed(reason: &str) -> Tally {
     println!("error: {reason}");
     Tally { passed: 0, failed: 1 }
 }
