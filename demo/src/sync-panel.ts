@@ -7,6 +7,7 @@ import type { Database } from 'ebbtide';
 import { readableTime } from './dates.ts';
 import type { Device } from './device.ts';
 import { element, setText } from './dom.ts';
+import { refusedList } from './refused.ts';
 import { changes, describe } from './sync-words.ts';
 import { attempt } from './toasts.ts';
 
@@ -32,7 +33,7 @@ export function syncPanel(db: Database, device: Device, id: string): HTMLElement
   };
   db.sync.addEventListener('status', show);
   show();
-  return element('div', { id, class: 'panel', popover: 'auto', role: 'dialog', 'aria-labelledby': `${id}-title` }, heading, explanation, list, sync);
+  return element('div', { id, class: 'panel', popover: 'auto', role: 'dialog', 'aria-labelledby': `${id}-title` }, heading, explanation, list, refusedList(db), sync);
 }
 
 function fact(name: string, value: HTMLElement): HTMLElement[] {

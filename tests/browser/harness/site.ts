@@ -7,9 +7,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Page } from 'playwright-core';
-import { launch, type Browser } from './chromium.ts';
-import { LoopbackProxy } from './proxy.ts';
+import { TestDevice, type DeviceOptions } from './device.ts';
 import { LocalWorker } from './workerd.ts';
 
 const APP = fileURLToPath(new URL('../sync/app/', import.meta.url));
@@ -24,28 +22,13 @@ export interface Site extends AsyncDisposable {
   device(options: DeviceOptions): Promise<TestDevice>;
 }
 
-export interface DeviceOptions {
-  readonly user: string;
-  readonly space: string;
-  readonly twoPhase?: 'auto' | 'always';
-}
-
-/** A device of the tests. */
-export interface TestDevice extends AsyncDisposable {
-  readonly browser: Browser;
-  readonly proxy: LoopbackProxy;
-  page: Page;
-  /** Opens the page and the database again, for instance after the page was closed. */
-  open(): Promise<void>;
-}
-
 /** Builds the test app and starts its Worker. */
 export async function startSite(): Promise<Site> {
   const assets = await buildAssets();
   const worker = await LocalWorker.start(join(APP, 'server.ts'), assets);
   return {
     worker,
-    device: (options) => startDevice(worker, options),
+    device: (options) => TestDevice.start(worker.port, options),
     async [Symbol.asyncDispose]() {
       await worker[Symbol.asyncDispose]();
       await rm(assets, { recursive: true, force: true });
@@ -61,23 +44,4 @@ async function buildAssets(): Promise<string> {
   await writeFile(join(folder, 'index.html'), PAGE);
   await Promise.all(SERVED.map((name) => cp(fileURLToPath(import.meta.resolve(`ebbtide/${name}`)), join(folder, name))));
   return folder;
-}
-
-async function startDevice(worker: LocalWorker, options: DeviceOptions): Promise<TestDevice> {
-  const proxy = await LoopbackProxy.start(worker.port);
-  const browser = await launch();
-  const open = async () => {
-    device.page = await browser.page(proxy.origin);
-    await device.page.waitForFunction(() => globalThis.ready);
-    await device.page.evaluate((given) => globalThis.openDevice(given), { name: 'field', ...options });
-  };
-  const device: TestDevice = {
-    browser, proxy, open, page: undefined as unknown as Page,
-    async [Symbol.asyncDispose]() {
-      await browser[Symbol.asyncDispose]();
-      await proxy[Symbol.asyncDispose]();
-    },
-  };
-  await open();
-  return device;
 }

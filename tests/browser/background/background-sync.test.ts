@@ -1,0 +1,84 @@
+/**
+ * Background sync through the whole stack: a device writes offline, its tab is closed, and a sync event sends the rows with no page open.
+ * What the service worker does with odd answers is in `delivery.test.ts`.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { DATABASE, type TestDevice } from '../harness/device.ts';
+import { startSite, type Site } from '../harness/site.ts';
+import { SyncEvents } from '../harness/sync-events.ts';
+import { pause, until } from '../harness/until.ts';
+
+const TITLES = 'SELECT title FROM note ORDER BY title';
+
+let site: Site;
+let ama: TestDevice;
+let ben: TestDevice;
+let events: SyncEvents;
+
+before(async () => {
+  site = await startSite();
+  ama = await site.device({ user: 'ama', space: 'background' });
+  ben = await site.device({ user: 'ben', space: 'background' });
+  await ama.page.evaluate(async () => {
+    await navigator.serviceWorker.register('/service-worker.js');
+    await navigator.serviceWorker.ready;
+  });
+  events = await SyncEvents.watch(ama.browser.context);
+  await ama.inStep();
+  await ben.inStep();
+});
+
+after(async () => {
+  for (const part of [ama, ben, site]) await part?.[Symbol.asyncDispose]();
+});
+
+test('SW-10 rows written offline reach the server with no page open, and the database finds the receipt', async () => {
+  ama.proxy.goOffline();
+  await ama.exec('INSERT INTO note (title) VALUES (?)', ['in the background']);
+  await mirrored(ama);
+  await ama.close();
+  await events.stopWorkers();
+  ama.proxy.goOnline();
+  await events.dispatch(ama.proxy.origin, `ebbtide:${DATABASE}`);
+  await until('the row is on the other device', async () => (await ben.rows(TITLES)).some((row) => row['title'] === 'in the background'));
+  await pause(300);
+  // Without tokens it cannot sync, so nothing but the kept receipt can settle what was pending.
+  await ama.refuseTokens();
+  await ama.open();
+  await until('the receipt is applied', async () => (await ama.status()).pending === 0);
+  await ama.allowTokens();
+  await ama.page.evaluate(async () => { await globalThis.db.sync.now(); });
+  assert.deepEqual(await ama.rows(TITLES), await ben.rows(TITLES));
+  assert.equal((await ben.rows(TITLES)).length, 1);
+});
+
+test('SW-11 a row that both the service worker and the page sent is there once', async () => {
+  ama.proxy.goOffline();
+  await ama.exec('INSERT INTO note (title) VALUES (?)', ['sent twice']);
+  await mirrored(ama);
+  await ama.close();
+  const lost = ama.proxy.loseNextReply();
+  ama.proxy.goOnline();
+  await events.dispatch(ama.proxy.origin, `ebbtide:${DATABASE}`);
+  await lost;
+  ama.proxy.goOnline();
+  await ama.open();
+  await ama.inStep();
+  await until('the row is on the other device', async () => (await ben.rows(TITLES)).length > 1);
+  assert.deepEqual((await ben.rows(TITLES)).map((row) => row['title']), ['in the background', 'sent twice']);
+});
+
+/** Waits until the request of the newest state lies ready for the service worker. */
+async function mirrored(device: TestDevice): Promise<void> {
+  await until('the request is mirrored', () => device.page.evaluate(async (name) => {
+    const database = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open('ebbtide', 1);
+      request.onsuccess = () => resolve(request.result);
+    });
+    const request = database.transaction('outbox').objectStore('outbox').get(name);
+    await new Promise((resolve) => { request.onsuccess = resolve; });
+    database.close();
+    return request.result !== undefined;
+  }, DATABASE));
+}
