@@ -4,7 +4,7 @@
 
 use crate::envelope::{self, Content, peek};
 use crate::error::malformed;
-use crate::group::{self, Cells, Context, Head, Kind, ReadGroup, ReadRow, Row};
+use crate::group::{self, Cells, Context, Head, Kind, ReadRow, Row};
 use crate::input::{Input, unzigzag};
 use crate::integers;
 use crate::limits::ROW_CHARGE;
@@ -155,8 +155,12 @@ fn read_changes(
         if head.kind == Kind::Conflict {
             return malformed("conflicts in a changeset");
         }
-        let ReadGroup { columns, rows } = group::read(&mut input, &head, context)?;
-        for ReadRow { transaction, base, key, values } in rows {
+        let mut group = group::read(&mut input, &head, context)?;
+        let columns = core::mem::take(&mut group.columns);
+        if let [only] = transactions.as_mut_slice() {
+            only.changes.reserve_exact(head.rows);
+        }
+        for ReadRow { transaction, base, key, values } in group.into_rows() {
             let mutation = match head.kind {
                 Kind::Whole => Mutation::Insert(values),
                 Kind::Fields => Mutation::Update(fields(&columns, values)),

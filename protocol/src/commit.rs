@@ -5,7 +5,7 @@
 use crate::changeset::{fields, read_stamp, write_stamp};
 use crate::envelope::{self, Content, peek};
 use crate::error::malformed;
-use crate::group::{self, Cells, Context, Head, Kind, ReadGroup, ReadRow, Row};
+use crate::group::{self, Cells, Context, Head, Kind, ReadRow, Row};
 use crate::input::Input;
 use crate::output::Output;
 use crate::{column, integers};
@@ -116,8 +116,9 @@ fn read_outcomes(
     catalogue: &Catalogue,
     outcomes: &mut Vec<Outcome>,
 ) -> Result<(), Malformed> {
-    let ReadGroup { columns, rows } = group::read(input, head, context(catalogue))?;
-    outcomes.extend(rows.into_iter().map(|ReadRow { key, values, .. }| Outcome {
+    let mut group = group::read(input, head, context(catalogue))?;
+    let columns = core::mem::take(&mut group.columns);
+    outcomes.extend(group.into_rows().map(|ReadRow { key, values, .. }| Outcome {
         row: RowId { table: head.table, key },
         effect: match head.kind {
             Kind::Whole => Effect::Put(values),

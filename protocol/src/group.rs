@@ -237,7 +237,20 @@ pub(crate) struct ReadRow {
 /// A group as it came in; `columns` names the fields of `Kind::Fields` and is empty otherwise.
 pub(crate) struct ReadGroup {
     pub(crate) columns: Vec<ColumnId>,
-    pub(crate) rows: Vec<ReadRow>,
+    transactions: Vec<usize>,
+    bases: Vec<Base>,
+    keys: Vec<Key>,
+    values: Vec<Vec<Value>>,
+}
+
+impl ReadGroup {
+    /// Its rows, made as they are taken, so that they exist once.
+    pub(crate) fn into_rows(self) -> impl ExactSizeIterator<Item = ReadRow> {
+        let places = self.transactions.into_iter().zip(self.bases);
+        let contents = self.keys.into_iter().zip(self.values);
+        let row = |((transaction, base), (key, values))| ReadRow { transaction, base, key, values };
+        places.zip(contents).map(row)
+    }
 }
 
 /// Reads what follows a head.
@@ -255,9 +268,7 @@ pub(crate) fn read(input: &mut Input<'_>, head: &Head, context: Context<'_>) -> 
         _ => columns.len(),
     };
     let values = read_rows(input, width, head.rows)?;
-    let rows = transactions.into_iter().zip(bases).zip(keys.into_iter().zip(values));
-    let rows = rows.map(|((transaction, base), (key, values))| ReadRow { transaction, base, key, values }).collect();
-    Ok(ReadGroup { columns, rows })
+    Ok(ReadGroup { columns, transactions, bases, keys, values })
 }
 
 fn read_columns(input: &mut Input<'_>, table: &Table) -> Result<Vec<ColumnId>, Malformed> {

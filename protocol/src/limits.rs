@@ -28,10 +28,10 @@ pub const DEFLATE_LEVEL: u8 = 6;
 /// Decoded size of a changeset or commit: rows, values and their contents, as `charge` counts them.
 pub const DECODED_BYTES: usize = INFLATED_BYTES;
 
-/// What a decoded row is counted as, in bytes, besides its values.
-pub const ROW_CHARGE: usize = 64;
+/// What a decoded row is counted as, in bytes, besides its values: what one takes on wasm32, its allocations included.
+pub const ROW_CHARGE: usize = 128;
 
-/// What a decoded value is counted as, in bytes, besides its content.
+/// What a decoded value is counted as, in bytes, besides its content: its size on wasm32.
 pub const VALUE_CHARGE: usize = 16;
 
 /// Distinct texts up to which a dictionary is tried: above, its indexes are as long as what they stand for.

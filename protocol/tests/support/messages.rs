@@ -1,0 +1,175 @@
+//! Messages of both directions made from a seed, one of every kind and many of each shape.
+//! Their bytes are opaque, so they need no catalogue.
+//! Used by the tests of frames.
+
+use super::Random;
+use ebbtide_core::commit::{Reason, Receipt, Rejection};
+use ebbtide_core::error::{Refusal, RefusalCode};
+use ebbtide_core::ids::*;
+use ebbtide_core::message::*;
+
+fn array<const N: usize>(random: &mut Random) -> [u8; N] {
+    std::array::from_fn(|_| random.next() as u8)
+}
+
+fn device_seq(random: &mut Random) -> DeviceSeq {
+    DeviceSeq(random.number())
+}
+
+fn maybe<T>(random: &mut Random, make: impl FnOnce(&mut Random) -> T) -> Option<T> {
+    (random.below(2) == 0).then(|| make(random))
+}
+
+fn cursor(random: &mut Random) -> Cursor {
+    Cursor { seq: Seq(random.number()), chain: ChainHash(array(random)), view: View(array(random)) }
+}
+
+/// A message of a device; `kind` picks which.
+pub fn client(random: &mut Random, kind: u64) -> ClientMessage {
+    let device_seq = device_seq(random);
+    let hash = Hash(array(random));
+    let applied_receipt = DeviceSeq(random.pick(&[device_seq.0, device_seq.0.saturating_sub(1), 0]));
+    match kind % 9 {
+        0 => ClientMessage::Hello(hello(random)),
+        1 => ClientMessage::Submit(Submit { device_seq, applied_receipt, bytes: random.bytes(200) }),
+        2 => ClientMessage::Stage(chunk(random)),
+        3 => ClientMessage::Resume { device_seq, hash },
+        4 => ClientMessage::Prepare { device_seq, hash },
+        5 => ClientMessage::Commit { device_seq, hash, applied_receipt },
+        6 => ClientMessage::Void { device_seq },
+        7 => ClientMessage::Pull { cursor: cursor(random), max_bytes: random.number() as u32 },
+        _ => ClientMessage::Applied { seq: Seq(random.number()), applied_receipt },
+    }
+}
+
+fn hello(random: &mut Random) -> Hello {
+    Hello {
+        min_version: random.next() as u8,
+        max_version: random.next() as u8,
+        features: random.number(),
+        incarnation: Incarnation(array(random)),
+        previous: maybe(random, |random| Incarnation(array(random))),
+        next_device_seq: device_seq(random),
+        last_decided: maybe(random, |random| (device_seq(random), Hash(array(random)))),
+        applied_receipt: device_seq(random),
+        cursor: cursor(random),
+        schema: SchemaVersion(random.number() as u32),
+        schema_hash: SchemaHash(array(random)),
+    }
+}
+
+fn chunk(random: &mut Random) -> Chunk {
+    Chunk {
+        device_seq: device_seq(random),
+        hash: Hash(array(random)),
+        total_bytes: random.number() as u32,
+        index: random.number() as u32,
+        count: random.number() as u32,
+        then: random.pick(&[Then::Wait, Then::Prepare, Then::Commit]),
+        bytes: random.bytes(300),
+    }
+}
+
+/// A message of a space; `kind` picks which.
+pub fn server(random: &mut Random, kind: u64) -> ServerMessage {
+    match kind % 9 {
+        0 => ServerMessage::Welcome(welcome(random)),
+        1 => ServerMessage::Staged { device_seq: device_seq(random), next_chunk: random.number() as u32 },
+        2 => ServerMessage::Prepared { device_seq: device_seq(random) },
+        3 => ServerMessage::Receipt(receipt(random)),
+        4 => ServerMessage::Expected { device_seq: device_seq(random) },
+        5 => ServerMessage::Range(range(random)),
+        6 => ServerMessage::Part(part(random)),
+        7 => ServerMessage::Head { seq: Seq(random.number()) },
+        _ => ServerMessage::Refused(refusal(random)),
+    }
+}
+
+fn welcome(random: &mut Random) -> Welcome {
+    Welcome {
+        version: random.next() as u8,
+        features: random.number(),
+        author: AuthorId(random.number() as u32),
+        head: Seq(random.number()),
+        expected: device_seq(random),
+        schema: SchemaVersion(random.number() as u32),
+        view: View(array(random)),
+        now: Millis(random.number()),
+    }
+}
+
+pub fn receipt(random: &mut Random) -> Receipt {
+    const REASONS: [Reason; 8] = [
+        Reason::ForeignKey,
+        Reason::Unique,
+        Reason::Constraint,
+        Reason::Dependency,
+        Reason::Schema,
+        Reason::Limit,
+        Reason::Forbidden,
+        Reason::Void,
+    ];
+    let seq = maybe(random, |random| Seq(random.number()));
+    let near = seq.unwrap_or_default().0;
+    let rejected = (0..random.below(4)).map(|index| Rejection {
+        index: index as u32 * 3,
+        reason: random.pick(&REASONS),
+        detail: random.text(),
+    });
+    Receipt {
+        rejected: rejected.collect(),
+        device_seq: device_seq(random),
+        seq,
+        decided_at: Seq(random.pick(&[near, near.saturating_sub(1), 9, 0])),
+        clock_shift_ms: random.pick(&[0, 0, 61_000, u64::MAX]),
+        as_sent: random.below(2) == 0,
+        conflicts: random.pick(&[0, 1, u32::MAX]),
+    }
+}
+
+fn range(random: &mut Random) -> Range {
+    let from = Seq(random.number() >> 8);
+    let mut seq = from.0;
+    let items = (0..random.below(4)).map(|_| {
+        seq += 1 + random.below(300);
+        let body = match random.below(3) {
+            0 => ItemBody::Foreign(random.bytes(200)),
+            1 => ItemBody::OwnAsSent(device_seq(random)),
+            _ => ItemBody::OwnMerged(device_seq(random), random.bytes(200)),
+        };
+        RangeItem { seq: Seq(seq), body }
+    });
+    let items = items.collect();
+    let upto = Seq(seq + random.pick(&[0, 0, 5]));
+    Range { from, upto, chain: ChainHash(array(random)), items }
+}
+
+fn part(random: &mut Random) -> Part {
+    Part {
+        from: Seq(random.number()),
+        seq: Seq(random.number()),
+        chain: ChainHash(array(random)),
+        own: maybe(random, device_seq),
+        index: random.number() as u32,
+        count: random.number() as u32,
+        bytes: random.bytes(300),
+    }
+}
+
+fn refusal(random: &mut Random) -> Refusal {
+    const CODES: [RefusalCode; 12] = [
+        RefusalCode::UnsupportedVersion,
+        RefusalCode::Malformed,
+        RefusalCode::TooLarge,
+        RefusalCode::HashMismatch,
+        RefusalCode::Retired,
+        RefusalCode::ForeignDevice,
+        RefusalCode::UnknownHistory,
+        RefusalCode::SchemaMismatch,
+        RefusalCode::Forbidden,
+        RefusalCode::Internal,
+        RefusalCode::WaitingForServer,
+        RefusalCode::ReloadNeeded,
+    ];
+    Refusal { code: random.pick(&CODES), device_seq: maybe(random, device_seq), detail: random.text() }
+}
