@@ -3,7 +3,7 @@
  * It does not know what they measure. The parts open its pages.
  */
 import { build } from 'esbuild';
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -18,6 +18,8 @@ const ENTRIES = {
   device: 'web/sync/page.ts',
   'ebbtide-worker': '../npm/dist/worker.js',
 };
+/** Pages that the local Worker serves as plain files. */
+const PAGES = ['device'];
 const MODULES = {
   'sqlite3.wasm': 'node_modules/@sqlite.org/sqlite-wasm/dist/sqlite3.wasm',
   'ebbtide.wasm': 'npm/dist/ebbtide_client_bg.wasm',
@@ -40,6 +42,7 @@ export async function buildSite() {
     logLevel: 'error',
   });
   for (const [name, source] of Object.entries(MODULES)) cpSync(join(root, source), join(dist, name));
+  for (const name of PAGES) writeFileSync(join(dist, `${name}.html`), html(name));
 }
 
 /**

@@ -1,0 +1,101 @@
+/**
+ * A device of the sync part: opens a synced database and does what it is told through `device`.
+ * It tells times on its own clock; `parts/sync.mjs` calls it and knows how the clocks differ.
+ */
+import { open, type Database } from 'ebbtide';
+import { schema } from './schema.ts';
+
+type Cells = (string | number | null)[];
+
+const INSERT = `INSERT INTO facility (country, iso3, admin1, name, type, ownership, lat, lon, location_source)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+let db: Database;
+
+/** Milliseconds since 1970 with fractions, which two browsers on one machine can agree on. */
+const now = () => performance.timeOrigin + performance.now();
+
+async function openDevice(name: string, space: string): Promise<void> {
+  const token = async () => {
+    const query = new URLSearchParams({ user: name, spaces: space });
+    const response = await fetch(`/ebbtide/dev/token?${query}`, { method: 'POST' });
+    if (!response.ok) throw new Error(`no token: ${response.status} ${await response.text()}`);
+    return ((await response.json()) as { token: string }).token;
+  };
+  const here = (file: string) => new URL(file, location.href).href;
+  const sync = { url: here('/ebbtide'), space, token };
+  db = await open({ name, schema, sync, workerUrl: here('/ebbtide-worker.js'), wasmUrl: here('/ebbtide.wasm') });
+}
+
+/** Waits until nothing is pending and the device is in step with its space. */
+async function settled(): Promise<void> {
+  const isSettled = () => db.sync.status.state === 'idle' && db.sync.status.pending === 0;
+  while (!isSettled()) {
+    await new Promise((resolve) => {
+      db.sync.addEventListener('status', resolve, { once: true });
+      setTimeout(resolve, 50);
+    });
+  }
+}
+
+/** Puts all rows in with one transaction; answers when they were durable. */
+async function insertAll(rows: Cells[]): Promise<number> {
+  await db.execMany(INSERT, rows);
+  return now();
+}
+
+/** Answers when a live query showed so many rows for the first time. */
+async function whenCountIs(count: number): Promise<number> {
+  for await (const [row] of db.watch<{ n: number }>('SELECT count(*) AS n FROM facility')) {
+    if (row?.n === count) return now();
+  }
+  throw new Error('the database was closed before all rows had come');
+}
+
+/** Keys in an order that has nothing to do with how the rows came. */
+async function someKeys(count: number): Promise<string[]> {
+  const rows = await db.query<{ id: string }>('SELECT id FROM facility ORDER BY substr(id, -6) LIMIT ?', [count]);
+  return rows.map((row) => row.id);
+}
+
+/** Changes one field; answers when it was asked to, and when the change was durable here. */
+async function changeName(id: string, name: string): Promise<{ asked: number; durable: number }> {
+  const asked = now();
+  await db.exec('UPDATE facility SET name = ? WHERE id = ?', [name, id]);
+  return { asked, durable: now() };
+}
+
+const seen = new Map<string, Promise<number>>();
+
+/** Starts to watch a row; resolves when its first answer is there. `whenSeen` tells when it showed the name. */
+async function watchName(id: string, name: string): Promise<void> {
+  const rows = db.watch<{ name: string | null }>('SELECT * FROM facility WHERE id = ?', [id]);
+  await rows.next();
+  seen.set(id, shows(rows, name));
+}
+
+async function shows(rows: AsyncIterableIterator<{ name: string | null }[]>, name: string): Promise<number> {
+  for await (const [row] of rows) {
+    if (row?.name === name) return now();
+  }
+  throw new Error('the database was closed before the change had come');
+}
+
+async function whenSeen(id: string): Promise<number> {
+  const promise = seen.get(id);
+  if (promise === undefined) throw new Error(`nobody watches ${id}`);
+  return promise;
+}
+
+/** All rows as one text, so that two devices can be compared. */
+async function digest(): Promise<string> {
+  const text = JSON.stringify(await db.query('SELECT * FROM facility ORDER BY id'));
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+const device = {
+  now, openDevice, settled, insertAll, whenCountIs, someKeys, changeName, watchName, whenSeen, digest,
+  close: () => db.close(),
+};
+Object.assign(globalThis, { device });
