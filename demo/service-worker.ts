@@ -3,7 +3,7 @@
  * It never touches the sync endpoint's requests. The build puts the list of files in; a changed file makes a new version.
  */
 
-import { installBackgroundSync } from 'ebbtide/service-worker';
+import { installBackgroundSync, type BackgroundSyncEvent } from 'ebbtide/service-worker';
 
 /** The build's files: a name for the set, and their paths. */
 declare const PRECACHE: { version: string; paths: string[] };
@@ -17,9 +17,11 @@ interface FetchEvent extends ExtendableEvent {
 }
 interface Scope {
   readonly clients: { claim(): Promise<void> };
+  skipWaiting(): Promise<void>;
   addEventListener(type: 'install' | 'activate', listener: (event: ExtendableEvent) => void): void;
   addEventListener(type: 'fetch', listener: (event: FetchEvent) => void): void;
-  addEventListener(type: 'sync', listener: (event: never) => void): void;
+  addEventListener(type: 'message', listener: (event: MessageEvent<unknown>) => void): void;
+  addEventListener(type: 'sync', listener: (event: BackgroundSyncEvent) => void): void;
 }
 
 const PREFIX = 'rounds-';
@@ -30,6 +32,9 @@ const scope = self as unknown as Scope;
 installBackgroundSync(scope);
 scope.addEventListener('install', (event) => event.waitUntil(fillCache()));
 scope.addEventListener('activate', (event) => event.waitUntil(takeOver()));
+scope.addEventListener('message', ({ data }) => {
+  if (data === 'take-over') void scope.skipWaiting();
+});
 scope.addEventListener('fetch', (event) => {
   const path = cachedPath(event.request);
   if (path !== undefined) event.respondWith(fromCache(path, event.request));

@@ -6,13 +6,12 @@
 import { openDatabase } from './database.ts';
 import { deviceOf } from './device.ts';
 import { loadFacilities } from './facilities.ts';
+import { keepForOffline } from './new-version.ts';
 import { showOpeningProblem } from './opening-problem.ts';
 import { showApp } from './shell.ts';
 import { attempt } from './toasts.ts';
 
-if ('serviceWorker' in navigator) {
-  attempt('The app could not be kept for offline use', () => navigator.serviceWorker.register('/service-worker.js'));
-}
+attempt('The app could not be kept for offline use', keepForOffline);
 const device = deviceOf(location.search);
 if (device.id === 'b') document.title = 'Rounds, second device';
 try {
