@@ -6,10 +6,10 @@ mod support;
 
 use ebbtide_core::codec::Codec;
 use ebbtide_protocol::{
-    decode_client, decode_receipt, decode_server, encode_client, encode_receipt, encode_server, WireCodec,
+    WireCodec, decode_client, decode_receipt, decode_server, encode_client, encode_receipt, encode_server,
 };
 use proptest::prelude::*;
-use support::{messages, Random};
+use support::{Random, messages};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]

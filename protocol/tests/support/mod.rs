@@ -11,6 +11,7 @@ use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, SchemaVersion, Seq, Table
 use ebbtide_core::value::{Key, Value};
 
 pub mod messages;
+pub mod sections;
 
 /// A generator of test data (splitmix64).
 pub struct Random(pub u64);
