@@ -23,6 +23,7 @@ const PAGES = ['device'];
 const MODULES = {
   'sqlite3.wasm': 'node_modules/@sqlite.org/sqlite-wasm/dist/sqlite3.wasm',
   'ebbtide.wasm': 'npm/dist/ebbtide_client_bg.wasm',
+  'capture.wasm': 'bench/wasm/capture_bg.wasm',
 };
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' };
 
@@ -39,6 +40,7 @@ export async function buildSite() {
     minify: true,
     format: 'esm',
     target: 'es2022',
+    alias: { 'bench-capture': './wasm/capture.js' },
     logLevel: 'error',
   });
   for (const [name, source] of Object.entries(MODULES)) cpSync(join(root, source), join(dist, name));

@@ -10,7 +10,7 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode> {
     let entry = paths::in_root("bench/run.mjs");
     ensure!(entry.is_file(), "{} does not exist", paths::shown(&entry));
     setup::for_browsers()?;
-    build::run(&[])?;
+    build::for_bench()?;
     let arguments = arguments.strip_prefix(&["--"]).unwrap_or(arguments);
     process::run(setup::node::command()?.arg(entry).args(arguments))?;
     Ok(ExitCode::SUCCESS)

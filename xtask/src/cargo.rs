@@ -45,12 +45,22 @@ pub fn archiver() -> Option<PathBuf> {
 
 /// Builds the client crate and returns its wasm file, as cargo left it.
 pub fn build_client(options: &[&str]) -> Result<PathBuf> {
+    build_with_sqlite("ebbtide-wasm-client", options)
+}
+
+/// Builds the bench's comparison of ways to capture, exactly as the client is built, and returns its wasm file.
+pub fn build_capture() -> Result<PathBuf> {
+    build_with_sqlite("ebbtide-bench-capture", &[])
+}
+
+fn build_with_sqlite(package: &str, options: &[&str]) -> Result<PathBuf> {
     clang().context("no clang found: `cargo xtask setup` installs it")?;
     archiver().context("no llvm-ar found: `cargo xtask setup` installs it")?;
-    let mut cargo = wasm_build("ebbtide-wasm-client", "client");
+    let mut cargo = wasm_build(package, "client");
     set_wasm_tools(cargo.args(options));
     process::run(&mut cargo)?;
-    Ok(paths::target().join(WASM_TARGET).join("client/ebbtide_wasm_client.wasm"))
+    let file = format!("client/{}.wasm", package.replace('-', "_"));
+    Ok(paths::target().join(WASM_TARGET).join(file))
 }
 
 /// Makes every cargo call on the client's crate use the same C tools and flags, so that SQLite is compiled once.

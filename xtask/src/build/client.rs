@@ -30,7 +30,8 @@ pub fn build() -> Result<()> {
     sizes::print(&[result, folder.join("ebbtide_client.js")])
 }
 
-fn optimise(module: &Path) -> Result<()> {
+/// Makes a module smaller, in place.
+pub fn optimise(module: &Path) -> Result<()> {
     let optimised = module.with_extension("opt");
     let wasm_opt = paths::in_root("node_modules/binaryen/bin/wasm-opt");
     let mut command = setup::node::command()?;

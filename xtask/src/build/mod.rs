@@ -2,6 +2,7 @@
 //! A step whose inputs did not change is skipped; what a step does is in its own file. `demo`, `test` and `bench` call it.
 
 mod bindgen;
+mod capture;
 mod client;
 mod contract;
 mod packages;
@@ -17,6 +18,12 @@ pub fn for_tests() -> Result<()> {
     contract::build()
 }
 
+/// Everything that the bench runs: what users get, and the ways of capturing that it compares.
+pub fn for_bench() -> Result<()> {
+    run(&[])?;
+    capture::build()
+}
+
 /// Builds the named parts, or all of them.
 pub fn run(parts: &[&str]) -> Result<()> {
     let parts = if parts.is_empty() { &["client", "worker", "npm", "demo"] } else { parts };
@@ -27,7 +34,8 @@ pub fn run(parts: &[&str]) -> Result<()> {
             "npm" => packages::build_npm()?,
             "demo" => packages::build_demo()?,
             "contract" => contract::build()?,
-            other => bail!("unknown part `{other}`: client, worker, npm, demo or contract"),
+            "capture" => capture::build()?,
+            other => bail!("unknown part `{other}`: client, worker, npm, demo, contract or capture"),
         }
     }
     Ok(())

@@ -1,0 +1,15 @@
+/**
+ * What the worker needs of the generated module, so that types can be checked before it is built.
+ */
+declare module 'bench-capture' {
+  export default function init(options: { module_or_path: string }): Promise<unknown>;
+
+  export class Bench {
+    static open(directory: string): Promise<Bench>;
+    prepare(mode: string, rows: number): void;
+    insert(): void;
+    update(): void;
+    remove(): void;
+    finish(): number | undefined;
+  }
+}
