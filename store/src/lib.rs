@@ -2,8 +2,14 @@
 //! It knows rows, logs and records; what merges and who speaks when is decided in `core`.
 //! Used by `wasm-client` (rusqlite on OPFS), `worker` (Durable Object SQLite) and, natively, by tests and the simulator.
 
+#[cfg(feature = "sqlite")]
+pub mod capture;
 pub mod catalogue;
+#[cfg(feature = "sqlite")]
+pub mod client;
 pub mod limits;
+#[cfg(feature = "sqlite")]
+pub mod local;
 pub mod migrate;
 pub mod schema;
 pub mod server;

@@ -1,0 +1,147 @@
+//! The log of local transactions: writing one at COMMIT, reading waiting ones back.
+//! It knows how transactions are packed into rows, not what becomes of them.
+//! Used by the local database and by the client store.
+
+use super::error::{DbError, DbErrorCode};
+use crate::capture::{Fault, Taken};
+use crate::sql::SqlError;
+use crate::sqlite::sql_error;
+use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::change::{Base, LoggedChange, LoggedTransaction};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::ids::{ColumnId, DeviceSeq, LogId, SchemaVersion, Seq};
+use ebbtide_core::limits::{TRANSACTION_BYTES, TRANSACTION_ROWS};
+use rusqlite::{Connection, Row, params};
+
+const INSERT: &str = "INSERT INTO _ebb_log (stamp, seq, device_seq, schema, changes) VALUES (?, ?, ?, ?, ?)";
+const INSERT_PART: &str = "INSERT INTO _ebb_log_part (log, part, changes) VALUES (?, ?, ?)";
+
+/// Writes one transaction; belongs to that transaction.
+pub(crate) fn append(
+    connection: &Connection,
+    taken: &Taken,
+    stamp: Stamp,
+    base: Base,
+    schema: SchemaVersion,
+) -> rusqlite::Result<LogId> {
+    let ends = taken.parts.iter().copied().chain([taken.bytes.len()]);
+    let mut start = 0;
+    let mut id = 0;
+    for (part, end) in ends.enumerate() {
+        let changes = &taken.bytes[start..end];
+        if part == 0 {
+            let head = params![stamp.0 as i64, base.seq.0 as i64, base.device_seq.0 as i64, schema.0, changes];
+            connection.prepare_cached(INSERT)?.execute(head)?;
+            id = connection.last_insert_rowid();
+        } else {
+            connection.prepare_cached(INSERT_PART)?.execute(params![id, part as i64, changes])?;
+        }
+        start = end;
+    }
+    Ok(LogId(id))
+}
+
+/// Which transactions to read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Select {
+    /// Not yet sealed.
+    Unsealed,
+    /// Sealed, all of them.
+    Sealed,
+    /// Sealed under this number.
+    Changeset(DeviceSeq),
+    /// With a greater id.
+    After(LogId),
+}
+
+/// Reads transactions in log order until `enough` says so; it is asked after each, with its encoded size.
+pub(crate) fn read(
+    connection: &Connection,
+    select: Select,
+    mut enough: impl FnMut(usize) -> bool,
+) -> Result<Vec<LoggedTransaction>, SqlError> {
+    let (condition, number) = match select {
+        Select::Unsealed => ("id > max(?1, ifnull((SELECT max(log_upto) FROM _ebb_changeset), 0))", 0),
+        Select::Sealed => ("id > ?1 AND id <= (SELECT max(log_upto) FROM _ebb_changeset)", 0),
+        Select::Changeset(device_seq) => (
+            "id BETWEEN (SELECT log_from FROM _ebb_changeset WHERE device_seq = ?1)
+             AND (SELECT log_upto FROM _ebb_changeset WHERE device_seq = ?1)",
+            device_seq.0 as i64,
+        ),
+        Select::After(id) => ("id > ?1", id.0),
+    };
+    let sql = format!("SELECT id, stamp, seq, device_seq, schema, changes FROM _ebb_log WHERE {condition} ORDER BY id");
+    let mut all = Vec::new();
+    let mut attempt = || -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([number])?;
+        while let Some(row) = rows.next()? {
+            let (transaction, size) = transaction(connection, row)?;
+            all.push(transaction);
+            if enough(size) {
+                break;
+            }
+        }
+        Ok(())
+    };
+    attempt().map_err(|error| sql_error(&error, &sql)).map(|()| all)
+}
+
+fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(LoggedTransaction, usize)> {
+    let id: i64 = row.get(0)?;
+    let first = row.get_ref(5)?.as_blob()?;
+    let mut changes = decode(first)?;
+    let mut size = first.len();
+    let mut statement = connection.prepare_cached("SELECT changes FROM _ebb_log_part WHERE log = ? ORDER BY part")?;
+    let mut parts = statement.query([id])?;
+    while let Some(part) = parts.next()? {
+        let bytes = part.get_ref(0)?.as_blob()?;
+        changes.append(&mut decode(bytes)?);
+        size += bytes.len();
+    }
+    let transaction = LoggedTransaction {
+        id: LogId(id),
+        stamp: Stamp(row.get::<_, i64>(1)? as u64),
+        base: Base { seq: Seq(row.get::<_, i64>(2)? as u64), device_seq: DeviceSeq(row.get::<_, i64>(3)? as u64) },
+        schema: SchemaVersion(row.get(4)?),
+        changes,
+    };
+    Ok((transaction, size))
+}
+
+/// Decodes changes that stand one after the other.
+pub(crate) fn decode(mut bytes: &[u8]) -> rusqlite::Result<Vec<LoggedChange>> {
+    let mut changes = Vec::new();
+    while !bytes.is_empty() {
+        let (change, rest) = postcard::take_from_bytes(bytes).map_err(damaged)?;
+        changes.push(change);
+        bytes = rest;
+    }
+    Ok(changes)
+}
+
+/// A record of ours that cannot be read: the file is damaged.
+pub(crate) fn damaged(error: postcard::Error) -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    rusqlite::Error::SqliteFailure(code, Some(format!("a record of Ebbtide cannot be read: {error}")))
+}
+
+/// Why a transaction cannot be logged, for the app.
+pub(super) fn refusal(fault: &Fault, catalogue: &Catalogue) -> DbError {
+    match fault {
+        Fault::TooLarge => DbError::new(
+            DbErrorCode::TransactionTooLarge,
+            format!(
+                "a transaction may write {TRANSACTION_ROWS} rows and {} MiB of synced tables; split it",
+                TRANSACTION_BYTES / (1024 * 1024)
+            ),
+        ),
+        Fault::NotText(table, column) => {
+            let found = catalogue.table_id(table).and_then(|id| catalogue.table(id));
+            let name = found.and_then(|table| table.columns.get(usize::from(ColumnId(*column).0)));
+            let name = name.map_or("?", |column| column.name.as_str());
+            DbError::new(DbErrorCode::InvalidText, format!("{table}.{name} would hold text that is not UTF-8; store it as a BLOB"))
+        }
+        Fault::Unreadable(message) => DbError::new(DbErrorCode::StorageError, message.clone()),
+    }
+}

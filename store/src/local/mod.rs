@@ -1,0 +1,63 @@
+//! The local database of a device: the one connection, what an app may do on it, and its transactions.
+//! It captures into the log and knows when to flush it; what is sent, merged or applied is the client session's business.
+//! Used by `wasm-client` on OPFS and natively by tests, the simulator and benchmarks.
+
+mod access;
+mod class;
+mod device;
+mod error;
+mod execute;
+mod export;
+mod ids;
+mod kept;
+pub(crate) mod log;
+mod open;
+mod pragmas;
+mod references;
+mod savepoints;
+mod sync;
+mod tables;
+mod transaction;
+mod triggers;
+mod view;
+mod watch;
+
+pub use error::{DbError, DbErrorCode};
+pub use execute::{Executed, NoRows, RowSink, RowSource};
+pub use sync::SyncStep;
+
+use crate::capture::Capture;
+use crate::client::Waitlist;
+use access::SharedAccess;
+use class::Classes;
+use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::client::store::DeviceState;
+use ebbtide_core::clock::Clock;
+use ids::IdClock;
+use references::References;
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use transaction::OpenTransaction;
+use triggers::TriggerPlan;
+
+/// See the file's header.
+pub struct LocalDatabase {
+    pub(crate) connection: Connection,
+    pub(crate) catalogue: Rc<Catalogue>,
+    pub(crate) device: DeviceState,
+    pub(crate) clock: Clock,
+    /// What waits in the log, by row; built when the client store first asks.
+    pub(crate) waitlist: Waitlist,
+    pub(crate) references: References,
+    capture: Capture,
+    access: SharedAccess,
+    ids: IdClock,
+    classes: Classes,
+    open: Option<OpenTransaction>,
+    /// Worked out again after the app has changed its local tables.
+    triggers: Option<TriggerPlan>,
+    /// Virtual tables by the ordinary ones in which they keep their content.
+    shadows: BTreeMap<String, String>,
+    touched: BTreeSet<String>,
+}

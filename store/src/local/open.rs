@@ -1,0 +1,164 @@
+//! Opening: hooks, our tables, pending migrations, the catalogue, the device's record.
+//! The connection comes with its pragmas set by the adapter that opened it, except `foreign_keys`.
+//! Everything that a schema can do wrong is found here, before the app's first statement.
+
+use super::access::{Actor, SharedAccess};
+use super::class::Classes;
+use super::error::{DbError, DbErrorCode};
+use super::ids::IdClock;
+use super::references::References;
+use super::triggers::TriggerPlan;
+use super::{LocalDatabase, device, references, tables, view, watch};
+use crate::capture::{Capture, TablePlan};
+use crate::catalogue;
+use crate::client::Waitlist;
+use crate::limits::CACHED_STATEMENTS;
+use crate::migrate;
+use crate::schema::{Schema, SchemaError};
+use crate::sql::Sql;
+use crate::sqlite::SqliteSql;
+use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::ids::Millis;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+impl LocalDatabase {
+    /// Opens a device's database and brings it to the schema's version. `seed` is 16 fresh random bytes: the
+    /// incarnation of a database that has none, and the secret behind `uuidv7()`.
+    pub fn open(mut connection: Connection, schema: &Schema, now: Millis, seed: [u8; 16]) -> Result<Self, DbError> {
+        schema.validate()?;
+        let (capture, access, ids) = install(&mut connection, now, seed).map_err(|e| failed(&e))?;
+        run(&connection, "PRAGMA foreign_keys = OFF")?;
+        run(&connection, "BEGIN IMMEDIATE")?;
+        let catalogue = match prepare(&connection, &access, schema) {
+            Ok((catalogue, outcome)) => {
+                run(&connection, "COMMIT")?;
+                outcome?;
+                catalogue
+            }
+            Err(error) => {
+                // The first failure is what the caller must see; SQLite may have rolled back by itself.
+                let _ = connection.execute_batch("ROLLBACK");
+                return Err(error);
+            }
+        };
+        let triggers = TriggerPlan::of(&connection, &access, &catalogue)?;
+        let (device, clock) = device::load(&connection, seed).map_err(|e| failed(&e))?;
+        let references = References::of(&connection, &catalogue).map_err(|e| failed(&e))?;
+        let plans = TablePlan::all(&connection, &catalogue).map_err(|e| failed(&e))?;
+        view::create(&connection).map_err(|e| failed(&e))?;
+        run(&connection, "PRAGMA foreign_keys = ON")?;
+        capture.lock().set_plans(plans);
+        capture.lock().take_touched();
+        capture.lock().set_on(true);
+        access.lock().synced = catalogue.tables.iter().map(|table| table.name.to_ascii_lowercase()).collect();
+        let classes = Classes::of(&connection).map_err(|e| failed(&e))?;
+        let shadows = watch::shadows(&connection).map_err(|e| failed(&e))?;
+        Ok(Self {
+            connection,
+            catalogue: Rc::new(catalogue),
+            device,
+            clock,
+            waitlist: Waitlist::default(),
+            references,
+            capture,
+            access,
+            ids,
+            classes,
+            open: None,
+            triggers: Some(triggers),
+            shadows,
+            touched: BTreeSet::new(),
+        })
+    }
+
+    /// Gives the connection back, e.g. to be closed. Refused while a transaction is open.
+    pub fn into_connection(self) -> Result<Connection, DbError> {
+        if self.open.is_some() {
+            return Err(DbError::new(DbErrorCode::TransactionState, "a transaction is open"));
+        }
+        Ok(self.connection)
+    }
+}
+
+fn install(
+    connection: &mut Connection,
+    now: Millis,
+    seed: [u8; 16],
+) -> rusqlite::Result<(Capture, SharedAccess, IdClock)> {
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    let capture = Capture::install(connection)?;
+    let access = SharedAccess::install(connection)?;
+    // Neither an app nor a damaged file may write SQLite's own tables, or call what a schema has no business with.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    let ids = IdClock::default();
+    ids.set(now);
+    ids.register(connection, seed)?;
+    Ok((capture, access, ids))
+}
+
+/// A migrated database, in one transaction. A migration that fails is taken back alone, so that the versions before
+/// it stay; a schema that does not fit takes all back, so that it can be corrected.
+#[allow(clippy::type_complexity)]
+fn prepare(
+    connection: &Connection,
+    access: &SharedAccess,
+    schema: &Schema,
+) -> Result<(Catalogue, Result<(), SchemaError>), DbError> {
+    connection.execute_batch(tables::CREATE).map_err(|e| failed(&e))?;
+    let mut sql = SqliteSql::plain(connection);
+    let mut outcome = Ok(());
+    for index in migrate::pending(&mut sql, schema)? {
+        outcome = migrate_one(&mut sql, access, schema, index);
+        if outcome.is_err() {
+            break;
+        }
+    }
+    if outcome.is_err() {
+        return Ok((Catalogue::default(), outcome));
+    }
+    let catalogue = catalogue::read(&mut sql, schema)?;
+    catalogue::check_collations(&mut sql, &catalogue)?;
+    references::check_local(connection, &catalogue)?;
+    references::ensure_indexes(connection, &catalogue).map_err(|e| failed(&e))?;
+    view::store_catalogue(connection, &catalogue).map_err(|e| failed(&e))?;
+    Ok((catalogue, Ok(())))
+}
+
+fn migrate_one(
+    sql: &mut SqliteSql<&Connection>,
+    access: &SharedAccess,
+    schema: &Schema,
+    index: usize,
+) -> Result<(), SchemaError> {
+    let migration = &schema.migrations[index];
+    let result = sql.savepoint(|sql| {
+        access.lock().watching = Some(Default::default());
+        let ran = access.acting(Actor::Migration, || sql.script(migration.sql()));
+        let refused = access.lock().watching.take().and_then(|seen| seen.refused);
+        ran.map_err(|error| refused.map_or(error.message, |(_, why)| why))?;
+        check_references(sql)?;
+        migrate::record(sql, index, migration).map_err(|error| error.message)
+    });
+    result?.map_err(|message| SchemaError::Migration { index, message })
+}
+
+/// Foreign keys were off while the migration ran.
+fn check_references(sql: &mut impl Sql) -> Result<(), String> {
+    let broken = sql.query("PRAGMA foreign_key_check", &[]).map_err(|error| error.message)?;
+    match broken.first() {
+        None => Ok(()),
+        Some(row) => Err(format!("it leaves a row whose foreign key points nowhere: {row:?}")),
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> Result<(), DbError> {
+    connection.execute_batch(sql).map_err(|error| DbError::from_sqlite(&error, sql))
+}
+
+fn failed(error: &rusqlite::Error) -> DbError {
+    DbError::from_sqlite(error, "opening the database")
+}

@@ -1,0 +1,111 @@
+//! One step of the client session: its writes in one transaction, uncaptured, with references checked before COMMIT.
+//! It knows what must be quiet meanwhile (capture, SQLite's own foreign keys, the app's triggers), not what is written.
+//! Called by the adapters around every call of the client session.
+
+use super::error::{DbError, DbErrorCode};
+use super::references::TouchedRows;
+use super::triggers::TriggerPlan;
+use super::{LocalDatabase, device};
+use ebbtide_core::ids::Millis;
+use rusqlite::config::DbConfig;
+
+/// The local database inside a step; the client store is implemented on it.
+pub struct SyncStep<'a> {
+    pub(crate) db: &'a mut LocalDatabase,
+    pub(crate) touched: TouchedRows,
+    /// Whether the device's record has to be written at the end.
+    pub(crate) device_changed: bool,
+    quiet: bool,
+}
+
+impl LocalDatabase {
+    /// Runs `step` in one transaction. Its error takes everything back and comes through as the inner result; the
+    /// outer one is the database's own failure, which takes everything back too.
+    pub fn sync_step<T, E>(
+        &mut self,
+        now: Millis,
+        step: impl FnOnce(&mut SyncStep<'_>) -> Result<T, E>,
+    ) -> Result<Result<T, E>, DbError> {
+        if self.open.is_some() {
+            return Err(DbError::new(DbErrorCode::TransactionState, "a transaction of the app is open"));
+        }
+        self.ids.set(now);
+        if self.triggers.is_none() {
+            self.triggers = Some(TriggerPlan::of(&self.connection, &self.access, &self.catalogue)?);
+        }
+        self.begin_writing()?;
+        self.capture.lock().set_on(false);
+        let mut running =
+            SyncStep { db: self, touched: TouchedRows::default(), device_changed: false, quiet: false };
+        let result = step(&mut running);
+        let finished = if result.is_ok() { running.finish() } else { Ok(()) };
+        let quiet = running.quiet;
+        self.capture.lock().set_on(true);
+        if result.is_ok() && finished.is_ok() {
+            self.note_touched();
+            return Ok(result);
+        }
+        self.take_back(quiet)?;
+        finished.map(|()| result)
+    }
+
+    fn take_back(&mut self, quiet: bool) -> Result<(), DbError> {
+        self.abandon()?;
+        self.waitlist.forget();
+        let read = || {
+            if quiet {
+                self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+                self.plan().restore_switch(&self.connection)?;
+            }
+            device::read(&self.connection)
+        };
+        let found = read().map_err(|error| DbError::from_sqlite(&error, "SELECT FROM _ebb_device"))?;
+        if let Some((device, clock)) = found {
+            self.device = device;
+            self.clock.observe(clock.last());
+        }
+        Ok(())
+    }
+
+    fn plan(&self) -> TriggerPlan {
+        self.triggers.clone().unwrap_or_default()
+    }
+}
+
+impl SyncStep<'_> {
+    /// Before the first write to a synced table: SQLite's foreign keys and the app's triggers look away.
+    pub(crate) fn quieten(&mut self) -> rusqlite::Result<()> {
+        if !self.quiet {
+            self.quiet = true;
+            if self.db.references.any {
+                self.db.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+            }
+            self.db.plan().silence(&self.db.connection)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), DbError> {
+        self.settle().map_err(|error| DbError::from_sqlite(&error, "applying remote changes"))?;
+        let dangling = self.db.references.dangling(&self.db.connection, &self.touched);
+        if let Some(what) = dangling.map_err(|error| DbError::from_sqlite(&error, "checking references"))? {
+            return Err(DbError::new(DbErrorCode::ConstraintForeignKey, what));
+        }
+        self.db.control("COMMIT")
+    }
+
+    fn settle(&mut self) -> rusqlite::Result<()> {
+        let db = &mut *self.db;
+        if self.quiet {
+            db.plan().restore(&db.connection)?;
+            if db.references.any {
+                db.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+                db.references.follow(&db.connection, &self.touched)?;
+            }
+        }
+        if self.device_changed {
+            device::write(&db.connection, &db.device, db.clock)?;
+        }
+        Ok(())
+    }
+}

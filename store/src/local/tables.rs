@@ -1,0 +1,42 @@
+//! The engine's own tables in a device's database.
+//! DDL only; their rows are written by the log and by the client store.
+//! Run when a database is opened.
+
+/// Each is created once; a later version appends statements, it does not edit these.
+pub(super) const CREATE: &str = "
+-- This life of the database, one row.
+CREATE TABLE IF NOT EXISTS _ebb_device (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  incarnation BLOB NOT NULL, previous BLOB, author INTEGER,
+  seq INTEGER NOT NULL, chain BLOB NOT NULL, view BLOB NOT NULL,
+  next_device_seq INTEGER NOT NULL, decided_device_seq INTEGER, decided_hash BLOB,
+  applied_receipt INTEGER NOT NULL, clock INTEGER NOT NULL);
+-- Local transactions that wait; changes are postcard, further parts of large ones are in _ebb_log_part.
+CREATE TABLE IF NOT EXISTS _ebb_log (
+  id INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, seq INTEGER NOT NULL, device_seq INTEGER NOT NULL,
+  schema INTEGER NOT NULL, changes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS _ebb_log_part (
+  log INTEGER NOT NULL, part INTEGER NOT NULL, changes BLOB NOT NULL, PRIMARY KEY (log, part)) WITHOUT ROWID;
+-- The catalogue of each schema version that was open here: logged changes name tables and columns by position.
+CREATE TABLE IF NOT EXISTS _ebb_catalogue (version INTEGER PRIMARY KEY, catalogue BLOB NOT NULL);
+-- Transactions that are out of the view because they collide with what the space decided.
+CREATE TABLE IF NOT EXISTS _ebb_blocked (log INTEGER PRIMARY KEY);
+-- Sealed changesets that wait, each with its range of the log; what is above all ranges is unsealed. progress: 0 sealed, 1 staging, 2 staged, 3 prepared, 4 committed.
+CREATE TABLE IF NOT EXISTS _ebb_changeset (
+  device_seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, transactions INTEGER NOT NULL, log_from INTEGER NOT NULL,
+  log_upto INTEGER NOT NULL, progress INTEGER NOT NULL, next_chunk INTEGER NOT NULL, receipt BLOB, total_bytes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS _ebb_changeset_bytes (device_seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+-- The server's version of rows that local changes hide; no fields means that it has no such row.
+CREATE TABLE IF NOT EXISTS _ebb_server_row (
+  tbl INTEGER NOT NULL, key BLOB NOT NULL, fields BLOB, PRIMARY KEY (tbl, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _ebb_rejected (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, stamp INTEGER NOT NULL, device_seq INTEGER NOT NULL, reason BLOB NOT NULL, detail TEXT NOT NULL,
+  schema INTEGER NOT NULL, changes BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS _ebb_conflict (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL, schema INTEGER NOT NULL, tbl INTEGER NOT NULL, key BLOB NOT NULL,
+  conflict BLOB NOT NULL);
+-- Pieces of one commit that is too large for a message.
+CREATE TABLE IF NOT EXISTS _ebb_part (
+  seq INTEGER NOT NULL, part INTEGER NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL,
+  PRIMARY KEY (seq, part)) WITHOUT ROWID;
+";
