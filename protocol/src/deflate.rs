@@ -15,6 +15,17 @@ pub(crate) fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     within_ratio(packed.len(), bytes.len()).then_some(packed)
 }
 
+/// Inflates as much as fits into `front`, and gives what was filled.
+pub(crate) fn inflate_front<'a>(packed: &[u8], front: &'a mut [u8]) -> Result<&'a [u8], Malformed> {
+    let mut state = Box::<DecompressorOxide>::default();
+    let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let (status, _, written) = decompress(&mut state, packed, front, 0, flags);
+    match status {
+        TINFLStatus::Done | TINFLStatus::HasMoreOutput => Ok(&front[..written]),
+        _ => malformed("deflate stream"),
+    }
+}
+
 /// Inflates to exactly `length` bytes, which is checked against the limits before anything is allocated.
 pub(crate) fn inflate(packed: &[u8], length: usize) -> Result<Vec<u8>, Malformed> {
     if length > INFLATED_BYTES || !within_ratio(packed.len(), length) {

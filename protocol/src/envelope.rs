@@ -2,7 +2,7 @@
 //! It decides what is deflated; what a body holds is for `changeset` and `commit`.
 //! Called by those two, and by adapters that must know which schema some bytes are of.
 
-use crate::deflate::{deflate, inflate};
+use crate::deflate::{deflate, inflate, inflate_front};
 use crate::error::malformed;
 use crate::input::Input;
 use crate::limits::{CHANGESET_BYTES, DEFLATE_FROM_BYTES};
@@ -16,6 +16,9 @@ const VERSION: u8 = 1;
 const FLAG_SECTIONS: u8 = 1;
 const FLAG_SEVERAL: u8 = 1 << 1;
 const FLAG_COMMIT: u8 = 1 << 7;
+
+/// Two varints at their longest.
+const PEEK_BYTES: usize = 20;
 
 const SECTION_BODY: u64 = 1;
 const SECTION_BODY_DEFLATED: u64 = 2;
@@ -114,6 +117,32 @@ fn sectioned_len(inflated: usize, packed: usize, noise: usize) -> usize {
 
 /// Takes a body out of its envelope.
 pub(crate) fn open(bytes: &[u8]) -> Result<Opened<'_>, Malformed> {
+    let Outside { content, sections, rest } = outside(bytes)?;
+    if !sections {
+        return Ok(Opened { content, main: Cow::Borrowed(rest), noise: None });
+    }
+    let (mut main, mut noise) = (None, None);
+    each_section(rest, |kind, section| {
+        let repeated = match kind {
+            SECTION_BODY => main.replace(Cow::Borrowed(section)).is_some(),
+            SECTION_BODY_DEFLATED => main.replace(Cow::Owned(inflate_section(section)?)).is_some(),
+            SECTION_NOISE => noise.replace(section).is_some(),
+            _ => false,
+        };
+        if repeated { malformed("sealed bytes: a section twice") } else { Ok(()) }
+    })?;
+    let main = main.ok_or(Malformed { what: "sealed bytes: no body" })?;
+    Ok(Opened { content, main, noise: Some(noise.unwrap_or_default()) })
+}
+
+/// Version and flags, checked, and what follows them.
+struct Outside<'a> {
+    content: Content,
+    sections: bool,
+    rest: &'a [u8],
+}
+
+fn outside(bytes: &[u8]) -> Result<Outside<'_>, Malformed> {
     if bytes.len() > CHANGESET_BYTES {
         return malformed("sealed bytes over the limit");
     }
@@ -122,31 +151,20 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Opened<'_>, Malformed> {
         return malformed("sealed bytes: unknown version");
     }
     let flags = input.byte()?;
-    let content = Content::of(flags)?;
-    match flags & FLAG_SECTIONS {
-        0 => Ok(Opened { content, main: Cow::Borrowed(input.rest()), noise: None }),
-        _ => open_sections(content, input),
-    }
+    Ok(Outside { content: Content::of(flags)?, sections: flags & FLAG_SECTIONS != 0, rest: input.rest() })
 }
 
-fn open_sections(content: Content, mut input: Input<'_>) -> Result<Opened<'_>, Malformed> {
-    let (mut main, mut noise) = (None, None);
+fn each_section<'a>(
+    bytes: &'a [u8],
+    mut take: impl FnMut(u64, &'a [u8]) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut input = Input::plain(bytes);
     while !input.is_empty() {
         let kind = input.varint()?;
         let length = input.count()?;
-        let section = input.bytes(length)?;
-        let repeated = match kind {
-            SECTION_BODY => main.replace(Cow::Borrowed(section)).is_some(),
-            SECTION_BODY_DEFLATED => main.replace(Cow::Owned(inflate_section(section)?)).is_some(),
-            SECTION_NOISE => noise.replace(section).is_some(),
-            _ => false,
-        };
-        if repeated {
-            return malformed("sealed bytes: a section twice");
-        }
+        take(kind, input.bytes(length)?)?;
     }
-    let main = main.ok_or(Malformed { what: "sealed bytes: no body" })?;
-    Ok(Opened { content, main, noise: Some(noise.unwrap_or_default()) })
+    Ok(())
 }
 
 fn inflate_section(section: &[u8]) -> Result<Vec<u8>, Malformed> {
@@ -165,21 +183,45 @@ pub struct Peek {
 }
 
 /// Reads the number and schema version of a sealed changeset, so that the caller can pick the catalogue.
+/// It inflates no more than the first bytes.
 pub fn peek_changeset(bytes: &[u8]) -> Result<Peek, Malformed> {
-    let opened = open(bytes)?;
-    if opened.content == Content::Commit {
-        return malformed("a commit where a changeset was due");
+    match peek_outside(bytes)? {
+        (Content::Commit, _) => malformed("a commit where a changeset was due"),
+        (_, peek) => Ok(peek),
     }
-    peek(&mut opened.input())
 }
 
 /// Reads the number and schema version of an encoded commit, so that the caller can pick the catalogue.
+/// It inflates no more than the first bytes.
 pub fn peek_commit(bytes: &[u8]) -> Result<Peek, Malformed> {
-    let opened = open(bytes)?;
-    if opened.content != Content::Commit {
-        return malformed("a changeset where a commit was due");
+    match peek_outside(bytes)? {
+        (Content::Commit, peek) => Ok(peek),
+        _ => malformed("a changeset where a commit was due"),
     }
-    peek(&mut opened.input())
+}
+
+fn peek_outside(bytes: &[u8]) -> Result<(Content, Peek), Malformed> {
+    let Outside { content, sections, rest } = outside(bytes)?;
+    if !sections {
+        return Ok((content, peek(&mut Input::plain(rest))?));
+    }
+    let mut found = None;
+    each_section(rest, |kind, section| {
+        match kind {
+            SECTION_BODY => found = Some(peek(&mut Input::plain(section))?),
+            SECTION_BODY_DEFLATED => found = Some(peek_deflated(section)?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    found.map(|found| (content, found)).ok_or(Malformed { what: "sealed bytes: no body" })
+}
+
+fn peek_deflated(section: &[u8]) -> Result<Peek, Malformed> {
+    let mut input = Input::plain(section);
+    input.count()?;
+    let mut front = [0; PEEK_BYTES];
+    peek(&mut Input::plain(inflate_front(input.rest(), &mut front)?))
 }
 
 /// Both bodies begin with these two numbers.

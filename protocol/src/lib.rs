@@ -28,6 +28,8 @@ mod reals;
 mod receipt;
 mod scalar;
 mod server;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod uuid;
 

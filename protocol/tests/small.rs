@@ -2,6 +2,8 @@
 //! The bounds are those that the product promises; the values are as in a grown space.
 //! Run by `cargo test -p ebbtide-protocol`.
 
+mod support;
+
 use ebbtide_core::catalogue::{Catalogue, Column, Table};
 use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
@@ -85,6 +87,37 @@ fn wp05_a_plain_receipt_is_small() {
     };
     check([ServerMessage::Receipt(receipt)], 10);
     check_range(ItemBody::OwnAsSent(DeviceSeq(300)), 18);
+}
+
+/// A thousand edits of rows made at any time of two years: the random part of a key alone is more than 9 bytes.
+fn edits(at_once: u64) -> Changeset {
+    let mut random = support::Random(3);
+    let base = Base { seq: Seq(123_456), device_seq: DeviceSeq(299) };
+    let change = |random: &mut support::Random| {
+        let age = random.below(2 * 365 * 86_400_000);
+        let random_part = random.uuid(7).split_off(13);
+        let millis = 1_795_219_200_123 - age;
+        let key = format!("{:08x}-{:04x}{random_part}", millis >> 16, millis & 0xffff);
+        let column = random.below(3) as u16 + 1;
+        let value = support::value(random, [1, 6, 4][usize::from(column) - 1]);
+        let row = RowId { table: TableId(1), key: Key(vec![Value::Text(key)]) };
+        Change { row, mutation: Mutation::Update(vec![Field { column: ColumnId(column), value }]), base }
+    };
+    let mut stamp = Stamp::at(Millis(1_795_219_200_123));
+    let transactions = (0..1_000 / at_once).map(|_| {
+        stamp.0 += random.below(300_000) << 16;
+        Transaction { stamp, changes: (0..at_once).map(|_| change(&mut random)).collect() }
+    });
+    let transactions = transactions.collect();
+    Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(3), transactions }
+}
+
+#[test]
+fn wp05_a_thousand_edits_share_their_structure() {
+    for (at_once, most) in [(1_000, 17_000), (10, 17_500), (1, 20_500)] {
+        let length = WireCodec.seal(&edits(at_once), &catalogue()).bytes.len();
+        assert!(length <= most, "{at_once} at once: {length} bytes");
+    }
 }
 
 fn check_range(body: ItemBody, most: usize) {
