@@ -4,11 +4,12 @@
 
 use crate::envelope::{self, Content, peek};
 use crate::error::malformed;
-use crate::group::{self, Cells, Context, Head, Kind, ReadRow, Row};
+use crate::group::{self, Context, ReadRow};
 use crate::input::{Input, unzigzag};
 use crate::integers;
 use crate::limits::ROW_CHARGE;
 use crate::output::{Output, zigzag};
+use crate::shape::{self, Cells, Head, Kind, Row};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use ebbtide_core::catalogue::Catalogue;
@@ -41,7 +42,7 @@ pub(crate) fn seal(changeset: &Changeset, catalogue: &Catalogue) -> Vec<u8> {
         }
     };
     let context = Context { catalogue, transactions: changeset.transactions.len(), base };
-    group::group(rows(changeset)).iter().for_each(|group| group::write(&mut out, group, context));
+    shape::group(rows(changeset)).iter().for_each(|group| group::write(&mut out, group, context));
     envelope::close(content, out)
 }
 

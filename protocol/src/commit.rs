@@ -5,9 +5,10 @@
 use crate::changeset::{fields, read_stamp, write_stamp};
 use crate::envelope::{self, Content, peek};
 use crate::error::malformed;
-use crate::group::{self, Cells, Context, Head, Kind, ReadRow, Row};
+use crate::group::{self, Context, ReadRow};
 use crate::input::Input;
 use crate::output::Output;
+use crate::shape::{self, Cells, Head, Kind, Row};
 use crate::{column, integers};
 use alloc::vec::Vec;
 use ebbtide_core::catalogue::{Catalogue, Table};
@@ -26,7 +27,7 @@ pub(crate) fn seal(commit: &Commit, catalogue: &Catalogue) -> Vec<u8> {
     out.varint(u64::from(commit.author.0));
     write_stamp(&mut out, commit.stamp);
     let context = context(catalogue);
-    group::group(rows(commit)).iter().for_each(|group| group::write(&mut out, group, context));
+    shape::group(rows(commit)).iter().for_each(|group| group::write(&mut out, group, context));
     write_conflicts(&mut out, &commit.conflicts, catalogue);
     envelope::close(Content::Commit, out)
 }

@@ -28,6 +28,7 @@ mod reals;
 mod receipt;
 mod scalar;
 mod server;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod texts;

@@ -12,6 +12,7 @@ use ebbtide_core::value::{Key, Value};
 
 pub mod messages;
 pub mod sections;
+pub mod vectors;
 
 /// A generator of test data (splitmix64).
 pub struct Random(pub u64);

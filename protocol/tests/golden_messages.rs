@@ -1,0 +1,138 @@
+//! Golden vectors of messages and receipts: what these were when the format was fixed, byte for byte, in `vectors/`.
+//! A change that fails here breaks every device in the field; new vectors are written by `EBBTIDE_WRITE_VECTORS=1 cargo test`.
+//! Every document is written out by hand, so that the generator of other tests may change freely.
+
+mod support;
+
+use ebbtide_core::commit::{Reason, Receipt, Rejection};
+use ebbtide_core::error::{Refusal, RefusalCode};
+use ebbtide_core::ids::*;
+use ebbtide_core::message::*;
+use ebbtide_protocol::{decode_client, decode_receipt, decode_server, encode_client, encode_receipt, encode_server};
+use support::vectors::pinned;
+
+const NOW: Millis = Millis(1_795_219_200_123);
+
+fn cursor() -> Cursor {
+    Cursor { seq: Seq(123_456), chain: ChainHash(*b"chain..8"), view: View([0; 8]) }
+}
+
+fn pinned_client(name: &str, message: ClientMessage) {
+    let messages = [message];
+    let bytes = encode_client(&messages);
+    assert_eq!(decode_client(&bytes).as_deref(), Ok(&messages[..]));
+    pinned(name, &bytes);
+}
+
+#[test]
+fn wp07_messages_of_a_device_keep_their_bytes() {
+    let (device_seq, hash, applied_receipt) = (DeviceSeq(300), Hash([0xab; 32]), DeviceSeq(299));
+    let hello = Hello {
+        min_version: 1,
+        max_version: 1,
+        features: 5,
+        incarnation: Incarnation(*b"incarnation of a"),
+        previous: Some(Incarnation(*b"incarnation of b")),
+        next_device_seq: DeviceSeq(301),
+        last_decided: Some((applied_receipt, hash)),
+        applied_receipt,
+        cursor: cursor(),
+        schema: SchemaVersion(3),
+        schema_hash: SchemaHash(*b"schema.8"),
+    };
+    pinned_client("hello", ClientMessage::Hello(hello));
+    pinned_client("hello_first", ClientMessage::Hello(Hello::default()));
+    let bytes = vec![1, 2, 3];
+    pinned_client("submit", ClientMessage::Submit(Submit { device_seq, applied_receipt, bytes: bytes.clone() }));
+    let chunk = Chunk { device_seq, hash, total_bytes: 300_000, index: 2, count: 3, then: Then::Commit, bytes };
+    pinned_client("stage", ClientMessage::Stage(chunk));
+    pinned_client("resume", ClientMessage::Resume { device_seq, hash });
+    pinned_client("prepare", ClientMessage::Prepare { device_seq, hash });
+    pinned_client("commit", ClientMessage::Commit { device_seq, hash, applied_receipt });
+    pinned_client("void", ClientMessage::Void { device_seq });
+    pinned_client("pull", ClientMessage::Pull { cursor: cursor(), max_bytes: 1 << 20 });
+    pinned_client("applied", ClientMessage::Applied { seq: Seq(123_457), applied_receipt });
+}
+
+fn pinned_server(name: &str, message: ServerMessage) {
+    let messages = [message];
+    let bytes = encode_server(&messages);
+    assert_eq!(decode_server(&bytes).as_deref(), Ok(&messages[..]));
+    pinned(name, &bytes);
+}
+
+fn range(upto: u64, items: Vec<(u64, ItemBody)>) -> ServerMessage {
+    let items = items.into_iter().map(|(seq, body)| RangeItem { seq: Seq(seq), body }).collect();
+    ServerMessage::Range(Range { from: Seq(123_456), upto: Seq(upto), chain: cursor().chain, items })
+}
+
+#[test]
+fn wp07_messages_of_a_space_keep_their_bytes() {
+    let device_seq = DeviceSeq(300);
+    let welcome = Welcome {
+        version: 1,
+        features: 1,
+        author: AuthorId(17),
+        head: Seq(123_456),
+        expected: device_seq,
+        schema: SchemaVersion(3),
+        view: View([0; 8]),
+        now: NOW,
+    };
+    pinned_server("welcome", ServerMessage::Welcome(welcome));
+    pinned_server("staged", ServerMessage::Staged { device_seq, next_chunk: 3 });
+    pinned_server("prepared", ServerMessage::Prepared { device_seq });
+    pinned_server("expected", ServerMessage::Expected { device_seq });
+    pinned_server("head", ServerMessage::Head { seq: Seq(123_457) });
+    pinned_server("range_foreign", range(123_457, vec![(123_457, ItemBody::Foreign(vec![7; 5]))]));
+    pinned_server("range_own_as_sent", range(123_457, vec![(123_457, ItemBody::OwnAsSent(device_seq))]));
+    pinned_server("range_own_merged", range(123_457, vec![(123_457, ItemBody::OwnMerged(device_seq, vec![7; 5]))]));
+    pinned_server("range_empty", range(123_460, Vec::new()));
+    let several = vec![
+        (123_457, ItemBody::Foreign(vec![7; 5])),
+        (123_458, ItemBody::OwnAsSent(device_seq)),
+        (123_460, ItemBody::OwnMerged(DeviceSeq(301), Vec::new())),
+    ];
+    pinned_server("range_several", range(123_470, several));
+    let part = Part {
+        from: Seq(123_456),
+        seq: Seq(123_457),
+        chain: cursor().chain,
+        own: Some(device_seq),
+        index: 1,
+        count: 4,
+        bytes: vec![7; 5],
+    };
+    pinned_server("part", ServerMessage::Part(part));
+    let detail = "visit.doses: more than a message may hold".into();
+    let refusal = Refusal { code: RefusalCode::TooLarge, device_seq: Some(device_seq), detail };
+    pinned_server("refused", ServerMessage::Refused(refusal));
+}
+
+#[test]
+fn wp07_receipts_keep_their_bytes() {
+    let plain = Receipt {
+        device_seq: DeviceSeq(300),
+        seq: Some(Seq(123_457)),
+        decided_at: Seq(123_456),
+        clock_shift_ms: 0,
+        as_sent: true,
+        rejected: Vec::new(),
+        conflicts: 0,
+    };
+    let rejection = |index: u32, reason: Reason| Rejection { index, reason, detail: "visit.household".into() };
+    let refused = Receipt {
+        seq: None,
+        as_sent: false,
+        clock_shift_ms: 90_000,
+        rejected: vec![rejection(0, Reason::ForeignKey), rejection(2, Reason::Dependency)],
+        conflicts: 3,
+        ..plain.clone()
+    };
+    for (name, receipt) in [("receipt_plain", plain), ("receipt_refused", refused)] {
+        pinned_server(name, ServerMessage::Receipt(receipt.clone()));
+        let kept = encode_receipt(&receipt);
+        assert_eq!(decode_receipt(&kept), Ok(receipt));
+        pinned(&format!("kept_{name}"), &kept);
+    }
+}
