@@ -29,7 +29,7 @@ process.exitCode = (await run(positionals.length > 0 ? positionals : PARTS)) || 
 
 async function run(parts) {
   const report = new Report();
-  await buildSite();
+  await buildSite(parts);
   const site = await serveSite();
   const browser = await startChromium();
   const machine = describeMachine(browser.version);

@@ -3,20 +3,23 @@
  * It does not know what they measure. The parts open its pages.
  */
 import { build } from 'esbuild';
-import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { bench, dist, root } from './paths.mjs';
 
+/** What each part needs. */
 const ENTRIES = {
-  local: 'web/local/page.ts',
-  'local-official': 'web/local/official-worker.ts',
-  'local-ebbtide': 'web/local/ebbtide-worker.ts',
-  capture: 'web/capture/page.ts',
-  'capture-worker': 'web/capture/worker.ts',
-  device: 'web/sync/page.ts',
-  'ebbtide-worker': '../npm/dist/worker.js',
+  bytes: {},
+  capture: { capture: 'web/capture/page.ts', 'capture-worker': 'web/capture/worker.ts' },
+  local: {
+    local: 'web/local/page.ts',
+    'local-official': 'web/local/official-worker.ts',
+    'local-ebbtide': 'web/local/ebbtide-worker.ts',
+    'ebbtide-worker': '../npm/dist/worker.js',
+  },
+  sync: { device: 'web/sync/page.ts', 'ebbtide-worker': '../npm/dist/worker.js' },
 };
 /** Pages that the local Worker serves as plain files. */
 const PAGES = ['device'];
@@ -27,14 +30,13 @@ const MODULES = {
 };
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' };
 
-/** Bundles and minifies both contenders alike. */
-export async function buildSite() {
+/** Bundles and minifies what the parts need: both contenders alike. */
+export async function buildSite(parts) {
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist, { recursive: true });
-  const present = Object.entries(ENTRIES).filter(([, source]) => existsSync(join(bench, source)));
   await build({
     absWorkingDir: bench,
-    entryPoints: Object.fromEntries(present),
+    entryPoints: Object.assign({}, ...parts.map((part) => ENTRIES[part])),
     outdir: dist,
     bundle: true,
     minify: true,

@@ -5,7 +5,7 @@ use crate::mode::Mode;
 use crate::rows::TABLE;
 use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
-use ebbtide_store::local::{DbError, LocalDatabase, RowSource};
+use ebbtide_store::local::{DbError, LocalDatabase};
 use ebbtide_store::schema::{Migration, Schema, TableRules};
 use rusqlite::Connection;
 
@@ -27,24 +27,12 @@ impl Shipped {
 
     /// Runs the statement once for each row, all in one transaction.
     pub fn run(&mut self, sql: &str, rows: Vec<Vec<Value>>) -> Result<(), DbError> {
-        let mut rows = Rows(rows.into_iter());
-        self.0.execute_many(sql, &mut rows, now()).map(drop)
+        self.0.execute_many(sql, &mut rows.into_iter(), now()).map(drop)
     }
 
     /// Gives the connection back, to be closed.
     pub fn close(self) -> Result<Connection, DbError> {
         self.0.into_connection()
-    }
-}
-
-struct Rows(std::vec::IntoIter<Vec<Value>>);
-
-impl RowSource for Rows {
-    fn next(&mut self, into: &mut Vec<Value>) -> Result<bool, DbError> {
-        let next = self.0.next();
-        let found = next.is_some();
-        *into = next.unwrap_or_default();
-        Ok(found)
     }
 }
 
