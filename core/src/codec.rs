@@ -5,19 +5,23 @@ use crate::catalogue::Catalogue;
 use crate::change::{Changeset, Sealed};
 use crate::commit::Commit;
 use crate::error::Malformed;
-use crate::ids::{DeviceSeq, Hash, Seq};
+use crate::ids::{DeviceSeq, Hash, SchemaVersion, Seq};
 use alloc::vec::Vec;
 
 /// Packs and unpacks what is hashed and stored.
 pub trait Codec {
-    /// Seals a changeset. The catalogue gives the shapes of its tables.
+    /// Seals a changeset. The catalogue is that of its schema version and gives the shapes of its tables.
     fn seal(&self, changeset: &Changeset, catalogue: &Catalogue) -> Sealed;
 
-    /// Unpacks sealed bytes. `expected` is the number under which they came; bytes of another number are malformed.
-    /// Bounded by `limits::INFLATED_BYTES`; ids are checked against the catalogue, values against nothing.
+    /// The schema version that a sealed changeset or a packed commit is of, so that the caller can bring its catalogue.
+    fn schema_of(&self, bytes: &[u8]) -> Result<SchemaVersion, Malformed>;
+
+    /// Unpacks sealed bytes. `expected` is the number under which they came; bytes of another number are malformed, and so are
+    /// bytes of another schema version than the catalogue's. Bounded by `limits::INFLATED_BYTES`; ids are checked against the
+    /// catalogue, values against nothing. Within a transaction changes come back in the codec's order: deletes first.
     fn open(&self, bytes: &[u8], expected: DeviceSeq, catalogue: &Catalogue) -> Result<Changeset, Malformed>;
 
-    /// Packs a commit.
+    /// Packs a commit. The catalogue is that of its schema version.
     fn seal_commit(&self, commit: &Commit, catalogue: &Catalogue) -> Vec<u8>;
 
     /// Unpacks a commit, bounded as `open`.

@@ -2,14 +2,14 @@
 //! It only leads to the files that know the bytes.
 //! Called by both sessions through the port in `core`.
 
-use crate::{changeset, commit};
+use crate::{changeset, commit, envelope};
 use alloc::vec::Vec;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{Changeset, Sealed};
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::Commit;
 use ebbtide_core::error::Malformed;
-use ebbtide_core::ids::{DeviceSeq, Hash, Seq};
+use ebbtide_core::ids::{DeviceSeq, Hash, SchemaVersion, Seq};
 use sha2::{Digest, Sha256};
 
 /// The format of `FORMAT.md`.
@@ -21,6 +21,10 @@ impl Codec for WireCodec {
         let bytes = changeset::seal(changeset, catalogue);
         let hash = self.hash(&bytes);
         Sealed { device_seq: changeset.device_seq, bytes, hash }
+    }
+
+    fn schema_of(&self, bytes: &[u8]) -> Result<SchemaVersion, Malformed> {
+        envelope::peek_outside(bytes).map(|(_, peek)| peek.schema)
     }
 
     fn open(&self, bytes: &[u8], expected: DeviceSeq, catalogue: &Catalogue) -> Result<Changeset, Malformed> {

@@ -200,7 +200,8 @@ pub fn peek_commit(bytes: &[u8]) -> Result<Peek, Malformed> {
     }
 }
 
-fn peek_outside(bytes: &[u8]) -> Result<(Content, Peek), Malformed> {
+/// What bytes are of, and how they begin.
+pub(crate) fn peek_outside(bytes: &[u8]) -> Result<(Content, Peek), Malformed> {
     let Outside { content, sections, rest } = outside(bytes)?;
     if !sections {
         return Ok((content, peek(&mut Input::plain(rest))?));

@@ -111,6 +111,7 @@ fn wp12_bytes_of_another_number_version_schema_or_content_are_refused() {
     assert_eq!(refused, Err(Malformed { what: "a changeset where a commit was due" }));
     assert_eq!(peek_changeset(&sealed), Ok(Peek { device_seq: DeviceSeq(9), schema: SchemaVersion(4) }));
     assert!(peek_commit(&sealed).is_err());
+    assert_eq!(WireCodec.schema_of(&sealed), Ok(SchemaVersion(4)));
     catalogue.version = SchemaVersion(5);
     assert_eq!(open(&sealed, &catalogue), Err("a changeset of another schema version"));
 }

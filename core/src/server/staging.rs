@@ -145,10 +145,11 @@ pub(super) fn open<C: Codec>(
     codec: &C,
 ) -> Result<Changeset, Refusal> {
     let malformed = |what: &str| refusal(RefusalCode::Malformed, Some(device_seq), what);
-    let changeset = codec.open(bytes, device_seq, catalogue).map_err(|malformation| malformed(malformation.what))?;
-    if changeset.schema != catalogue.version {
+    let schema = codec.schema_of(bytes).map_err(|malformation| malformed(malformation.what))?;
+    if schema != catalogue.version {
         return Err(refusal(RefusalCode::SchemaMismatch, Some(device_seq), "made under another schema version"));
     }
+    let changeset = codec.open(bytes, device_seq, catalogue).map_err(|malformation| malformed(malformation.what))?;
     let rows: usize = changeset.transactions.iter().map(|transaction| transaction.changes.len()).sum();
     if rows > limits::CHANGESET_ROWS {
         return Err(refusal(RefusalCode::TooLarge, Some(device_seq), "more rows than a changeset may have"));
