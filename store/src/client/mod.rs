@@ -1,7 +1,172 @@
-//! The client session's store, over the local database.
-//! It keeps records and writes rows; what they mean is the session's business.
+//! The client session's store, over the local database: rows, records and the log.
+//! It keeps and writes; what records mean and when rows are written is the session's business.
 //! Implemented on a sync step, so that every call belongs to its one transaction.
 
+mod changesets;
+mod records;
+mod statements;
 mod waitlist;
+mod write;
 
 pub use waitlist::Waitlist;
+
+pub(crate) use statements::Statements;
+
+use crate::local::SyncStep;
+use crate::local::log::{self, Select};
+use crate::sql::SqlError;
+use crate::sqlite::sql_error;
+use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
+use ebbtide_core::client::store::{
+    ClientStore, DeviceState, Progress, RejectedTransaction, SealedEntry, ServerRow, Waiting,
+};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::commit::{Conflict, Outcome, Receipt};
+use ebbtide_core::ids::{DeviceSeq, LogId, Seq};
+use ebbtide_core::message::Part;
+use ebbtide_core::value::Value;
+use std::rc::Rc;
+
+impl ClientStore for SyncStep<'_> {
+    type Error = SqlError;
+
+    fn catalogue(&self) -> Rc<Catalogue> {
+        Rc::clone(&self.db.catalogue)
+    }
+
+    fn device(&mut self) -> Result<DeviceState, SqlError> {
+        Ok(self.db.device.clone())
+    }
+
+    fn set_device(&mut self, state: &DeviceState) -> Result<(), SqlError> {
+        self.db.device = state.clone();
+        self.device_changed = true;
+        Ok(())
+    }
+
+    fn observe(&mut self, seen: Stamp) -> Result<(), SqlError> {
+        self.device_changed |= seen > self.db.clock.last();
+        self.db.clock.observe(seen);
+        Ok(())
+    }
+
+    fn waiting(&mut self) -> Result<Waiting, SqlError> {
+        self.db.waitlist.counts(&self.db.connection)
+    }
+
+    fn unsealed(&mut self, max_bytes: usize, max_count: usize) -> Result<Vec<LoggedTransaction>, SqlError> {
+        let (mut bytes, mut count) = (0_usize, 0_usize);
+        log::read(&self.db.connection, Select::Unsealed, |size| {
+            bytes = bytes.saturating_add(size);
+            count += 1;
+            bytes >= max_bytes || count >= max_count
+        })
+    }
+
+    fn sealed_log(&mut self, only: Option<DeviceSeq>) -> Result<Vec<LoggedTransaction>, SqlError> {
+        log::read(&self.db.connection, only.map_or(Select::Sealed, Select::Changeset), |_| false)
+    }
+
+    fn put_sealed(&mut self, sealed: &Sealed, transactions: u32, upto: LogId) -> Result<(), SqlError> {
+        self.db.waitlist.forget_counts();
+        changesets::put(&self.db.connection, sealed, transactions, upto)
+    }
+
+    fn sealed(&mut self) -> Result<Vec<SealedEntry>, SqlError> {
+        changesets::all(&self.db.connection)
+    }
+
+    fn sealed_bytes(&mut self, device_seq: DeviceSeq) -> Result<Vec<u8>, SqlError> {
+        changesets::bytes(&self.db.connection, device_seq)
+    }
+
+    fn set_progress(&mut self, device_seq: DeviceSeq, progress: Progress) -> Result<(), SqlError> {
+        changesets::set_progress(&self.db.connection, device_seq, progress)
+    }
+
+    fn put_receipt(&mut self, receipt: &Receipt) -> Result<(), SqlError> {
+        changesets::put_receipt(&self.db.connection, receipt)
+    }
+
+    fn drop_sealed(&mut self, device_seq: DeviceSeq) -> Result<(), SqlError> {
+        // The log carried the clock's last readings; the device's record must, from now on.
+        self.device_changed = true;
+        let gone = if self.db.waitlist.is_indexed() { self.sealed_log(Some(device_seq))? } else { Vec::new() };
+        let last = changesets::drop(&self.db.connection, device_seq)?;
+        let rows = gone.into_iter().flat_map(|t| t.changes.into_iter().map(move |change| (t.id, change.row)));
+        self.db.waitlist.remove(&rows.collect::<Vec<_>>(), last);
+        self.db.waitlist.forget_blocked();
+        Ok(())
+    }
+
+    fn put_rejected(&mut self, rejected: &RejectedTransaction) -> Result<(), SqlError> {
+        self.db.waitlist.forget_counts();
+        records::put_rejected(&self.db.connection, rejected, self.db.catalogue.version)
+    }
+
+    fn put_conflicts(&mut self, seq: Seq, conflicts: &[Conflict]) -> Result<(), SqlError> {
+        records::put_conflicts(&self.db.connection, seq, conflicts, self.db.catalogue.version)
+    }
+
+    fn pending_changes(&mut self, rows: &[RowId]) -> Result<Vec<Vec<(LogId, LoggedChange)>>, SqlError> {
+        self.db.waitlist.pending(&self.db.connection, rows)
+    }
+
+    fn keeps_server_rows(&mut self) -> Result<bool, SqlError> {
+        records::keeps_server_rows(&self.db.connection)
+    }
+
+    fn server_row(&mut self, row: &RowId) -> Result<ServerRow, SqlError> {
+        records::server_row(&self.db.connection, row)
+    }
+
+    fn set_server_row(&mut self, row: &RowId, server: ServerRow) -> Result<(), SqlError> {
+        records::set_server_row(&self.db.connection, row, &server)
+    }
+
+    fn row(&mut self, row: &RowId) -> Result<Option<Vec<Value>>, SqlError> {
+        let statements = self.db.statements.table(row.table);
+        write::read_row(&self.db.connection, statements, row).map_err(|error| sql_error(&error, &statements.row))
+    }
+
+    fn write(&mut self, outcomes: &[Outcome]) -> Result<(), SqlError> {
+        self.write_rows(outcomes)
+    }
+
+    fn try_write(&mut self, outcomes: &[Outcome]) -> Result<bool, SqlError> {
+        self.try_write_rows(outcomes)
+    }
+
+    fn blocked(&mut self) -> Result<Vec<LogId>, SqlError> {
+        Ok(self.db.waitlist.blocked(&self.db.connection)?.iter().copied().collect())
+    }
+
+    fn set_blocked(&mut self, transactions: &[LogId]) -> Result<(), SqlError> {
+        self.db.waitlist.forget_blocked();
+        records::set_blocked(&self.db.connection, transactions)
+    }
+
+    fn put_part(&mut self, part: &Part) -> Result<(), SqlError> {
+        records::put_part(&self.db.connection, part)
+    }
+
+    fn take_parts(&mut self, seq: Seq, count: u32) -> Result<Option<Vec<u8>>, SqlError> {
+        records::take_parts(&self.db.connection, seq, count)
+    }
+}
+
+/// Runs one of our own statements that answers no rows.
+fn execute(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<usize, SqlError> {
+    let run = || connection.prepare_cached(sql)?.execute(params);
+    run().map_err(|error| sql_error(&error, sql))
+}
+
+/// Packs one of our own records.
+fn packed<T: serde::Serialize>(record: &T, sql: &str) -> Result<Vec<u8>, SqlError> {
+    postcard::to_allocvec(record).map_err(|error| sql_error(&log::damaged(error), sql))
+}

@@ -27,7 +27,7 @@ pub use execute::{Executed, NoRows, RowSink, RowSource};
 pub use sync::SyncStep;
 
 use crate::capture::Capture;
-use crate::client::Waitlist;
+use crate::client::{Statements, Waitlist};
 use access::SharedAccess;
 use class::Classes;
 use ebbtide_core::catalogue::Catalogue;
@@ -50,6 +50,7 @@ pub struct LocalDatabase {
     /// What waits in the log, by row; built when the client store first asks.
     pub(crate) waitlist: Waitlist,
     pub(crate) references: References,
+    pub(crate) statements: Statements,
     capture: Capture,
     access: SharedAccess,
     ids: IdClock,

@@ -11,7 +11,7 @@ use super::triggers::TriggerPlan;
 use super::{LocalDatabase, device, references, tables, view, watch};
 use crate::capture::{Capture, TablePlan};
 use crate::catalogue;
-use crate::client::Waitlist;
+use crate::client::{Statements, Waitlist};
 use crate::limits::CACHED_STATEMENTS;
 use crate::migrate;
 use crate::schema::{Schema, SchemaError};
@@ -58,6 +58,7 @@ impl LocalDatabase {
         let shadows = watch::shadows(&connection).map_err(|e| failed(&e))?;
         Ok(Self {
             connection,
+            statements: Statements::of(&catalogue),
             catalogue: Rc::new(catalogue),
             device,
             clock,
