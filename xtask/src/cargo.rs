@@ -3,6 +3,7 @@
 
 use crate::{paths, process};
 use anyhow::{Context, Result};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -61,6 +62,22 @@ fn build_with_sqlite(package: &str, options: &[&str]) -> Result<PathBuf> {
     process::run(&mut cargo)?;
     let file = format!("client/{}.wasm", package.replace('-', "_"));
     Ok(paths::target().join(WASM_TARGET).join(file))
+}
+
+/// What cargo knows about the workspace's crates, without their dependencies.
+pub fn metadata() -> Result<Value> {
+    let arguments = ["metadata", "--no-deps", "--format-version", "1"];
+    let metadata = process::output(process::command("cargo").args(arguments))?;
+    serde_json::from_str(&metadata).context("cargo metadata writes JSON")
+}
+
+/// The crates of the engine that run natively: the workspace's default members without this tool.
+pub fn native_crates() -> Result<Vec<String>> {
+    let metadata = metadata()?;
+    let members = metadata["workspace_default_members"].as_array().context("cargo lists default members")?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let native = packages.filter(|package| members.contains(&package["id"]) && package["name"] != "xtask");
+    Ok(native.filter_map(|package| package["name"].as_str()).map(str::to_owned).collect())
 }
 
 /// Makes every cargo call on the client's crate use the same C tools and flags, so that SQLite is compiled once.

@@ -79,7 +79,7 @@ pub const SUITES: &[Suite] = &[
         about: "unit tests, strategy laws, store contract, conversations on native SQLite",
         needs: Needs::Rust,
         limit: minutes(20),
-        steps: |_| Ok(rust_tests()),
+        steps: |_| rust_tests(),
         soaks: false,
     },
     Suite {
@@ -164,16 +164,28 @@ fn lint() -> Vec<Step> {
     ]
 }
 
-fn rust_tests() -> Vec<Step> {
+/// The engine's crates share the simulator's profile, so that SQLite and all dependencies are compiled once for both.
+fn rust_tests() -> Result<Vec<Step>> {
+    let crates = cargo::native_crates()?;
+    let engine: Vec<&str> = crates.iter().flat_map(|name| ["--package", name]).collect();
     let libraries = ["--package", "ebbtide-core", "--package", "ebbtide-protocol", "--package", "ebbtide-store"];
-    let tests = if process::find("cargo-nextest").is_some() {
-        cargo(&["nextest", "run", "--all-features", "--no-fail-fast"], Counts::Nextest)
+    let tool = ["--package", "xtask"];
+    let examples = ["test", "--doc", "--all-features", "--no-fail-fast", "--profile", "sim"];
+    let mut steps = if process::find("cargo-nextest").is_some() {
+        let run = ["nextest", "run", "--all-features", "--no-fail-fast"];
+        vec![
+            cargo(&[&run, &engine[..], &["--cargo-profile", "sim"]].concat(), Counts::Nextest),
+            cargo(&[&run[..], &tool].concat(), Counts::Nextest),
+        ]
     } else {
-        cargo(&["test", "--all-features", "--no-fail-fast", "--lib", "--bins", "--tests"], Counts::Libtest)
+        let test = ["test", "--all-features", "--no-fail-fast", "--lib", "--bins", "--tests"];
+        vec![
+            cargo(&[&test, &engine[..], &["--profile", "sim"]].concat(), Counts::Libtest),
+            cargo(&[&["test", "--no-fail-fast", "--bins"], &tool[..]].concat(), Counts::Libtest),
+        ]
     };
-    let examples =
-        cargo(&[&["test", "--doc", "--all-features", "--no-fail-fast"], &libraries[..]].concat(), Counts::Libtest);
-    vec![tests, examples]
+    steps.push(cargo(&[&examples[..], &libraries].concat(), Counts::Libtest));
+    Ok(steps)
 }
 
 /// One check for every folder that has a `tsconfig.json`.

@@ -3,9 +3,8 @@
 //! `build/mod.rs` calls it before the suites that need it.
 
 use super::{bindgen, stamp::Stamp};
-use crate::{cargo, paths, process};
+use crate::{cargo, paths};
 use anyhow::Result;
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Cargo's name for the feature.
@@ -35,8 +34,7 @@ fn generate(part: &str, name: &str, build: impl Fn() -> Result<PathBuf>) -> Resu
 }
 
 fn crates_with_feature() -> Result<Vec<String>> {
-    let metadata = process::output(process::command("cargo").args(["metadata", "--no-deps", "--format-version", "1"]))?;
-    let metadata: Value = serde_json::from_str(&metadata)?;
+    let metadata = cargo::metadata()?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let with_feature = packages.filter(|package| package["features"].get(FEATURE).is_some());
     Ok(with_feature.filter_map(|package| package["name"].as_str()).map(str::to_owned).collect())

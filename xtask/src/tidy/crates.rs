@@ -2,7 +2,7 @@
 //! The arrows are those of ARCHITECTURE.md; development dependencies are free, because tests may look down on anything.
 
 use super::source::Source;
-use crate::process;
+use crate::cargo;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -24,8 +24,7 @@ const NO_STD: [&str; 2] = ["core/src/lib.rs", "protocol/src/lib.rs"];
 
 /// Finds dependencies that point upwards or sideways.
 pub fn check_direction(_: &[Source]) -> Result<Vec<String>> {
-    let metadata = process::output(process::command("cargo").args(["metadata", "--no-deps", "--format-version", "1"]))?;
-    let metadata: Value = serde_json::from_str(&metadata)?;
+    let metadata = cargo::metadata()?;
     let packages = metadata["packages"].as_array().context("cargo metadata lists packages")?;
     let names: Vec<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
     Ok(packages.iter().flat_map(|package| upward(package, &names)).collect())
