@@ -5,6 +5,7 @@
 mod authors;
 mod event;
 mod fail;
+pub mod history;
 pub mod limits;
 mod load;
 mod log;

@@ -1,0 +1,100 @@
+//! The `Sql` port over a Durable Object's SQLite.
+//! Every call into JavaScript is caught: an exception that escaped would end the whole isolate's memory.
+//! The exported class holds one; its clones are handles to the same storage.
+
+mod bindings;
+mod values;
+
+pub use bindings::ObjectStorage;
+
+use bindings::rows_of;
+use crate::sql_errors::classify;
+use ebbtide_core::value::Value;
+use ebbtide_store::sql::{Row, Sql, SqlError, SqlErrorKind};
+use js_sys::{Array, Function};
+use std::cell::Cell;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::rc::Rc;
+use wasm_bindgen::closure::ScopedClosure;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// A Durable Object's storage behind the port.
+#[derive(Clone)]
+pub struct DurableSql {
+    storage: ObjectStorage,
+    rows_written: Rc<Cell<u64>>,
+}
+
+// What is behind the handles is JavaScript's and SQLite's: a panic leaves a transaction that is rolled back.
+impl UnwindSafe for DurableSql {}
+impl RefUnwindSafe for DurableSql {}
+
+impl DurableSql {
+    /// A handle to an object's storage.
+    pub fn new(storage: ObjectStorage) -> Self {
+        DurableSql { storage, rows_written: Rc::default() }
+    }
+
+    /// Rows written in this life of the object, as the platform bills them.
+    pub fn rows_written(&self) -> u64 {
+        self.rows_written.get()
+    }
+
+    fn run(&self, sql: &str, params: &[Value]) -> Result<(Array, u64), SqlError> {
+        let bound = params.iter().map(values::to_js).collect::<Array>();
+        let failed = |thrown: JsValue| classify(values::message(&thrown), sql);
+        let cursor = self.storage.sql().map_err(failed)?.exec(sql, &bound).map_err(failed)?;
+        let rows = rows_of(&cursor.raw().map_err(failed)?).map_err(failed)?;
+        let written = cursor.rows_written() as u64;
+        self.rows_written.set(self.rows_written.get() + written);
+        Ok((rows, written))
+    }
+}
+
+impl Sql for DurableSql {
+    /// Counts rows as the object does: a row once for itself and once for each index.
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, SqlError> {
+        self.run(sql, params).map(|(_, written)| written)
+    }
+
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let (rows, _) = self.run(sql, params)?;
+        let row = |row: JsValue| row.unchecked_into::<Array>().iter().map(|cell| values::from_js(&cell, sql)).collect();
+        rows.iter().map(row).collect()
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), SqlError> {
+        self.run(sql, &[]).map(|_| ())
+    }
+
+    fn savepoint<T, R>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, R>) -> Result<Result<T, R>, SqlError> {
+        let (mut body, mut result) = (Some(body), None);
+        let mut inner = self.clone();
+        let mut call = || -> Result<JsValue, JsValue> {
+            let done = body.take().map(|body| body(&mut inner));
+            let failed = done.as_ref().is_none_or(Result::is_err);
+            result = done;
+            // Throwing is how a transaction is rolled back.
+            if failed { Err(js_sys::Error::new(ROLLBACK).into()) } else { Ok(JsValue::UNDEFINED) }
+        };
+        let thrown = {
+            let closure =
+                ScopedClosure::<dyn FnMut() -> Result<JsValue, JsValue>>::borrow_mut_assert_unwind_safe(&mut call);
+            self.storage.transaction_sync(closure.as_ref().unchecked_ref::<Function>()).err()
+        };
+        match (result, thrown) {
+            (Some(Err(refused)), Some(_)) => Ok(Err(refused)),
+            (Some(Ok(value)), None) => Ok(Ok(value)),
+            (_, Some(thrown)) => Err(classify(values::message(&thrown), "transactionSync")),
+            (_, None) => Err(not_run()),
+        }
+    }
+}
+
+/// What is thrown to roll back; it never leaves `savepoint`.
+const ROLLBACK: &str = "ebbtide: roll back";
+
+fn not_run() -> SqlError {
+    let message = "the object did not run the transaction".to_owned();
+    SqlError { kind: SqlErrorKind::Other, message, sql: "transactionSync".to_owned() }
+}

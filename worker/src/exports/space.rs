@@ -1,0 +1,189 @@
+//! The class behind a Durable Object: bytes and texts in, plain objects out.
+
+use super::objects::Plain;
+use crate::auth::Access;
+use crate::durable::{DurableSql, ObjectStorage};
+use crate::failure::Failure;
+use crate::messages::device;
+use crate::space::{Answer, Pushed, SpaceObject, Step};
+use ebbtide_core::ids::{Incarnation, Millis, Seq};
+use ebbtide_store::server::history;
+use js_sys::{Array, Uint8Array};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// A space in its object.
+#[wasm_bindgen(js_name = Space)]
+pub struct JsSpace {
+    object: SpaceObject<DurableSql>,
+    sql: DurableSql,
+}
+
+// A panic in a call rolls its transaction back; what is kept between calls is read from the database.
+impl UnwindSafe for JsSpace {}
+impl RefUnwindSafe for JsSpace {}
+
+#[wasm_bindgen(js_class = Space)]
+impl JsSpace {
+    /// A space over an object's storage, not open yet.
+    #[wasm_bindgen(constructor)]
+    pub fn new(storage: ObjectStorage, schema_json: &str) -> Result<JsSpace, JsValue> {
+        let sql = DurableSql::new(storage);
+        Ok(JsSpace { object: SpaceObject::new(sql.clone(), schema_json)?, sql })
+    }
+
+    /// How many migrations are applied; `[from, to)` are to be run, each in an event of its own.
+    #[wasm_bindgen(js_name = pendingMigrations)]
+    pub fn pending_migrations(&mut self) -> Result<Vec<u32>, JsValue> {
+        Ok(self.object.pending_migrations()?.map(|index| index as u32).collect())
+    }
+
+    /// Runs one migration.
+    pub fn migrate(&mut self, index: u32) -> Result<(), JsValue> {
+        Ok(self.object.migrate(index as usize)?)
+    }
+
+    /// Opens the migrated database.
+    pub fn open(&mut self, name: &str) -> Result<(), JsValue> {
+        Ok(self.object.open(name)?)
+    }
+
+    /// Whether `open` has succeeded.
+    #[wasm_bindgen(getter, js_name = isOpen)]
+    pub fn is_open(&self) -> bool {
+        self.object.is_open()
+    }
+
+    /// Whether the object ever held a space.
+    pub fn exists(&mut self) -> Result<bool, JsValue> {
+        Ok(self.object.exists()?)
+    }
+
+    /// Answers an HTTP message: `{ frames?, committed, log? }`.
+    pub fn sync(
+        &mut self,
+        access: &str,
+        client_id: Option<String>,
+        body: Vec<u8>,
+        now: f64,
+    ) -> Result<JsValue, JsValue> {
+        let device = client_id.map(|header| device(&header)).transpose()?;
+        let answer = self.object.sync(&Access::from_json(access)?, device, &body, millis(now))?;
+        Ok(plain_answer(&answer).done())
+    }
+
+    /// Issues a socket ticket; answers JSON.
+    #[wasm_bindgen(js_name = issueTicket)]
+    pub fn issue_ticket(
+        &mut self,
+        access: &str,
+        client_id: Option<String>,
+        random: Vec<u8>,
+        now: f64,
+    ) -> Result<String, JsValue> {
+        let device = ticket_device(client_id)?;
+        Ok(self.object.issue_ticket(&Access::from_json(access)?, device, &random, millis(now))?)
+    }
+
+    /// Takes a ticket; answers the socket's attachment.
+    #[wasm_bindgen(js_name = redeemTicket)]
+    pub fn redeem_ticket(&mut self, ticket: &str, space: &str, now: f64) -> Result<Vec<u8>, JsValue> {
+        Ok(self.object.redeem_ticket(ticket, space, millis(now))?.to_bytes())
+    }
+
+    /// Answers a socket's message: `{ seat, frames?, committed, log?, close? }`.
+    #[wasm_bindgen(js_name = socketMessage)]
+    pub fn socket_message(&mut self, seat: Vec<u8>, body: Vec<u8>, now: f64) -> Result<JsValue, JsValue> {
+        let done = self.object.socket_message(&seat, &body, millis(now))?;
+        let plain = plain_answer(&done.answer).with_bytes("seat", Some(&done.seat));
+        Ok(with_close(plain, done.close).done())
+    }
+
+    /// What each socket gets after a commit: a list of `{ seat?, frames?, close? }` in the order of the attachments.
+    pub fn offer(&mut self, seats: &Array, now: f64) -> Result<Array, JsValue> {
+        let seats: Vec<Vec<u8>> = seats.iter().map(|seat| seat.unchecked_into::<Uint8Array>().to_vec()).collect();
+        let pushed = self.object.offer(&seats, millis(now))?;
+        Ok(pushed.iter().map(plain_push).collect())
+    }
+
+    /// The next step of the outbox: `{ from: [seq, part], upto: [seq, part], statements: [[sql, …params]] }`.
+    #[wasm_bindgen(js_name = nextStep)]
+    pub fn next_step(&mut self, now: f64) -> Result<JsValue, JsValue> {
+        Ok(self.object.next_step(millis(now))?.map_or(JsValue::UNDEFINED, |step| plain_step(&step)))
+    }
+
+    /// Everything up to here is delivered.
+    pub fn acknowledge(&mut self, seq: f64, part: f64) -> Result<(), JsValue> {
+        Ok(self.object.acknowledge(Seq(seq as u64), part as u64)?)
+    }
+
+    /// Whether the outbox holds something.
+    #[wasm_bindgen(js_name = hasUndelivered)]
+    pub fn has_undelivered(&mut self) -> Result<bool, JsValue> {
+        Ok(self.object.has_undelivered()?)
+    }
+
+    /// Drops abandoned uploads.
+    pub fn expire(&mut self, now: f64) -> Result<(), JsValue> {
+        Ok(self.object.expire(millis(now))?)
+    }
+
+    /// Rows written in this life of the object, as the platform counts them.
+    #[wasm_bindgen(getter, js_name = rowsWritten)]
+    pub fn rows_written(&self) -> f64 {
+        self.sql.rows_written() as f64
+    }
+}
+
+/// The statements of D1's tables, and how an applied step is recognised and looked up.
+#[wasm_bindgen(js_name = historyStatements)]
+pub fn history_statements() -> JsValue {
+    let create: Array = history::CREATE.iter().map(|sql| JsValue::from_str(sql)).collect();
+    Plain::new()
+        .with("create", create)
+        .with("alreadyApplied", history::ALREADY_APPLIED)
+        .with("findStep", history::FIND_STEP)
+        .done()
+}
+
+fn ticket_device(client_id: Option<String>) -> Result<Incarnation, Failure> {
+    let header = client_id.ok_or_else(|| Failure::malformed("a ticket needs the header X-Client-ID"))?;
+    device(&header)
+}
+
+fn millis(now: f64) -> Millis {
+    Millis(now as u64)
+}
+
+fn plain_answer(answer: &Answer) -> Plain {
+    let plain = Plain::new().with("committed", answer.committed).with_bytes("frames", answer.frames.as_deref());
+    answer.log.iter().fold(plain, |plain, log| plain.with("log", log.as_str()))
+}
+
+fn with_close(plain: Plain, close: Option<u16>) -> Plain {
+    close.into_iter().fold(plain, |plain, code| plain.with("close", code))
+}
+
+fn plain_push(pushed: &Pushed) -> JsValue {
+    let plain = Plain::new().with_bytes("seat", pushed.seat.as_deref()).with_bytes("frames", pushed.frames.as_deref());
+    with_close(plain, pushed.close).done()
+}
+
+fn plain_step(step: &Step) -> JsValue {
+    let position = |seq: Seq, part: u64| Array::of2(&JsValue::from_f64(seq.0 as f64), &JsValue::from_f64(part as f64));
+    let statements: Array = step.statements.iter().map(plain_statement).collect();
+    Plain::new()
+        .with("from", position(step.from.seq, step.from.part))
+        .with("upto", position(step.upto.seq, step.upto.part))
+        .with("statements", statements)
+        .done()
+}
+
+fn plain_statement(statement: &history::Statement) -> JsValue {
+    let params = statement.params.iter().map(|param| match param {
+        serde_json::Value::String(text) => JsValue::from_str(text),
+        number => JsValue::from_f64(number.as_f64().unwrap_or_default()),
+    });
+    std::iter::once(JsValue::from_str(statement.sql)).chain(params).collect::<Array>().into()
+}

@@ -1,0 +1,99 @@
+//! The next step of the outbox: which commits it covers, and what D1 is told.
+//! It does not deliver. The TypeScript alarm runs the batch and acknowledges it, however often it takes.
+
+use super::opening::SpaceObject;
+use crate::failure::Failure;
+use crate::limits;
+use crate::messages::device_text;
+use ebbtide_core::codec::Codec;
+use ebbtide_core::commit::Commit;
+use ebbtide_core::ids::{Millis, Seq};
+use ebbtide_protocol::{WireCodec, peek_commit};
+use ebbtide_store::server::history::{self, Entry, Statement};
+use ebbtide_store::server::{OutboxCommit, OutboxPosition, SpaceStore};
+use ebbtide_store::sql::Sql;
+use ebbtide_core::catalogue::Catalogue;
+
+/// A step: one batch for D1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Where it begins: its identity.
+    pub from: OutboxPosition,
+    /// Up to where everything is delivered after it.
+    pub upto: OutboxPosition,
+    /// The batch, to be run in one transaction.
+    pub statements: Vec<Statement>,
+}
+
+impl<S: Sql + Clone> SpaceObject<S> {
+    /// The next step, or nothing if everything is delivered.
+    pub fn next_step(&mut self, now: Millis) -> Result<Option<Step>, Failure> {
+        let name = self.name()?.to_owned();
+        self.event(|store| {
+            let from = store.outbox_position()?;
+            let (upto, entries) = collect(from, store)?;
+            if upto == from {
+                return Ok(None);
+            }
+            let statements = history::batch(&name, (from.seq, from.part), (upto.seq, upto.part), &entries, now);
+            Ok(Some(Step { from, upto, statements }))
+        })
+    }
+
+    /// D1 has everything up to here.
+    pub fn acknowledge(&mut self, seq: Seq, part: u64) -> Result<(), Failure> {
+        self.event(|store| Ok(store.acknowledge(OutboxPosition { seq, part })?))
+    }
+
+    /// Whether there is something to deliver.
+    pub fn has_undelivered(&mut self) -> Result<bool, Failure> {
+        self.event(|store| {
+            let position = store.outbox_position()?;
+            Ok(store.next_undelivered(position)?.is_some())
+        })
+    }
+
+    /// Drops uploads that were abandoned.
+    pub fn expire(&mut self, now: Millis) -> Result<(), Failure> {
+        let before = Millis(now.0.saturating_sub(ebbtide_core::limits::STAGE_TTL_MS));
+        self.event(|store| Ok(store.expire_stages(before)?))
+    }
+}
+
+/// Whole commits as long as they fit; of one that does not fit alone, as many outcomes as do.
+fn collect<S: Sql + Clone>(
+    from: OutboxPosition,
+    store: &mut SpaceStore<S>,
+) -> Result<(OutboxPosition, Vec<Entry>), Failure> {
+    let (mut at, mut entries, mut bytes) = (from, Vec::new(), 0);
+    for _ in 0..limits::STEP_COMMITS {
+        let Some(next) = store.next_undelivered(at)? else { break };
+        let (catalogue, commit) = open(&next, store)?;
+        let device = device_text(next.author.incarnation);
+        let mut delivered = at.part as usize;
+        for outcome in commit.outcomes.iter().skip(delivered) {
+            if bytes > limits::STEP_BYTES {
+                break;
+            }
+            let more = history::entries(&next.sealed, &next.author.user, &device, &commit, &catalogue, outcome);
+            bytes += more.iter().map(Entry::size).sum::<usize>();
+            entries.extend(more);
+            delivered += 1;
+        }
+        if delivered < commit.outcomes.len() {
+            at.part = delivered as u64;
+            break;
+        }
+        at = OutboxPosition { seq: next.sealed.seq, part: 0 };
+    }
+    Ok((at, entries))
+}
+
+/// A commit is read with the catalogue of its own schema version.
+fn open<S: Sql + Clone>(next: &OutboxCommit, store: &mut SpaceStore<S>) -> Result<(Catalogue, Commit), Failure> {
+    let damaged = |what: &str| Failure::internal(format!("commit {}: {what}", next.sealed.seq.0));
+    let peeked = peek_commit(&next.sealed.bytes).map_err(|malformed| damaged(malformed.what))?;
+    let catalogue = store.catalogue_at(peeked.schema)?.ok_or_else(|| damaged("made under an unknown schema version"))?;
+    let commit = WireCodec.open_commit(&next.sealed.bytes, &catalogue).map_err(|malformed| damaged(malformed.what))?;
+    Ok((catalogue, commit))
+}
