@@ -4,6 +4,8 @@
 
 mod access;
 mod class;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod device;
 mod error;
 mod execute;
@@ -13,6 +15,7 @@ mod kept;
 pub(crate) mod log;
 mod open;
 mod pragmas;
+mod recorded;
 mod references;
 mod savepoints;
 mod sync;
@@ -24,6 +27,7 @@ mod watch;
 
 pub use error::{DbError, DbErrorCode};
 pub use execute::{Executed, NoRows, RowSink, RowSource};
+pub use recorded::{ChangeKind, ConflictRecord, NamedChange, RejectedRecord};
 pub use sync::SyncStep;
 
 use crate::capture::Capture;

@@ -1,0 +1,67 @@
+//! What a local database must do wherever SQLite keeps its file, as cases that run on any fresh connection.
+//! It knows no back end: natively `tests/local_contract.rs` runs it, on OPFS the wasm client's contract build.
+//! A case gets an empty database of its own and panics where it is not kept.
+
+mod apply;
+mod capture;
+mod records;
+mod undo;
+mod values;
+pub mod words;
+
+use rusqlite::Connection;
+
+/// A case by its name, which starts with the rule that it checks.
+macro_rules! cases {
+    ($($module:ident::$name:ident),* $(,)?) => {
+        /// The names of all cases.
+        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        /// Runs a case on a connection to an empty database, with the pragmas that the adapter sets. Panics where the
+        /// contract is not kept, or if there is no such case.
+        pub fn run(name: &str, connection: Connection) {
+            match name {
+                $(stringify!($name) => $module::$name(connection),)*
+                other => panic!("no case is called {other}"),
+            }
+        }
+    };
+}
+
+cases! {
+    values::st09_values_come_back_and_are_logged_as_they_went_in,
+    values::st09_applied_values_are_the_values_sent,
+    values::st09_what_is_logged_is_what_a_select_answers,
+    values::st09_not_a_number_is_null,
+    values::st09_keys_of_every_type_name_their_rows,
+    capture::st10_insert_update_and_delete_are_logged_with_their_deltas,
+    capture::st10_falsy_values_are_values,
+    capture::st11_replace_logs_the_evicted_row,
+    capture::st11_upsert_logs_what_it_changed,
+    capture::st11_delete_without_where_logs_every_row,
+    capture::st12_cascades_are_logged,
+    capture::st12_a_key_change_is_a_delete_and_an_insert,
+    capture::st12_a_natural_rowid_key_is_logged,
+    capture::st13_generated_columns_are_left_out_and_reals_stay_reals,
+    capture::st13_a_column_added_later_has_its_default,
+    capture::st14_triggers_behave_as_in_plain_sqlite_and_their_writes_are_logged,
+    undo::st15_a_failing_statement_leaves_no_trace_in_the_log,
+    undo::st15_or_fail_keeps_and_logs_what_it_did,
+    undo::st15_or_rollback_ends_the_transaction,
+    undo::st16_savepoints_take_their_part_of_the_log_along,
+    undo::st16_a_rolled_back_transaction_logs_nothing,
+    undo::st17_execute_many_is_all_or_nothing,
+    undo::st18_a_transaction_over_the_bound_is_refused_at_commit,
+    undo::st19_text_that_is_not_utf8_is_refused_in_synced_tables,
+    apply::st20_applying_writes_rows_and_logs_nothing,
+    apply::st21_a_swap_of_unique_values_works_and_a_taken_one_is_an_error,
+    apply::st22_triggers_on_apply_run_only_if_they_write_local_tables,
+    apply::st22_a_trigger_that_writes_both_kinds_is_refused,
+    apply::st23_references_are_checked_at_the_end_of_a_step_and_no_cascade_acts,
+    apply::st23_local_tables_follow_synced_rows_that_are_gone,
+    records::st24_the_log_is_sealed_in_order_and_dropped_with_its_changeset,
+    records::st25_changesets_keep_their_progress_and_their_receipt,
+    records::st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither,
+    records::st27_records_are_kept,
+    records::st28_pieces_of_a_commit_are_kept_until_the_last,
+}

@@ -1,0 +1,134 @@
+//! Cases: the session's records and the log that it seals.
+//! The session itself is played.
+//! Rules ST-24 to ST-28.
+
+use super::words::{NOW, Speak, open, reopen, row, step, text};
+use ebbtide_core::change::Sealed;
+use ebbtide_core::client::store::{ClientStore, Progress, RejectedTransaction, ServerRow, Waiting};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::commit::{Reason, Receipt};
+use ebbtide_core::ids::{ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq, View};
+use ebbtide_core::message::Part;
+use ebbtide_core::value::Value;
+use rusqlite::Connection;
+
+const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT, rank INTEGER UNIQUE)";
+
+fn receipt(device_seq: u64) -> Receipt {
+    Receipt {
+        device_seq: DeviceSeq(device_seq), seq: Some(Seq(3)), decided_at: Seq(3), clock_shift_ms: 0, as_sent: true,
+        rejected: vec![], conflicts: 0,
+    }
+}
+
+fn sealed(device_seq: u64) -> Sealed {
+    Sealed { device_seq: DeviceSeq(device_seq), bytes: vec![device_seq as u8; 10], hash: Hash([9; 32]) }
+}
+
+pub(super) fn st24_the_log_is_sealed_in_order_and_dropped_with_its_changeset(connection: Connection) {
+    let mut db = open(connection, &[NOTE], &["note"]);
+    db.run("INSERT INTO note VALUES ('a', 't', 1)");
+    db.run("UPDATE note SET title = 'u'");
+    db.run("INSERT INTO note VALUES ('b', 't', 2)");
+    let open_log = step(&mut db, |store| store.unsealed(usize::MAX, 2));
+    assert_eq!(open_log.len(), 2);
+    assert!(open_log[0].stamp < open_log[1].stamp);
+    step(&mut db, |store| store.put_sealed(&sealed(1), 2, open_log[1].id));
+    assert_eq!(step(&mut db, |store| store.unsealed(1, 9)).len(), 1);
+    assert_eq!(step(&mut db, |store| store.waiting()), Waiting { pending: 3, unsealed: 1, blocked: 0, rejected: 0 });
+    assert_eq!(step(&mut db, |store| store.sealed_log(Some(DeviceSeq(1)))), open_log);
+    assert_eq!(step(&mut db, |store| store.sealed_log(None)), open_log);
+    let pending = step(&mut db, |store| store.pending_changes(&[row(0, "b"), row(0, "a"), row(0, "x")]));
+    assert_eq!(pending.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 0]);
+    db.run("UPDATE note SET title = 'v' WHERE id = 'a'");
+    step(&mut db, |store| store.set_blocked(&[LogId(3)]));
+    let pending = step(&mut db, |store| store.pending_changes(&[row(0, "b"), row(0, "a")]));
+    assert_eq!(pending.iter().map(Vec::len).collect::<Vec<_>>(), [0, 3]);
+    step(&mut db, |store| store.drop_sealed(DeviceSeq(1)));
+    let pending = step(&mut db, |store| store.pending_changes(&[row(0, "b"), row(0, "a")]));
+    assert_eq!(pending.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(step(&mut db, |store| store.blocked()), [LogId(3)]);
+    step(&mut db, |store| store.put_sealed(&sealed(2), 2, LogId(4)));
+    step(&mut db, |store| store.drop_sealed(DeviceSeq(2)));
+    assert_eq!(step(&mut db, |store| store.waiting()), Waiting::default());
+    db.run("UPDATE note SET title = 'w' WHERE id = 'a'");
+    let pending = step(&mut db, |store| store.pending_changes(&[row(0, "a")]));
+    assert_eq!(pending[0].len(), 1, "ids may be given out again");
+    assert_eq!(step(&mut db, |store| store.unsealed(usize::MAX, 9)).len(), 1);
+}
+
+pub(super) fn st25_changesets_keep_their_progress_and_their_receipt(connection: Connection) {
+    let mut db = open(connection, &[NOTE], &["note"]);
+    for number in 1..=2 {
+        db.run("INSERT INTO note (id) VALUES (uuidv7())");
+        step(&mut db, |store| store.put_sealed(&sealed(number), 1, LogId(number as i64)));
+    }
+    step(&mut db, |store| store.set_progress(DeviceSeq(2), Progress::Staging { next_chunk: 7 }));
+    step(&mut db, |store| store.put_receipt(&receipt(1)));
+    let entries = step(&mut db, |store| store.sealed());
+    assert_eq!(entries.iter().map(|entry| entry.progress).collect::<Vec<_>>(), [Progress::Committed, Progress::Staging { next_chunk: 7 }]);
+    assert_eq!((entries[0].receipt.clone(), entries[0].total_bytes), (Some(receipt(1)), 10));
+    assert_eq!(step(&mut db, |store| store.sealed_bytes(DeviceSeq(2))), [2; 10]);
+}
+
+pub(super) fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither(connection: Connection) {
+    let mut db = open(connection, &[NOTE], &["note"]);
+    let mut state = step(&mut db, |store| store.device());
+    assert_eq!((state.incarnation, state.next_device_seq), (Incarnation([7; 16]), DeviceSeq(1)));
+    state.cursor = Cursor { seq: Seq(9), chain: ChainHash([1; 8]), view: View([2; 8]) };
+    state.next_device_seq = DeviceSeq(4);
+    state.last_decided = Some((DeviceSeq(3), Hash([3; 32])));
+    state.previous = Some(Incarnation([4; 16]));
+    let seen = Stamp(u64::MAX >> 2);
+    step(&mut db, |store| store.set_device(&state).and_then(|()| store.observe(seen)));
+    let failed: Result<(), _> = db.sync_step(NOW, |store| {
+        store.set_device(&Default::default()).unwrap();
+        Err(())
+    }).unwrap();
+    assert!(failed.is_err());
+    let mut db = reopen(db, &[NOTE], &["note"]);
+    assert_eq!(step(&mut db, |store| store.device()), state);
+    db.run("INSERT INTO note (id) VALUES ('a')");
+    let logged = step(&mut db, |store| store.unsealed(usize::MAX, 1));
+    assert!(logged[0].stamp > seen);
+    assert_eq!((logged[0].base.seq, logged[0].base.device_seq), (Seq(9), DeviceSeq(3)));
+}
+
+pub(super) fn st27_records_are_kept(connection: Connection) {
+    let mut db = open(connection, &[NOTE], &["note"]);
+    let kept = ServerRow::Kept(Some(vec![text("s"), Value::Null]));
+    step(&mut db, |store| {
+        assert!(!store.keeps_server_rows()?);
+        store.set_server_row(&row(0, "a"), kept.clone())?;
+        store.set_server_row(&row(0, "b"), ServerRow::Kept(None))?;
+        store.put_rejected(&RejectedTransaction {
+            stamp: Stamp(1), device_seq: DeviceSeq(1), reason: Reason::Unique, detail: "note.rank".into(), changes: vec![],
+        })
+    });
+    step(&mut db, |store| {
+        assert!(store.keeps_server_rows()?);
+        assert_eq!(store.server_row(&row(0, "a"))?, kept);
+        assert_eq!(store.server_row(&row(0, "b"))?, ServerRow::Kept(None));
+        store.set_server_row(&row(0, "b"), ServerRow::Derived)?;
+        assert_eq!(store.server_row(&row(0, "b"))?, ServerRow::Derived);
+        assert_eq!(store.waiting()?.rejected, 1);
+        Ok(())
+    });
+}
+
+pub(super) fn st28_pieces_of_a_commit_are_kept_until_the_last(connection: Connection) {
+    let part = |seq: u64, index: u32, count: u32| Part {
+        from: Seq(seq - 1), seq: Seq(seq), chain: ChainHash::default(), own: None, index, count, bytes: vec![index as u8; 2],
+    };
+    let mut db = open(connection, &[NOTE], &["note"]);
+    step(&mut db, |store| {
+        store.put_part(&part(5, 1, 2))?;
+        assert_eq!(store.take_parts(Seq(5), 2)?, None);
+        store.put_part(&part(6, 1, 2))?;
+        store.put_part(&part(6, 0, 2))?;
+        assert_eq!(store.take_parts(Seq(5), 2)?, None);
+        assert_eq!(store.take_parts(Seq(6), 2)?, Some(vec![0, 0, 1, 1]));
+        assert_eq!(store.take_parts(Seq(6), 2)?, None);
+        Ok(())
+    });
+}

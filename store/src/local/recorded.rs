@@ -1,0 +1,206 @@
+//! What the sync has recorded for a person: refused transactions and overwritten values, with names instead of positions.
+//! Reading changes nothing; a refused transaction can be committed again or taken off the list.
+//! The verbs behind `rejected` and `conflicts`.
+
+use super::LocalDatabase;
+use super::error::{DbError, DbErrorCode};
+use super::log::damaged;
+use crate::catalogue::quote;
+use ebbtide_core::catalogue::{Catalogue, Table};
+use ebbtide_core::change::{LoggedChange, LoggedMutation};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::commit::{Conflict, Reason, Side};
+use ebbtide_core::ids::{ColumnId, Millis, Seq};
+use ebbtide_core::value::Value;
+use rusqlite::{OptionalExtension, Row, params};
+
+const REJECTED: &str = "SELECT r.stamp, r.reason, r.detail, r.changes, c.catalogue
+    FROM _ebb_rejected AS r JOIN _ebb_catalogue AS c ON c.version = r.schema ORDER BY r.id";
+const ONE_REJECTED: &str = "SELECT r.stamp, r.reason, r.detail, r.changes, c.catalogue
+    FROM _ebb_rejected AS r JOIN _ebb_catalogue AS c ON c.version = r.schema WHERE r.stamp = ?";
+const DROP_REJECTED: &str = "DELETE FROM _ebb_rejected WHERE stamp = ?";
+const CONFLICTS: &str = "SELECT k.id, k.seq, k.conflict, c.catalogue
+    FROM _ebb_conflict AS k JOIN _ebb_catalogue AS c ON c.version = k.schema ORDER BY k.id";
+
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// A new row.
+    Insert,
+    /// Some fields.
+    Update,
+    /// The row goes.
+    Delete,
+}
+
+/// A change with names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedChange {
+    /// The table.
+    pub table: String,
+    /// What it does.
+    pub kind: ChangeKind,
+    /// The key's columns.
+    pub key: Vec<(String, Value)>,
+    /// What is written; of a deleted row, what was there.
+    pub fields: Vec<(String, Value)>,
+}
+
+/// A refused transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedRecord {
+    /// Its identity on this device.
+    pub stamp: Stamp,
+    /// Why.
+    pub reason: Reason,
+    /// What and where.
+    pub detail: String,
+    /// What it wanted.
+    pub changes: Vec<NamedChange>,
+}
+
+/// A value that a commit overwrote, or did not take, unseen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConflictRecord {
+    /// Its number on this device.
+    pub id: i64,
+    /// The commit.
+    pub seq: Seq,
+    /// The table.
+    pub table: String,
+    /// The row's key.
+    pub key: Vec<Value>,
+    /// The field; `None` where a whole row was concerned.
+    pub column: Option<String>,
+    /// Which side the rule kept.
+    pub kept: Side,
+    /// The value that lost.
+    pub lost: Value,
+}
+
+impl LocalDatabase {
+    /// The refused transactions, oldest first.
+    pub fn rejected(&mut self) -> Result<Vec<RejectedRecord>, DbError> {
+        self.listed(REJECTED, rejected)
+    }
+
+    /// The recorded overwrites, oldest first.
+    pub fn conflicts(&mut self) -> Result<Vec<ConflictRecord>, DbError> {
+        self.listed(CONFLICTS, conflict)
+    }
+
+    /// Takes a refused transaction off the list. One that is not on it is no error: it is gone.
+    pub fn discard_rejected(&mut self, stamp: Stamp) -> Result<(), DbError> {
+        self.waitlist.forget_counts();
+        let run = || self.connection.execute(DROP_REJECTED, [stamp.0 as i64]);
+        run().map(drop).map_err(|error| DbError::from_sqlite(&error, DROP_REJECTED))
+    }
+
+    /// Commits the changes of a refused transaction as a new one and takes it off the list: both, or nothing.
+    pub fn retry_rejected(&mut self, stamp: Stamp, now: Millis) -> Result<(), DbError> {
+        let find = || self.connection.query_row(ONE_REJECTED, [stamp.0 as i64], rejected).optional();
+        let found = find().map_err(|error| DbError::from_sqlite(&error, ONE_REJECTED))?;
+        let Some(record) = found else {
+            return Err(DbError::new(DbErrorCode::BadParameter, "no rejected transaction has this id"));
+        };
+        self.begin()?;
+        let repeated = record.changes.iter().try_for_each(|change| self.repeat(change, now));
+        match repeated.and_then(|()| self.discard_rejected(stamp)) {
+            Ok(()) => self.commit(now),
+            Err(error) => {
+                self.rollback()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn repeat(&mut self, change: &NamedChange, now: Millis) -> Result<(), DbError> {
+        let (sql, values) = statement(change);
+        let done = self.execute(&sql, &values, now)?;
+        if done.changes == 0 && change.kind == ChangeKind::Update {
+            let message = format!("the row of `{}` that the transaction changes is gone", change.table);
+            return Err(DbError::of_statement(DbErrorCode::Constraint, message, &sql));
+        }
+        Ok(())
+    }
+
+    fn listed<T>(&self, sql: &str, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, DbError> {
+        let all = || self.connection.prepare_cached(sql)?.query_map(params![], read)?.collect();
+        all().map_err(|error| DbError::from_sqlite(&error, sql))
+    }
+}
+
+fn rejected(row: &Row<'_>) -> rusqlite::Result<RejectedRecord> {
+    let changes: Vec<LoggedChange> = unpacked(row, 3)?;
+    let catalogue: Catalogue = unpacked(row, 4)?;
+    Ok(RejectedRecord {
+        stamp: Stamp(row.get::<_, i64>(0)? as u64),
+        reason: unpacked(row, 1)?,
+        detail: row.get(2)?,
+        changes: changes.iter().filter_map(|change| named(change, &catalogue)).collect(),
+    })
+}
+
+fn conflict(row: &Row<'_>) -> rusqlite::Result<ConflictRecord> {
+    let conflict: Conflict = unpacked(row, 2)?;
+    let catalogue: Catalogue = unpacked(row, 3)?;
+    let table = catalogue.table(conflict.row.table);
+    Ok(ConflictRecord {
+        id: row.get(0)?,
+        seq: Seq(row.get::<_, i64>(1)? as u64),
+        table: table.map(|table| table.name.clone()).unwrap_or_default(),
+        key: conflict.row.key.0,
+        column: conflict.column.zip(table).map(|(column, table)| name(table, column)),
+        kept: conflict.kept,
+        lost: conflict.lost,
+    })
+}
+
+fn unpacked<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    postcard::from_bytes(row.get_ref(column)?.as_blob()?).map_err(damaged)
+}
+
+/// `None` for a table that the catalogue of its own version does not have: no such record is ever written.
+fn named(change: &LoggedChange, catalogue: &Catalogue) -> Option<NamedChange> {
+    let table = catalogue.table(change.row.table)?;
+    let whole = |values: &[Value]| -> Vec<(String, Value)> {
+        table.fields().zip(values).map(|((_, column), value)| (column.name.clone(), value.clone())).collect()
+    };
+    let (kind, fields) = match &change.mutation {
+        LoggedMutation::Insert(values) => (ChangeKind::Insert, whole(values)),
+        LoggedMutation::Delete(values) => (ChangeKind::Delete, whole(values)),
+        LoggedMutation::Update(fields) => {
+            let fields = fields.iter().map(|field| (name(table, field.column), field.new.clone()));
+            (ChangeKind::Update, fields.collect())
+        }
+    };
+    let key = table.key.iter().zip(&change.row.key.0).map(|(column, value)| (name(table, *column), value.clone()));
+    Some(NamedChange { table: table.name.clone(), kind, key: key.collect(), fields })
+}
+
+fn name(table: &Table, column: ColumnId) -> String {
+    table.columns.get(usize::from(column.0)).map(|column| column.name.clone()).unwrap_or_default()
+}
+
+/// The statement that makes the change once more.
+fn statement(change: &NamedChange) -> (String, Vec<Value>) {
+    let list = |names: &[(String, Value)], each: fn(&str) -> String, between: &str| {
+        names.iter().map(|(name, _)| each(&quote(name))).collect::<Vec<_>>().join(between)
+    };
+    let table = quote(&change.table);
+    let assigned: fn(&str) -> String = |name| format!("{name} = ?");
+    let matched = list(&change.key, assigned, " AND ");
+    let all: Vec<(String, Value)> = match change.kind {
+        ChangeKind::Insert => change.key.iter().chain(&change.fields).cloned().collect(),
+        ChangeKind::Update => change.fields.iter().chain(&change.key).cloned().collect(),
+        ChangeKind::Delete => change.key.clone(),
+    };
+    let sql = match change.kind {
+        ChangeKind::Insert => {
+            format!("INSERT INTO {table} ({}) VALUES ({})", list(&all, str::to_owned, ", "), list(&all, |_| "?".into(), ", "))
+        }
+        ChangeKind::Update => format!("UPDATE {table} SET {} WHERE {matched}", list(&change.fields, assigned, ", ")),
+        ChangeKind::Delete => format!("DELETE FROM {table} WHERE {matched}"),
+    };
+    (sql, all.into_iter().map(|(_, value)| value).collect())
+}
