@@ -17,7 +17,7 @@ thread_local! {
     static COLLECTED: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Registers both functions.
+/// Registers both functions, and `applying`, which guards triggers.
 pub fn register(connection: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8;
     connection.create_scalar_function("delta", -1, flags, |context| {
@@ -25,6 +25,7 @@ pub fn register(connection: &Connection) -> Result<()> {
         encode(&mut bytes, context);
         Ok(bytes)
     })?;
+    connection.create_scalar_function("applying", 0, flags, |_| Ok(false))?;
     connection.create_scalar_function("collect", -1, flags, |context| {
         COLLECTED.with_borrow_mut(|parts| {
             if parts.last().is_none_or(|part| part.len() > PART_BYTES) {

@@ -14,6 +14,8 @@ pub enum Mode {
     TriggerBytes,
     /// Triggers that call a Rust function, which collects the deltas; the log is written before COMMIT.
     TriggerCollected,
+    /// The same with what correctness asks of triggers: silent while commits are applied, and rows that REPLACE evicts.
+    TriggerComplete,
     /// The local database, on a table that is not synced.
     Off,
     /// The local database, on a synced table: the hook as shipped.
@@ -28,6 +30,7 @@ impl Mode {
             "trigger-json" => Mode::TriggerJson,
             "trigger-bytes" => Mode::TriggerBytes,
             "trigger-collected" => Mode::TriggerCollected,
+            "trigger-complete" => Mode::TriggerComplete,
             "off" => Mode::Off,
             "hook" => Mode::Hook,
             other => return Err(JsError::new(&format!("there is no way of capturing called {other}"))),

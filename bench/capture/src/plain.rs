@@ -11,6 +11,9 @@ use rusqlite::{Connection, Result, params};
 const LOG: &str = "CREATE TABLE log (id INTEGER PRIMARY KEY, changes BLOB NOT NULL)";
 const APPEND: &str = "INSERT INTO log (changes) VALUES (?)";
 
+/// Nothing is captured while commits of others are applied.
+const GUARD: &str = "WHEN NOT applying()";
+
 const FIELDS: [&str; 5] = ["name", "note", "visits", "score", "kind"];
 
 /// A connection with the table and the triggers of a mode.
@@ -28,7 +31,7 @@ impl Plain {
         for trigger in triggers(mode) {
             connection.execute_batch(&trigger)?;
         }
-        Ok(Self { connection, collects: mode == Mode::TriggerCollected })
+        Ok(Self { connection, collects: matches!(mode, Mode::TriggerCollected | Mode::TriggerComplete) })
     }
 
     /// Runs the statement once for each row, all in one transaction.
@@ -60,20 +63,34 @@ fn triggers(mode: Mode) -> Vec<String> {
     let body = |json: String, arguments: String| match mode {
         Mode::TriggerJson => Some(format!("INSERT INTO log (changes) VALUES ({json})")),
         Mode::TriggerBytes => Some(format!("INSERT INTO log (changes) VALUES (delta({arguments}))")),
-        Mode::TriggerCollected => Some(format!("SELECT collect({arguments})")),
+        Mode::TriggerCollected | Mode::TriggerComplete => Some(format!("SELECT collect({arguments})")),
         Mode::None | Mode::Off | Mode::Hook => None,
     };
-    let whole = |row: &str| FIELDS.map(|field| format!("{row}.{field}")).join(", ");
     let pairs = FIELDS.map(|field| format!("OLD.{field}, NEW.{field}")).join(", ");
     let bodies = [
         ("INSERT", body(format!("json_array(0, NEW.id, {})", whole("NEW")), format!("0, NEW.id, {}", whole("NEW")))),
         ("UPDATE", body(json_delta(), format!("1, NEW.id, {pairs}"))),
         ("DELETE", body(format!("json_array(2, OLD.id, {})", whole("OLD")), format!("2, OLD.id, {}", whole("OLD")))),
     ];
+    let guard = if mode == Mode::TriggerComplete { GUARD } else { "" };
     let trigger = |(event, body): (&str, Option<String>)| {
-        body.map(|body| format!("CREATE TRIGGER capture_{event} AFTER {event} ON item BEGIN {body}; END"))
+        body.map(|body| format!("CREATE TRIGGER capture_{event} AFTER {event} ON item {guard} BEGIN {body}; END"))
     };
-    bodies.into_iter().filter_map(trigger).collect()
+    let eviction = (mode == Mode::TriggerComplete).then(eviction);
+    bodies.into_iter().filter_map(trigger).chain(eviction).collect()
+}
+
+/// REPLACE runs no delete trigger for the rows that it evicts, so they are noted before they go.
+fn eviction() -> String {
+    let values = whole("item");
+    format!(
+        "CREATE TRIGGER capture_eviction BEFORE INSERT ON item {GUARD}
+           BEGIN SELECT collect(2, item.id, {values}) FROM item WHERE item.id = NEW.id; END"
+    )
+}
+
+fn whole(row: &str) -> String {
+    FIELDS.map(|field| format!("{row}.{field}")).join(", ")
 }
 
 /// Old and new value of every field that differs, by its name.
