@@ -14,6 +14,9 @@ use ebbtide_core::error::Malformed;
 use ebbtide_core::ids::{ColumnId, DeviceSeq, Seq};
 use ebbtide_core::value::{Key, Value};
 
+/// Stands for a set of no columns: an update that touches nothing is odd, but no reason to fail.
+const NO_COLUMNS: u64 = 1 << 17;
+
 /// What a reader must know to read a group that a writer left something out of.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
@@ -51,9 +54,12 @@ pub(crate) fn write(out: &mut Output, group: &Group<'_>, context: Context<'_>) {
     });
 }
 
-/// Ascending positions as steps, each with a bit that says whether another follows.
+/// Ascending positions as steps, each with a bit that says whether another follows; a step past every column for none at all.
 fn write_columns(out: &mut Output, columns: &[ColumnId]) {
-    assert!(columns.is_sorted_by(|a, b| a < b) && !columns.is_empty(), "touched fields ascend and are not none");
+    assert!(columns.is_sorted_by(|a, b| a < b), "touched fields ascend");
+    if columns.is_empty() {
+        return out.varint(NO_COLUMNS);
+    }
     let mut next = 0;
     for (position, column) in columns.iter().enumerate() {
         let more = u64::from(position + 1 < columns.len());
@@ -128,6 +134,9 @@ fn read_columns(input: &mut Input<'_>, table: &Table) -> Result<Vec<ColumnId>, M
     let mut next = 0_u64;
     loop {
         let step = input.varint()?;
+        if step == NO_COLUMNS && columns.is_empty() {
+            return Ok(columns);
+        }
         let position = next.saturating_add(step >> 1);
         if position >= table.columns.len() as u64 {
             return malformed("group: unknown column");

@@ -42,15 +42,19 @@ fn dictionary<'a>(texts: &[&'a str]) -> Option<(Vec<&'a str>, Vec<i64>)> {
     let most = DICTIONARY_ENTRIES.min(texts.len() / 2);
     let (mut known, mut entries) = (BTreeMap::new(), Vec::new());
     let mut indexes = Vec::with_capacity(texts.len());
+    let mut last = 0;
     for &text in texts {
-        let index = *known.entry(text).or_insert(entries.len());
-        if index == entries.len() {
-            if entries.len() == most {
-                return None;
+        // Rows often come sorted by something, so the last text is looked at before the tree is.
+        if entries.get(last) != Some(&text) {
+            last = *known.entry(text).or_insert(entries.len());
+            if last == entries.len() {
+                if entries.len() == most {
+                    return None;
+                }
+                entries.push(text);
             }
-            entries.push(text);
         }
-        indexes.push(index as i64);
+        indexes.push(last as i64);
     }
     Some((entries, indexes))
 }

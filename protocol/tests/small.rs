@@ -95,9 +95,7 @@ fn edits(at_once: u64) -> Changeset {
     let base = Base { seq: Seq(123_456), device_seq: DeviceSeq(299) };
     let change = |random: &mut support::Random| {
         let age = random.below(2 * 365 * 86_400_000);
-        let random_part = random.uuid(7).split_off(13);
-        let millis = 1_795_219_200_123 - age;
-        let key = format!("{:08x}-{:04x}{random_part}", millis >> 16, millis & 0xffff);
+        let key = random.uuid_at(1_795_219_200_123 - age, 7);
         let column = random.below(3) as u16 + 1;
         let value = support::value(random, [1, 6, 4][usize::from(column) - 1]);
         let row = RowId { table: TableId(1), key: Key(vec![Value::Text(key)]) };

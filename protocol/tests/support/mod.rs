@@ -10,6 +10,7 @@ use ebbtide_core::commit::{Commit, Conflict, Effect, Outcome, Side};
 use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, SchemaVersion, Seq, TableId};
 use ebbtide_core::value::{Key, Value};
 
+pub mod facilities;
 pub mod messages;
 pub mod sections;
 pub mod vectors;
@@ -48,10 +49,17 @@ impl Random {
         (0..self.below(14)).map(|_| self.pick(&LETTERS)).collect()
     }
 
+    /// A UUID of any time.
     pub fn uuid(&mut self, version: u64) -> String {
-        let (high, low) = (self.next() & 0xffff_ffff_ffff_0fff | version << 12, self.next() & !0 >> 2 | 1 << 63);
-        let time = format!("{:08x}-{:04x}-{:04x}", high >> 32, high >> 16 & 0xffff, high & 0xffff);
-        format!("{time}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
+        let millis = self.next() >> 16;
+        self.uuid_at(millis, version)
+    }
+
+    /// A UUID as a device makes it: a time and 74 random bits.
+    pub fn uuid_at(&mut self, millis: u64, version: u64) -> String {
+        let (high, low) = (version << 12 | self.below(1 << 12), 0x8000 | self.below(1 << 14));
+        let node = self.below(1 << 48);
+        format!("{:08x}-{:04x}-{high:04x}-{low:04x}-{node:012x}", millis >> 16, millis & 0xffff)
     }
 }
 
@@ -151,10 +159,11 @@ impl Maker<'_> {
         columns.into_iter().map(|column| self.cell(table, column)).collect()
     }
 
-    /// Some fields, ascending, at least one; one column set is much more frequent than others.
+    /// Some fields, ascending; one column set is much more frequent than others, and now and then there is none.
     fn some(&mut self, table: usize) -> Vec<Field> {
         let columns: Vec<ColumnId> = self.catalogue.tables[table].fields().map(|(id, _)| id).collect();
-        let mask = if self.random.below(3) > 0 { 1 } else { self.random.next() | 1 };
+        let any = self.random.next();
+        let mask = self.random.pick(&[1, 1, 1, any | 1, any]);
         let chosen = columns.into_iter().enumerate().filter(|(n, _)| mask >> n & 1 == 1).map(|(_, id)| id);
         chosen.collect::<Vec<_>>().into_iter().map(|column| Field { column, value: self.cell(table, column) }).collect()
     }
