@@ -5,11 +5,11 @@
 use ebbtide_core::catalogue::{Affinity, ReferenceAction};
 use ebbtide_core::ids::{ColumnId, TableId};
 use ebbtide_core::value::Value;
+use ebbtide_store::catalogue;
 use ebbtide_store::migrate::{self, Side};
 use ebbtide_store::schema::{Schema, SchemaError};
 use ebbtide_store::sql::{Sql, SqlErrorKind};
 use ebbtide_store::sqlite::SqliteSql;
-use ebbtide_store::catalogue;
 use rusqlite::Connection;
 
 fn schema(migrations: &[&str], tables: &str) -> Schema {
@@ -28,9 +28,8 @@ fn migrated(schema: &Schema) -> SqliteSql {
 fn refusal(migration: &str, tables: &str) -> (&'static str, String) {
     let schema = schema(&[migration], tables);
     let mut sql = migrated(&schema);
-    let error = catalogue::read(&mut sql, &schema)
-        .and_then(|found| catalogue::check_collations(&mut sql, &found))
-        .unwrap_err();
+    let error =
+        catalogue::read(&mut sql, &schema).and_then(|found| catalogue::check_collations(&mut sql, &found)).unwrap_err();
     (error.code(), error.to_string())
 }
 
@@ -65,15 +64,39 @@ fn st02_a_schema_that_cannot_be_synced_is_refused_with_its_place() {
         ("CREATE TABLE t (id INTEGER PRIMARY KEY)", r#"{"t":{}}"#, "schema_invalid", "natural"),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)", r#"{"u":{}}"#, "schema_invalid", "no migration"),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)", r#"{"_ebb_x":{}}"#, "schema_invalid", "reserved"),
-        ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)", r#"{"t":{"merge":{"x":"lww"}}}"#, "schema_invalid", "no such column"),
-        ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"merge":{"a":"best"}}}"#, "schema_invalid", "unknown"),
-        ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"merge":{"a":"sum"}}}"#, "unsupported_strategy", "sum"),
-        ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"delete":"keep"}}"#, "unsupported_strategy", "keep"),
+        (
+            "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)",
+            r#"{"t":{"merge":{"x":"lww"}}}"#,
+            "schema_invalid",
+            "no such column",
+        ),
+        (
+            "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",
+            r#"{"t":{"merge":{"a":"best"}}}"#,
+            "schema_invalid",
+            "unknown",
+        ),
+        (
+            "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",
+            r#"{"t":{"merge":{"a":"sum"}}}"#,
+            "unsupported_strategy",
+            "sum",
+        ),
+        (
+            "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",
+            r#"{"t":{"delete":"keep"}}"#,
+            "unsupported_strategy",
+            "keep",
+        ),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"delete":"maybe"}}"#, "schema_invalid", "maybe"),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL COLLATE NOCASE)", r#"{"t":{}}"#, "schema_invalid", "NOCASE"),
         ("CREATE VIEW t AS SELECT 1 AS id", r#"{"t":{}}"#, "schema_invalid", "view"),
-        ("CREATE TABLE l (id TEXT PRIMARY KEY NOT NULL); CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, l REFERENCES l)",
-            r#"{"t":{}}"#, "schema_invalid", "not synced"),
+        (
+            "CREATE TABLE l (id TEXT PRIMARY KEY NOT NULL); CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, l REFERENCES l)",
+            r#"{"t":{}}"#,
+            "schema_invalid",
+            "not synced",
+        ),
     ];
     for (migration, tables, code, word) in cases {
         let (found, text) = refusal(migration, tables);
@@ -89,7 +112,8 @@ fn st02_a_schema_that_cannot_be_synced_is_refused_with_its_place() {
 fn st03_a_failing_or_changed_migration_leaves_the_version_before_it() {
     let good = schema(&["CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)"], r#"{"t":{}}"#);
     let mut sql = migrated(&good);
-    let bad = schema(&["CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)", "CREATE TABLE u (x); CREATE TABEL v (x)"], "{}");
+    let bad =
+        schema(&["CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)", "CREATE TABLE u (x); CREATE TABEL v (x)"], "{}");
     let error = migrate::apply(&mut sql, &bad, 1, Side::Client).unwrap_err();
     assert!(matches!(&error, SchemaError::Migration { index: 1, message } if message.contains("TABEL")), "{error}");
     assert_eq!(migrate::pending(&mut sql, &good).unwrap(), 1..1);
@@ -107,7 +131,8 @@ fn st04_the_narrowed_adapter_allows_what_a_durable_object_allows() {
     }
     let many = vec![Value::Null; 101];
     assert!(sql.query(&format!("SELECT {}", vec!["?"; 101].join(",")), &many).is_err());
-    let back = sql.query("SELECT ?, typeof(?), 1.0, 9007199254740993", &[Value::Integer(5), Value::Integer(5)]).unwrap();
+    let back =
+        sql.query("SELECT ?, typeof(?), 1.0, 9007199254740993", &[Value::Integer(5), Value::Integer(5)]).unwrap();
     assert_eq!(back[0][..3], [Value::Integer(5), Value::Text("real".into()), Value::Integer(1)]);
     assert_eq!(back[0][3], Value::Integer(9_007_199_254_740_992));
 }

@@ -10,14 +10,24 @@ use ebbtide_core::value::Value;
 use ebbtide_store::local::{DbErrorCode, LocalDatabase};
 use rusqlite::{Connection, MAIN_DB};
 
-const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), title TEXT NOT NULL CHECK (title <> 'bad'))";
+const NOTE: &str =
+    "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), title TEXT NOT NULL CHECK (title <> 'bad'))";
 const LOCAL: &str = "CREATE TABLE draft (x INTEGER)";
 
 #[test]
 fn st30_raw_transactions_are_refused() {
     let mut db = open(&[NOTE], &["note"]);
-    for sql in ["BEGIN", " /* x */ begin immediate", "COMMIT", "END", "ROLLBACK", "SAVEPOINT a", "RELEASE a", "ROLLBACK TO a",
-        "EXPLAIN COMMIT; COMMIT"] {
+    for sql in [
+        "BEGIN",
+        " /* x */ begin immediate",
+        "COMMIT",
+        "END",
+        "ROLLBACK",
+        "SAVEPOINT a",
+        "RELEASE a",
+        "ROLLBACK TO a",
+        "EXPLAIN COMMIT; COMMIT",
+    ] {
         assert_eq!(db.fails(sql), "raw_transaction", "{sql}");
     }
     db.begin().unwrap();
@@ -33,22 +43,53 @@ fn st30_raw_transactions_are_refused() {
 fn st31_statements_that_would_break_us_are_forbidden() {
     let mut db = open(&[NOTE, LOCAL], &["note"]);
     for sql in [
-        "ATTACH ':memory:' AS other", "DETACH main", "VACUUM", "-- x\nVACUUM INTO 'y'", "PRAGMA journal_mode = DELETE",
-        "PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys(0)", "PRAGMA main.synchronous = OFF", "PRAGMA recursive_triggers = ON",
-        "PRAGMA writable_schema = ON", "PRAGMA locking_mode = NORMAL", "PRAGMA wal_checkpoint", "PRAGMA unheard_of",
-        "INSERT INTO _ebb_log DEFAULT VALUES", "UPDATE _ebb_device SET seq = 5", "DELETE FROM \"_EBB_LOG\"",
-        "DROP TABLE _ebb_log", "CREATE TABLE _ebb_mine (x)", "CREATE TRIGGER t AFTER INSERT ON _ebb_log BEGIN SELECT 1; END",
-        "ALTER TABLE note ADD COLUMN y", "DROP TABLE note", "CREATE INDEX i ON note (title)",
-        "CREATE TRIGGER t AFTER INSERT ON note BEGIN SELECT 1; END", "CREATE TEMP TRIGGER t AFTER INSERT ON note BEGIN SELECT 1; END",
-        "CREATE TEMP TABLE note (x)", "CREATE TEMP VIEW NOTE AS SELECT 1", "SELECT load_extension('x')",
+        "ATTACH ':memory:' AS other",
+        "DETACH main",
+        "VACUUM",
+        "-- x\nVACUUM INTO 'y'",
+        "PRAGMA journal_mode = DELETE",
+        "PRAGMA foreign_keys = OFF",
+        "PRAGMA foreign_keys(0)",
+        "PRAGMA main.synchronous = OFF",
+        "PRAGMA recursive_triggers = ON",
+        "PRAGMA writable_schema = ON",
+        "PRAGMA locking_mode = NORMAL",
+        "PRAGMA wal_checkpoint",
+        "PRAGMA unheard_of",
+        "INSERT INTO _ebb_log DEFAULT VALUES",
+        "UPDATE _ebb_device SET seq = 5",
+        "DELETE FROM \"_EBB_LOG\"",
+        "DROP TABLE _ebb_log",
+        "CREATE TABLE _ebb_mine (x)",
+        "CREATE TRIGGER t AFTER INSERT ON _ebb_log BEGIN SELECT 1; END",
+        "ALTER TABLE note ADD COLUMN y",
+        "DROP TABLE note",
+        "CREATE INDEX i ON note (title)",
+        "CREATE TRIGGER t AFTER INSERT ON note BEGIN SELECT 1; END",
+        "CREATE TEMP TRIGGER t AFTER INSERT ON note BEGIN SELECT 1; END",
+        "CREATE TEMP TABLE note (x)",
+        "CREATE TEMP VIEW NOTE AS SELECT 1",
+        "SELECT load_extension('x')",
     ] {
         assert_eq!(db.fails(sql), "forbidden_statement", "{sql}");
     }
     assert_eq!(db.fails("INSERT INTO sqlite_schema (name) VALUES ('x')"), "sql_error");
-    for sql in ["PRAGMA user_version = 3", "PRAGMA table_info(note)", "PRAGMA journal_mode", "PRAGMA foreign_key_check",
-        "CREATE TABLE mine (x)", "CREATE INDEX j ON mine (x)", "ALTER TABLE mine ADD COLUMN y", "DROP TABLE mine", "ANALYZE",
-        "PRAGMA optimize", "CREATE VIEW titles AS SELECT title FROM note", "SELECT * FROM pragma_table_xinfo('note')",
-        "EXPLAIN QUERY PLAN SELECT * FROM note", "PRAGMA integrity_check"] {
+    for sql in [
+        "PRAGMA user_version = 3",
+        "PRAGMA table_info(note)",
+        "PRAGMA journal_mode",
+        "PRAGMA foreign_key_check",
+        "CREATE TABLE mine (x)",
+        "CREATE INDEX j ON mine (x)",
+        "ALTER TABLE mine ADD COLUMN y",
+        "DROP TABLE mine",
+        "ANALYZE",
+        "PRAGMA optimize",
+        "CREATE VIEW titles AS SELECT title FROM note",
+        "SELECT * FROM pragma_table_xinfo('note')",
+        "EXPLAIN QUERY PLAN SELECT * FROM note",
+        "PRAGMA integrity_check",
+    ] {
         db.run(sql);
     }
     db.run("INSERT INTO note (title) VALUES ('still here')");
@@ -59,10 +100,15 @@ fn st31_statements_that_would_break_us_are_forbidden() {
 fn st32_errors_are_typed_name_the_statement_and_leave_the_database_usable() {
     let mut db = open(&[NOTE, LOCAL], &["note"]);
     for (sql, code) in [
-        ("SELEKT 1", "sql_error"), ("SELECT * FROM nowhere", "sql_error"), ("", "sql_error"), ("-- nothing", "sql_error"),
-        ("INSERT INTO note (title) VALUES (NULL)", "constraint_not_null"), ("INSERT INTO note (title) VALUES ('bad')", "constraint_check"),
+        ("SELEKT 1", "sql_error"),
+        ("SELECT * FROM nowhere", "sql_error"),
+        ("", "sql_error"),
+        ("-- nothing", "sql_error"),
+        ("INSERT INTO note (title) VALUES (NULL)", "constraint_not_null"),
+        ("INSERT INTO note (title) VALUES ('bad')", "constraint_check"),
         ("INSERT INTO note VALUES ('a', 'x'), ('a', 'y')", "constraint_unique"),
-        ("SELECT 1; SELECT 2", "multiple_statements"), ("INSERT INTO note (title) VALUES (?)", "bad_parameter"),
+        ("SELECT 1; SELECT 2", "multiple_statements"),
+        ("INSERT INTO note (title) VALUES (?)", "bad_parameter"),
         ("SELECT abs(-9223372036854775808)", "sql_error"),
     ] {
         let error = db.execute(sql, &[], NOW).expect_err(sql);
@@ -77,7 +123,14 @@ fn st32_errors_are_typed_name_the_statement_and_leave_the_database_usable() {
 fn st33_any_statement_goes_through_query_and_is_captured() {
     let mut db = open(&[NOTE], &["note"]);
     let mut rows = Rows::default();
-    let done = db.query("INSERT INTO note (title) VALUES (?), (?) RETURNING title", &[Value::Text("a".into()), Value::Text("b".into())], NOW, &mut rows).unwrap();
+    let done = db
+        .query(
+            "INSERT INTO note (title) VALUES (?), (?) RETURNING title",
+            &[Value::Text("a".into()), Value::Text("b".into())],
+            NOW,
+            &mut rows,
+        )
+        .unwrap();
     assert_eq!((done.changes, rows.0.len()), (2, 2));
     assert_eq!(db.run("CREATE TABLE IF NOT EXISTS other (x)").changes, 0);
     assert_eq!(db.run("SELECT 1").changes, 0);
@@ -118,7 +171,11 @@ fn st35_migrations_run_once_and_a_failing_one_leaves_the_version_before() {
         (&[NOTE, "CREATE TABLE a (x); CREATE TABEL b (y)"], "migration_failed", "TABEL"),
         (&[NOTE, "CREATE TABLE a (x); COMMIT"], "migration_failed", "transaction"),
         (&[NOTE, "DELETE FROM _ebb_log"], "migration_failed", "belongs to Ebbtide"),
-        (&[NOTE, "CREATE TABLE k (n TEXT REFERENCES note); INSERT INTO k VALUES ('nowhere')"], "migration_failed", "points nowhere"),
+        (
+            &[NOTE, "CREATE TABLE k (n TEXT REFERENCES note); INSERT INTO k VALUES ('nowhere')"],
+            "migration_failed",
+            "points nowhere",
+        ),
         (&["CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL)"], "schema_changed", "migrations[0]"),
     ];
     for (migrations, code, word) in cases {
@@ -129,7 +186,8 @@ fn st35_migrations_run_once_and_a_failing_one_leaves_the_version_before() {
     // A schema that does not fit takes its migrations back, so that they can be corrected.
     let bad = "CREATE TABLE extra (x)";
     assert_eq!(try_open(at(), &[NOTE, bad], &["note", "extra"]).err().unwrap().code.code(), "schema_invalid");
-    let mut db = try_open(at(), &[NOTE, "CREATE TABLE extra (x TEXT PRIMARY KEY NOT NULL)"], &["note", "extra"]).unwrap();
+    let mut db =
+        try_open(at(), &[NOTE, "CREATE TABLE extra (x TEXT PRIMARY KEY NOT NULL)"], &["note", "extra"]).unwrap();
     assert_eq!(db.rows("SELECT title FROM note"), ["kept"]);
     assert_eq!(db.log().len(), 1, "migrations are not captured, and what waits is kept");
     drop(db);
@@ -160,7 +218,10 @@ fn st36_an_export_is_a_whole_database_without_the_device() {
     copy.deserialize_read_exact(MAIN_DB, &bytes[..], bytes.len(), false).unwrap();
     let count = |sql: &str| copy.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(count("PRAGMA integrity_check"), "ok");
-    assert_eq!(count("SELECT group_concat(name) FROM sqlite_schema WHERE name LIKE '\\_ebb%' ESCAPE '\\'"), "_ebb_migration");
+    assert_eq!(
+        count("SELECT group_concat(name) FROM sqlite_schema WHERE name LIKE '\\_ebb%' ESCAPE '\\'"),
+        "_ebb_migration"
+    );
     assert_eq!(count("SELECT title FROM note"), "x");
     // And it opens again, as another device.
     let mut again = LocalDatabase::open(copy, &schema(&[NOTE, LOCAL], &["note"]), NOW, [8; 16]).unwrap();
@@ -202,7 +263,10 @@ fn st39_a_statement_of_ours_is_not_the_apps_to_run() {
     let mut db = open(&[NOTE], &["note"]);
     db.run("INSERT INTO note (title) VALUES ('x')");
     // Cached by now, on our behalf.
-    assert_eq!(db.fails("INSERT INTO _ebb_log (stamp, seq, device_seq, schema, changes) VALUES (?, ?, ?, ?, ?)"), "forbidden_statement");
+    assert_eq!(
+        db.fails("INSERT INTO _ebb_log (stamp, seq, device_seq, schema, changes) VALUES (?, ?, ?, ?, ?)"),
+        "forbidden_statement"
+    );
     assert_eq!(db.fails("COMMIT"), "raw_transaction");
     db.begin().unwrap();
     assert!(db.sync_step(NOW, |_| Ok::<_, ()>(())).is_err(), "no step within the app's transaction");

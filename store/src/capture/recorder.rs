@@ -106,11 +106,8 @@ impl Recorder {
         if let Some((_, fault)) = self.fault.take() {
             return Err(fault);
         }
-        let taken = Taken {
-            bytes: std::mem::take(&mut self.bytes),
-            parts: std::mem::take(&mut self.parts),
-            rows: self.rows,
-        };
+        let taken =
+            Taken { bytes: std::mem::take(&mut self.bytes), parts: std::mem::take(&mut self.parts), rows: self.rows };
         self.rows = 0;
         Ok(taken)
     }

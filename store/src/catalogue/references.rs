@@ -20,7 +20,8 @@ pub(super) fn read(sql: &mut impl Sql, catalogue: &mut Catalogue) -> Result<(), 
         }
         let child = &catalogue.tables[at];
         // SQLite lists the last declared first.
-        let references: Result<_, _> = by_id.into_values().rev().map(|rows| reference(catalogue, child, rows)).collect();
+        let references: Result<_, _> =
+            by_id.into_values().rev().map(|rows| reference(catalogue, child, rows)).collect();
         catalogue.tables[at].references = references?;
     }
     Ok(())

@@ -90,7 +90,10 @@ fn key(place: &str, info: &[Row], stored: &[&Row]) -> Result<Vec<ColumnId>, Sche
     let mut parts: Vec<&Row> = info.iter().filter(|row| integer(row, 5) > 0).collect();
     parts.sort_by_key(|row| integer(row, 5));
     if parts.is_empty() {
-        return Err(SchemaError::invalid(place, "has no PRIMARY KEY; a synced row needs one, e.g. id TEXT PRIMARY KEY NOT NULL"));
+        return Err(SchemaError::invalid(
+            place,
+            "has no PRIMARY KEY; a synced row needs one, e.g. id TEXT PRIMARY KEY NOT NULL",
+        ));
     }
     parts.into_iter().map(|part| position(place, part, stored)).collect()
 }
@@ -123,7 +126,10 @@ fn check_key(place: &str, table: &Table, alias: bool, rules: &TableRules) -> Res
     for id in &table.key {
         let column = &table.columns[usize::from(id.0)];
         if !column.not_null {
-            return Err(SchemaError::invalid(format!("{place}.{}", column.name), "is part of the key and must be NOT NULL"));
+            return Err(SchemaError::invalid(
+                format!("{place}.{}", column.name),
+                "is part of the key and must be NOT NULL",
+            ));
         }
     }
     Ok(())
@@ -155,7 +161,10 @@ pub(super) fn check_collation(sql: &mut impl Sql, table: &Table) -> Result<(), S
         None => Ok(()),
         Some(row) => {
             let place = format!("tables.{}.{}", table.name, text(row, 2));
-            Err(SchemaError::invalid(place, format!("is part of the key and compares by {}; keys must be BINARY", text(row, 4))))
+            Err(SchemaError::invalid(
+                place,
+                format!("is part of the key and compares by {}; keys must be BINARY", text(row, 4)),
+            ))
         }
     }
 }

@@ -157,11 +157,7 @@ impl ClientStore for SyncStep<'_> {
 }
 
 /// Runs one of our own statements that answers no rows.
-fn execute(
-    connection: &rusqlite::Connection,
-    sql: &str,
-    params: impl rusqlite::Params,
-) -> Result<usize, SqlError> {
+fn execute(connection: &rusqlite::Connection, sql: &str, params: impl rusqlite::Params) -> Result<usize, SqlError> {
     let run = || connection.prepare_cached(sql)?.execute(params);
     run().map_err(|error| sql_error(&error, sql))
 }

@@ -118,8 +118,9 @@ impl Access {
             Savepoint { .. } if self.actor == Actor::Migration => raw("a migration runs in a transaction of its own"),
             Savepoint { savepoint_name, .. } => self.own(savepoint_name),
             Attach { .. } | Detach { .. } => forbidden("another database cannot be attached"),
-            Pragma { pragma_name, pragma_value } => pragmas::objection(pragma_name, pragma_value.is_some())
-                .and_then(|what| forbidden(&what)),
+            Pragma { pragma_name, pragma_value } => {
+                pragmas::objection(pragma_name, pragma_value.is_some()).and_then(|what| forbidden(&what))
+            }
             Insert { table_name } | Delete { table_name } | Update { table_name, .. } => self.own(table_name),
             Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
                 forbidden("extensions cannot be loaded")
@@ -146,17 +147,26 @@ impl Access {
 fn defined<'c>(action: &AuthAction<'c>) -> Option<Vec<&'c str>> {
     use AuthAction::*;
     Some(match action {
-        CreateTable { table_name } | CreateTempTable { table_name } | DropTable { table_name }
-        | DropTempTable { table_name } | AlterTable { table_name, .. } => vec![*table_name],
+        CreateTable { table_name }
+        | CreateTempTable { table_name }
+        | DropTable { table_name }
+        | DropTempTable { table_name }
+        | AlterTable { table_name, .. } => vec![*table_name],
         CreateVtable { table_name, .. } | DropVtable { table_name, .. } => vec![*table_name],
-        CreateView { view_name } | CreateTempView { view_name } | DropView { view_name }
+        CreateView { view_name }
+        | CreateTempView { view_name }
+        | DropView { view_name }
         | DropTempView { view_name } => vec![*view_name],
-        CreateIndex { index_name, table_name } | CreateTempIndex { index_name, table_name }
-        | DropIndex { index_name, table_name } | DropTempIndex { index_name, table_name } => {
+        CreateIndex { index_name, table_name }
+        | CreateTempIndex { index_name, table_name }
+        | DropIndex { index_name, table_name }
+        | DropTempIndex { index_name, table_name } => {
             vec![*index_name, *table_name]
         }
-        CreateTrigger { trigger_name, table_name } | CreateTempTrigger { trigger_name, table_name }
-        | DropTrigger { trigger_name, table_name } | DropTempTrigger { trigger_name, table_name } => {
+        CreateTrigger { trigger_name, table_name }
+        | CreateTempTrigger { trigger_name, table_name }
+        | DropTrigger { trigger_name, table_name }
+        | DropTempTrigger { trigger_name, table_name } => {
             vec![*trigger_name, *table_name]
         }
         _ => return None,
@@ -180,7 +190,9 @@ impl Seen {
             AuthAction::Savepoint { operation, savepoint_name } => {
                 self.savepoint = Some(SavepointAction { operation: *operation, name: (*savepoint_name).into() });
             }
-            AuthAction::Insert { table_name } | AuthAction::Delete { table_name } | AuthAction::Update { table_name, .. } => {
+            AuthAction::Insert { table_name }
+            | AuthAction::Delete { table_name }
+            | AuthAction::Update { table_name, .. } => {
                 if let Some(trigger) = context.accessor {
                     self.triggers.entry(trigger.into()).or_default().insert((*table_name).into());
                 }

@@ -19,11 +19,8 @@ pub(super) fn load(connection: &Connection, seed: [u8; 16]) -> rusqlite::Result<
     if let Some(found) = read(connection)? {
         return Ok(found);
     }
-    let minted = DeviceState {
-        incarnation: Incarnation(seed),
-        next_device_seq: DeviceSeq(1),
-        ..DeviceState::default()
-    };
+    let minted =
+        DeviceState { incarnation: Incarnation(seed), next_device_seq: DeviceSeq(1), ..DeviceState::default() };
     write(connection, &minted, Clock::default())?;
     Ok((minted, Clock::default()))
 }

@@ -86,18 +86,11 @@ impl LocalDatabase {
         if class.readonly {
             return step(self).map_err(|error| DbError::from_sqlite(&error, sql));
         }
-        self.writing(sql, &class, now, |db| {
-            step(db).map_err(|error| DbError::from_sqlite(&error, sql))
-        })
+        self.writing(sql, &class, now, |db| step(db).map_err(|error| DbError::from_sqlite(&error, sql)))
     }
 
     /// Runs one statement for each row of parameters: all of them, or none.
-    pub fn execute_many(
-        &mut self,
-        sql: &str,
-        rows: &mut dyn RowSource,
-        now: Millis,
-    ) -> Result<Executed, DbError> {
+    pub fn execute_many(&mut self, sql: &str, rows: &mut dyn RowSource, now: Millis) -> Result<Executed, DbError> {
         self.check_open(sql)?;
         self.ids.set(now);
         let class = self.class(sql)?;
@@ -145,7 +138,11 @@ impl LocalDatabase {
         mut write: impl FnMut(&Self) -> Result<Executed, DbError>,
     ) -> Result<Executed, DbError> {
         let alone = self.open.is_none();
-        if alone { self.begin_writing()? } else { self.control("SAVEPOINT _ebb_many")? }
+        if alone {
+            self.begin_writing()?
+        } else {
+            self.control("SAVEPOINT _ebb_many")?
+        }
         let mark = self.capture.lock().mark();
         let result = write(self);
         let settled = match (&result, alone) {

@@ -31,8 +31,7 @@ fn stripped(bytes: &[u8]) -> rusqlite::Result<Vec<u8>> {
     copy.deserialize_read_exact(MAIN_DB, bytes, bytes.len(), false)?;
     let query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_ebb%' ESCAPE '\\'
                  AND name <> '_ebb_migration'";
-    let names: Vec<String> =
-        copy.prepare(query)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let names: Vec<String> = copy.prepare(query)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for name in names {
         copy.execute_batch(&format!("DROP TABLE {}", crate::catalogue::quote(&name)))?;
     }

@@ -36,9 +36,8 @@ fn net<'a>(catalogue: &Catalogue, changes: &'a [LoggedChange]) -> BTreeMap<&'a R
     let mut rows = BTreeMap::new();
     for change in changes {
         let inserted = matches!(change.mutation, LoggedMutation::Insert(_));
-        let net = rows
-            .entry(&change.row)
-            .or_insert_with(|| Net { before: !inserted, after: true, fields: BTreeMap::new() });
+        let net =
+            rows.entry(&change.row).or_insert_with(|| Net { before: !inserted, after: true, fields: BTreeMap::new() });
         net.after = !matches!(change.mutation, LoggedMutation::Delete(_));
         match &change.mutation {
             LoggedMutation::Update(fields) => {

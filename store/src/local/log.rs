@@ -140,7 +140,10 @@ pub(super) fn refusal(fault: &Fault, catalogue: &Catalogue) -> DbError {
             let found = catalogue.table_id(table).and_then(|id| catalogue.table(id));
             let name = found.and_then(|table| table.columns.get(usize::from(ColumnId(*column).0)));
             let name = name.map_or("?", |column| column.name.as_str());
-            DbError::new(DbErrorCode::InvalidText, format!("{table}.{name} would hold text that is not UTF-8; store it as a BLOB"))
+            DbError::new(
+                DbErrorCode::InvalidText,
+                format!("{table}.{name} would hold text that is not UTF-8; store it as a BLOB"),
+            )
         }
         Fault::Unreadable(message) => DbError::new(DbErrorCode::StorageError, message.clone()),
     }

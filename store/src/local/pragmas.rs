@@ -4,15 +4,40 @@
 
 /// May be read, and asked about a table or index.
 const ASKED: [&str; 14] = [
-    "table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list",
-    "foreign_key_check", "integrity_check", "quick_check", "optimize", "function_list", "pragma_list", "module_list",
+    "table_info",
+    "table_xinfo",
+    "table_list",
+    "index_list",
+    "index_info",
+    "index_xinfo",
+    "foreign_key_list",
+    "foreign_key_check",
+    "integrity_check",
+    "quick_check",
+    "optimize",
+    "function_list",
+    "pragma_list",
+    "module_list",
 ];
 
 /// May be read, not set.
 const READ: [&str; 16] = [
-    "database_list", "collation_list", "compile_options", "page_count", "page_size", "freelist_count", "data_version",
-    "encoding", "cache_size", "foreign_keys", "journal_mode", "locking_mode", "synchronous", "recursive_triggers",
-    "schema_version", "auto_vacuum",
+    "database_list",
+    "collation_list",
+    "compile_options",
+    "page_count",
+    "page_size",
+    "freelist_count",
+    "data_version",
+    "encoding",
+    "cache_size",
+    "foreign_keys",
+    "journal_mode",
+    "locking_mode",
+    "synchronous",
+    "recursive_triggers",
+    "schema_version",
+    "auto_vacuum",
 ];
 
 /// May be read and set: they belong to the app, or hold for one transaction.

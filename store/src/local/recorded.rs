@@ -12,7 +12,7 @@ use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Conflict, Reason, Side};
 use ebbtide_core::ids::{ColumnId, Millis, Seq};
 use ebbtide_core::value::Value;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row};
 
 const REJECTED: &str = "SELECT r.stamp, r.reason, r.detail, r.changes, c.catalogue
     FROM _ebb_rejected AS r JOIN _ebb_catalogue AS c ON c.version = r.schema ORDER BY r.id";
@@ -125,7 +125,8 @@ impl LocalDatabase {
     }
 
     fn listed<T>(&self, sql: &str, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, DbError> {
-        let all = || self.connection.prepare_cached(sql)?.query_map(params![], read)?.collect();
+        let all =
+            || -> rusqlite::Result<Vec<T>> { self.connection.prepare_cached(sql)?.query_map([], read)?.collect() };
         all().map_err(|error| DbError::from_sqlite(&error, sql))
     }
 }
@@ -197,7 +198,11 @@ fn statement(change: &NamedChange) -> (String, Vec<Value>) {
     };
     let sql = match change.kind {
         ChangeKind::Insert => {
-            format!("INSERT INTO {table} ({}) VALUES ({})", list(&all, str::to_owned, ", "), list(&all, |_| "?".into(), ", "))
+            format!(
+                "INSERT INTO {table} ({}) VALUES ({})",
+                list(&all, str::to_owned, ", "),
+                list(&all, |_| "?".into(), ", ")
+            )
         }
         ChangeKind::Update => format!("UPDATE {table} SET {} WHERE {matched}", list(&change.fields, assigned, ", ")),
         ChangeKind::Delete => format!("DELETE FROM {table} WHERE {matched}"),

@@ -168,9 +168,8 @@ impl LocalLink {
         let same: Vec<String> =
             self.columns.iter().map(|(c, p)| format!("p.{} = {child}.{}", quote(p), quote(c))).collect();
         let set: Vec<String> = self.columns.iter().map(|(c, _)| format!("{} IS NOT NULL", quote(c))).collect();
-        let position = |p: &str| {
-            parent.key.iter().position(|id| parent.columns[usize::from(id.0)].name.eq_ignore_ascii_case(p))
-        };
+        let position =
+            |p: &str| parent.key.iter().position(|id| parent.columns[usize::from(id.0)].name.eq_ignore_ascii_case(p));
         let binds: Option<Vec<usize>> = self.columns.iter().map(|(_, p)| position(p)).collect();
         let binds = binds.unwrap_or_default();
         let mut terms = set;
@@ -205,7 +204,9 @@ pub(super) fn check_local(connection: &Connection, catalogue: &Catalogue) -> Res
         None => Ok(()),
         Some((child, parent, column)) => Err(SchemaError::invalid(
             format!("{child}.{column}"),
-            format!("refers to the synced table {parent}; declare ON DELETE CASCADE or SET NULL, since others may delete its rows"),
+            format!(
+                "refers to the synced table {parent}; declare ON DELETE CASCADE or SET NULL, since others may delete its rows"
+            ),
         )),
     }
 }
@@ -227,7 +228,8 @@ fn local_links(connection: &Connection, catalogue: &Catalogue) -> rusqlite::Resu
         let implied = || table.key.get(position).map(|id| table.columns[usize::from(id.0)].name.clone());
         let to = row.get::<_, Option<String>>(4)?.or_else(implied).unwrap_or_default();
         let cascade = row.get::<_, String>(5)? == "CASCADE";
-        let link = links.entry((child.clone(), id)).or_insert_with(|| LocalLink { child, parent, columns: vec![], cascade });
+        let link =
+            links.entry((child.clone(), id)).or_insert_with(|| LocalLink { child, parent, columns: vec![], cascade });
         link.columns.push((row.get(3)?, to));
     }
     Ok(links.into_values().collect())
@@ -243,7 +245,8 @@ pub(super) fn ensure_indexes(connection: &Connection, catalogue: &Catalogue) -> 
                 let quoted: Vec<String> = columns.iter().map(|column| quote(column)).collect();
                 let index = quote(&format!("_ebb_fk_{}_{at}", table.name));
                 let on = quote(&table.name);
-                connection.execute_batch(&format!("CREATE INDEX IF NOT EXISTS {index} ON {on} ({})", quoted.join(", ")))?;
+                connection
+                    .execute_batch(&format!("CREATE INDEX IF NOT EXISTS {index} ON {on} ({})", quoted.join(", ")))?;
             }
         }
     }

@@ -35,8 +35,7 @@ impl LocalDatabase {
         }
         self.begin_writing()?;
         self.capture.lock().set_on(false);
-        let mut running =
-            SyncStep { db: self, touched: TouchedRows::default(), device_changed: false, quiet: false };
+        let mut running = SyncStep { db: self, touched: TouchedRows::default(), device_changed: false, quiet: false };
         let result = step(&mut running);
         let finished = if result.is_ok() { running.finish() } else { Ok(()) };
         let quiet = running.quiet;

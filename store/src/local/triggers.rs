@@ -103,8 +103,7 @@ fn set_off_by(
     ];
     let mut found = BTreeMap::new();
     for sql in statements {
-        let (prepared, seen) =
-            access.watching(|| access.acting(Actor::Engine, || connection.prepare(&sql).map(drop)));
+        let (prepared, seen) = access.watching(|| access.acting(Actor::Engine, || connection.prepare(&sql).map(drop)));
         prepared.map_err(|error| DbError::from_sqlite(&error, &sql))?;
         for (trigger, writes) in seen.triggers {
             found.entry(trigger).or_insert_with(BTreeSet::new).extend(writes);

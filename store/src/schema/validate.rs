@@ -5,8 +5,7 @@
 use super::{RESERVED_PREFIX, Schema, SchemaError, TableRules};
 
 /// Strategies of the design; those beyond `lww` are refused until they are built.
-const STRATEGIES: [&str; 10] =
-    ["lww", "first", "sum", "min", "max", "set", "text", "server", "review", "custom"];
+const STRATEGIES: [&str; 10] = ["lww", "first", "sum", "min", "max", "set", "text", "server", "review", "custom"];
 
 /// Delete rules of the design; those beyond `wins` are refused until they are built.
 const DELETE_RULES: [&str; 3] = ["wins", "keep", "review"];

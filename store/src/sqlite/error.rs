@@ -30,8 +30,12 @@ fn kind_of(error: &ffi::Error) -> SqlErrorKind {
         ErrorCode::DiskFull => SqlErrorKind::Full,
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => SqlErrorKind::Corrupt,
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SqlErrorKind::Busy,
-        ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::TooBig | ErrorCode::ParameterOutOfRange
-        | ErrorCode::AuthorizationForStatementDenied | ErrorCode::ApiMisuse => SqlErrorKind::Misuse,
+        ErrorCode::Unknown
+        | ErrorCode::TypeMismatch
+        | ErrorCode::TooBig
+        | ErrorCode::ParameterOutOfRange
+        | ErrorCode::AuthorizationForStatementDenied
+        | ErrorCode::ApiMisuse => SqlErrorKind::Misuse,
         _ => SqlErrorKind::Other,
     }
 }

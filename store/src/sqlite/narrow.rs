@@ -11,9 +11,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Refuses transaction statements, some pragmas, and too many bound values.
 pub(super) fn check(sql: &str, binds: usize) -> Result<(), SqlError> {
-    let refuse = |message: &str| {
-        Err(SqlError { kind: SqlErrorKind::Misuse, message: message.into(), sql: sql.into() })
-    };
+    let refuse = |message: &str| Err(SqlError { kind: SqlErrorKind::Misuse, message: message.into(), sql: sql.into() });
     if binds > NARROW_BINDS {
         return refuse("too many SQL variables");
     }

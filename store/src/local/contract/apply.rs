@@ -42,7 +42,15 @@ fn parent(key: &str) -> Outcome {
 pub(super) fn st20_applying_writes_rows_and_logs_nothing(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     step(&mut db, |store| store.write(&[put("a", "t", 1), put("b", "t", 2), put("c", "t", 3)]));
-    step(&mut db, |store| store.write(&[put("a", "u", 5), set("b", 1, Value::Null), delete(0, "c"), delete(0, "x"), set("y", 1, text("z"))]));
+    step(&mut db, |store| {
+        store.write(&[
+            put("a", "u", 5),
+            set("b", 1, Value::Null),
+            delete(0, "c"),
+            delete(0, "x"),
+            set("y", 1, text("z")),
+        ])
+    });
     assert_eq!(db.rows("SELECT * FROM note ORDER BY id"), ["a|u|5", "b|-|2"]);
     assert!(db.log().is_empty());
     assert!(db.take_touched().contains(&"note".to_owned()));
@@ -55,7 +63,9 @@ pub(super) fn st20_applying_writes_rows_and_logs_nothing(connection: Connection)
 pub(super) fn st21_a_swap_of_unique_values_works_and_a_taken_one_is_an_error(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     step(&mut db, |store| store.write(&[put("a", "t", 1), put("b", "t", 2), put("c", "t", 3)]));
-    step(&mut db, |store| store.write(&[set("a", 2, Value::Integer(2)), set("b", 2, Value::Integer(3)), put("c", "n", 1)]));
+    step(&mut db, |store| {
+        store.write(&[set("a", 2, Value::Integer(2)), set("b", 2, Value::Integer(3)), put("c", "n", 1)])
+    });
     assert_eq!(db.rows("SELECT * FROM note ORDER BY id"), ["a|t|2", "b|t|3", "c|n|1"]);
     let failed = db.sync_step(NOW, |store| store.write(&[put("d", "t", 9), put("e", "t", 1)])).unwrap().unwrap_err();
     assert_eq!(failed.kind.code(), "constraint_unique");
@@ -96,8 +106,10 @@ pub(super) fn st22_triggers_on_apply_run_only_if_they_write_local_tables(connect
 }
 
 pub(super) fn st22_a_trigger_that_writes_both_kinds_is_refused(connection: Connection) {
-    let migration = format!("{NOTE}; CREATE TABLE l (x); CREATE TRIGGER both AFTER INSERT ON note
-        BEGIN INSERT INTO l VALUES (1); UPDATE note SET title = 'x'; END");
+    let migration = format!(
+        "{NOTE}; CREATE TABLE l (x); CREATE TRIGGER both AFTER INSERT ON note
+        BEGIN INSERT INTO l VALUES (1); UPDATE note SET title = 'x'; END"
+    );
     let error = try_open(connection, &[&migration], &["note"]).err().unwrap();
     assert_eq!(error.code.code(), "schema_invalid");
     assert!(error.message.contains("both"), "{error}");
@@ -105,7 +117,10 @@ pub(super) fn st22_a_trigger_that_writes_both_kinds_is_refused(connection: Conne
 
 pub(super) fn st23_references_are_checked_at_the_end_of_a_step_and_no_cascade_acts(connection: Connection) {
     let mut db = open(connection, &[TREE], &["parent", "child"]);
-    assert_eq!(db.rows("SELECT name FROM sqlite_schema WHERE name LIKE '\\_ebb\\_fk%' ESCAPE '\\'"), ["_ebb_fk_child_0"]);
+    assert_eq!(
+        db.rows("SELECT name FROM sqlite_schema WHERE name LIKE '\\_ebb\\_fk%' ESCAPE '\\'"),
+        ["_ebb_fk_child_0"]
+    );
     step(&mut db, |store| store.write(&[child("c", "p")]).and_then(|()| store.write(&[parent("p"), parent("q")])));
     for dangling in [delete(1, "p"), child("d", "x")] {
         let error = db.sync_step(NOW, |store| store.write(std::slice::from_ref(&dangling))).unwrap_err();

@@ -30,7 +30,10 @@ pub(super) fn st10_falsy_values_are_values(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('', '', NULL, 0)");
     db.run("UPDATE note SET title = NULL, body = '', rank = NULL WHERE id = ''");
-    assert_eq!(db.log()[1], r#"note|[""]|update|{"body":null,"rank":0,"title":""}|{"body":"","rank":null,"title":null}"#);
+    assert_eq!(
+        db.log()[1],
+        r#"note|[""]|update|{"body":null,"rank":0,"title":""}|{"body":"","rank":null,"title":null}"#
+    );
 }
 
 pub(super) fn st11_replace_logs_the_evicted_row(connection: Connection) {
@@ -72,7 +75,11 @@ pub(super) fn st12_cascades_are_logged(connection: Connection) {
     db.log();
     db.run("UPDATE parent SET id = 'q'");
     let log = db.log();
-    assert_eq!(log.iter().filter(|change| change.contains(r#"update|{"parent":"p"}|{"parent":"q"}"#)).count(), 2, "{log:?}");
+    assert_eq!(
+        log.iter().filter(|change| change.contains(r#"update|{"parent":"p"}|{"parent":"q"}"#)).count(),
+        2,
+        "{log:?}"
+    );
     assert!(log.iter().any(|change| change.starts_with(r#"parent|["p"]|delete"#)));
     assert!(log.iter().any(|change| change.starts_with(r#"parent|["q"]|insert"#)));
     db.run("DELETE FROM parent");
@@ -101,11 +108,10 @@ pub(super) fn st12_a_natural_rowid_key_is_logged(connection: Connection) {
     let mut db = open(connection, &["CREATE TABLE t (v, id INTEGER PRIMARY KEY)"], &["t"]);
     db.run("INSERT INTO t (v) VALUES ('x')");
     db.run("UPDATE t SET id = 9");
-    assert_eq!(db.log(), [
-        r#"t|[1]|insert|null|{"v":"x"}"#,
-        r#"t|[1]|delete|{"v":"x"}|null"#,
-        r#"t|[9]|insert|null|{"v":"x"}"#,
-    ]);
+    assert_eq!(
+        db.log(),
+        [r#"t|[1]|insert|null|{"v":"x"}"#, r#"t|[1]|delete|{"v":"x"}|null"#, r#"t|[9]|insert|null|{"v":"x"}"#,]
+    );
 }
 
 pub(super) fn st13_generated_columns_are_left_out_and_reals_stay_reals(connection: Connection) {
@@ -115,11 +121,14 @@ pub(super) fn st13_generated_columns_are_left_out_and_reals_stay_reals(connectio
     db.run("UPDATE t SET r = 6, a = 'y'");
     db.run("UPDATE t SET r = 6.0");
     db.run("DELETE FROM t");
-    assert_eq!(db.log(), [
-        r#"t|["k"]|insert|null|{"a":"x","n":5,"r":5.0}"#,
-        r#"t|["k"]|update|{"a":"x","r":5.0}|{"a":"y","r":6.0}"#,
-        r#"t|["k"]|delete|{"a":"y","n":5,"r":6.0}|null"#,
-    ]);
+    assert_eq!(
+        db.log(),
+        [
+            r#"t|["k"]|insert|null|{"a":"x","n":5,"r":5.0}"#,
+            r#"t|["k"]|update|{"a":"x","r":5.0}|{"a":"y","r":6.0}"#,
+            r#"t|["k"]|delete|{"a":"y","n":5,"r":6.0}|null"#,
+        ]
+    );
 }
 
 pub(super) fn st13_a_column_added_later_has_its_default(connection: Connection) {
@@ -139,8 +148,5 @@ pub(super) fn st14_triggers_behave_as_in_plain_sqlite_and_their_writes_are_logge
     db.run("INSERT INTO t (id, v) VALUES ('a', 1)");
     db.log();
     assert_eq!(db.run("UPDATE t SET v = 2").changes, 1);
-    assert_eq!(db.log(), [
-        r#"t|["a"]|update|{"v":1}|{"v":2}"#,
-        r#"t|["a"]|update|{"updated_at":0}|{"updated_at":1}"#,
-    ]);
+    assert_eq!(db.log(), [r#"t|["a"]|update|{"v":1}|{"v":2}"#, r#"t|["a"]|update|{"updated_at":0}|{"updated_at":1}"#,]);
 }

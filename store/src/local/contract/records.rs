@@ -16,8 +16,13 @@ const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT,
 
 fn receipt(device_seq: u64) -> Receipt {
     Receipt {
-        device_seq: DeviceSeq(device_seq), seq: Some(Seq(3)), decided_at: Seq(3), clock_shift_ms: 0, as_sent: true,
-        rejected: vec![], conflicts: 0,
+        device_seq: DeviceSeq(device_seq),
+        seq: Some(Seq(3)),
+        decided_at: Seq(3),
+        clock_shift_ms: 0,
+        as_sent: true,
+        rejected: vec![],
+        conflicts: 0,
     }
 }
 
@@ -66,12 +71,17 @@ pub(super) fn st25_changesets_keep_their_progress_and_their_receipt(connection: 
     step(&mut db, |store| store.set_progress(DeviceSeq(2), Progress::Staging { next_chunk: 7 }));
     step(&mut db, |store| store.put_receipt(&receipt(1)));
     let entries = step(&mut db, |store| store.sealed());
-    assert_eq!(entries.iter().map(|entry| entry.progress).collect::<Vec<_>>(), [Progress::Committed, Progress::Staging { next_chunk: 7 }]);
+    assert_eq!(
+        entries.iter().map(|entry| entry.progress).collect::<Vec<_>>(),
+        [Progress::Committed, Progress::Staging { next_chunk: 7 }]
+    );
     assert_eq!((entries[0].receipt.clone(), entries[0].total_bytes), (Some(receipt(1)), 10));
     assert_eq!(step(&mut db, |store| store.sealed_bytes(DeviceSeq(2))), [2; 10]);
 }
 
-pub(super) fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither(connection: Connection) {
+pub(super) fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither(
+    connection: Connection,
+) {
     let mut db = open(connection, &[NOTE], &["note"]);
     let mut state = step(&mut db, |store| store.device());
     assert_eq!((state.incarnation, state.next_device_seq), (Incarnation([7; 16]), DeviceSeq(1)));
@@ -81,10 +91,12 @@ pub(super) fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_s
     state.previous = Some(Incarnation([4; 16]));
     let seen = Stamp(u64::MAX >> 2);
     step(&mut db, |store| store.set_device(&state).and_then(|()| store.observe(seen)));
-    let failed: Result<(), _> = db.sync_step(NOW, |store| {
-        store.set_device(&Default::default()).unwrap();
-        Err(())
-    }).unwrap();
+    let failed: Result<(), _> = db
+        .sync_step(NOW, |store| {
+            store.set_device(&Default::default()).unwrap();
+            Err(())
+        })
+        .unwrap();
     assert!(failed.is_err());
     let mut db = reopen(db, &[NOTE], &["note"]);
     assert_eq!(step(&mut db, |store| store.device()), state);
@@ -102,7 +114,11 @@ pub(super) fn st27_records_are_kept(connection: Connection) {
         store.set_server_row(&row(0, "a"), kept.clone())?;
         store.set_server_row(&row(0, "b"), ServerRow::Kept(None))?;
         store.put_rejected(&RejectedTransaction {
-            stamp: Stamp(1), device_seq: DeviceSeq(1), reason: Reason::Unique, detail: "note.rank".into(), changes: vec![],
+            stamp: Stamp(1),
+            device_seq: DeviceSeq(1),
+            reason: Reason::Unique,
+            detail: "note.rank".into(),
+            changes: vec![],
         })
     });
     step(&mut db, |store| {
@@ -118,7 +134,13 @@ pub(super) fn st27_records_are_kept(connection: Connection) {
 
 pub(super) fn st28_pieces_of_a_commit_are_kept_until_the_last(connection: Connection) {
     let part = |seq: u64, index: u32, count: u32| Part {
-        from: Seq(seq - 1), seq: Seq(seq), chain: ChainHash::default(), own: None, index, count, bytes: vec![index as u8; 2],
+        from: Seq(seq - 1),
+        seq: Seq(seq),
+        chain: ChainHash::default(),
+        own: None,
+        index,
+        count,
+        bytes: vec![index as u8; 2],
     };
     let mut db = open(connection, &[NOTE], &["note"]);
     step(&mut db, |store| {

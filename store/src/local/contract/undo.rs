@@ -100,7 +100,12 @@ pub(super) fn st17_execute_many_is_all_or_nothing(connection: Connection) {
     db.execute_many(insert, &mut vec![row("c", 3), row("d", 1)].into_iter(), NOW).unwrap_err();
     db.begin().unwrap();
     db.run("INSERT INTO note (id) VALUES ('e')");
-    db.execute_many("INSERT OR FAIL INTO note (id, rank) VALUES (?, ?)", &mut vec![row("c", 3), row("d", 1)].into_iter(), NOW).unwrap_err();
+    db.execute_many(
+        "INSERT OR FAIL INTO note (id, rank) VALUES (?, ?)",
+        &mut vec![row("c", 3), row("d", 1)].into_iter(),
+        NOW,
+    )
+    .unwrap_err();
     db.commit(NOW).unwrap();
     assert_eq!(db.rows("SELECT id FROM note ORDER BY 1"), ["a", "b", "e"]);
     assert_eq!(db.log().len(), 1);

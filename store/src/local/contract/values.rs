@@ -14,7 +14,8 @@ const TYPED: &str = "CREATE TABLE typed (id TEXT PRIMARY KEY NOT NULL, i INTEGER
 
 fn values() -> Vec<Value> {
     let integers = [0, 1, -1, i64::MAX, i64::MIN, (1 << 53) + 1, -(1 << 53) - 1].map(Value::Integer);
-    let reals = [0.0, 1.0, 0.1, f64::MIN_POSITIVE / 4.0, f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY].map(Value::Real);
+    let reals =
+        [0.0, 1.0, 0.1, f64::MIN_POSITIVE / 4.0, f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY].map(Value::Real);
     let texts = ["", "0", "a\0b", "ä€😀", "null", "\n"].map(|text| Value::Text(text.into()));
     let long = [Value::Text("x".repeat(100_000)), Value::Blob(vec![0; 100_000])];
     let blobs = [vec![], vec![0], (0..=255).collect()].map(Value::Blob);

@@ -2,13 +2,13 @@
 //! It checks nothing by itself.
 //! Used by the contract's cases and by the store's native tests.
 
-use ebbtide_core::ids::{Millis, TableId};
-use ebbtide_core::value::{Key, Value};
 use crate::local::{DbError, Executed, LocalDatabase, RowSink, SyncStep};
 use crate::schema::Schema;
 use crate::sql::SqlError;
 use crate::sqlite::value::owned;
 use ebbtide_core::change::RowId;
+use ebbtide_core::ids::{Millis, TableId};
+use ebbtide_core::value::{Key, Value};
 use rusqlite::{Connection, Row};
 use std::ops::ControlFlow;
 
