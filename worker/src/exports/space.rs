@@ -45,8 +45,8 @@ impl JsSpace {
     }
 
     /// Opens the migrated database.
-    pub fn open(&mut self, name: &str) -> Result<(), JsValue> {
-        Ok(self.object.open(name)?)
+    pub fn open(&mut self, name: Option<String>) -> Result<(), JsValue> {
+        Ok(self.object.open(name.as_deref())?)
     }
 
     /// Whether `open` has succeeded.

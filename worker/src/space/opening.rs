@@ -37,18 +37,19 @@ impl<S: Sql + Clone> SpaceObject<S> {
     }
 
     /// Opens the migrated database under the space's name, which is remembered at first.
-    pub fn open(&mut self, name: &str) -> Result<(), Failure> {
+    /// An alarm or a socket that wakes the object does not bring the name: then there must be one already.
+    pub fn open(&mut self, name: Option<&str>) -> Result<(), Failure> {
         let space = Space::load(&mut self.sql, &self.schema)?;
         let known = SpaceStore::event(&self.sql, &space, |store| {
             let known = store.space_name()?;
-            if known.is_none() {
+            if let (None, Some(name)) = (&known, name) {
                 store.set_space_name(name)?;
             }
-            Ok::<_, SqlError>(known.unwrap_or_else(|| name.to_owned()))
+            Ok::<_, SqlError>(known.or_else(|| name.map(str::to_owned)))
         })?;
+        self.name = Some(known.ok_or_else(|| Failure::internal("the space has no name yet"))?);
         self.space = Some(space);
-        self.name = Some(known);
-        self.check_name(name)
+        name.map_or(Ok(()), |name| self.check_name(name))
     }
 
     /// Whether `open` has succeeded in this life of the object.

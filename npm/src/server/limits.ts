@@ -1,0 +1,24 @@
+/**
+ * Bounds of the server entry, with their reasons. Those of messages and tokens are in Rust.
+ */
+
+/** How long after a commit the outbox starts, so that a burst of commits is delivered in few batches. */
+export const OUTBOX_DELAY_MS = 250;
+
+/** An alarm delivers no longer than this before it lets others have a turn. */
+export const OUTBOX_TURN_MS = 10_000;
+
+/** First wait after D1 failed; doubled each time. */
+export const OUTBOX_RETRY_FIRST_MS = 1_000;
+
+/** Longest wait between attempts at D1. */
+export const OUTBOX_RETRY_MAX_MS = 5 * 60_000;
+
+/** How long a page may remember the answer to a preflight: two hours is what browsers take. */
+export const PREFLIGHT_SECONDS = 7_200;
+
+/** Applied steps of the outbox are remembered this long: far longer than an unacknowledged one is retried. */
+export const STEP_MEMORY_MS = 30 * 24 * 3_600_000;
+
+/** Random bytes of a ticket; Rust checks it. */
+export const TICKET_BYTES = 32;

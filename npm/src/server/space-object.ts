@@ -1,0 +1,170 @@
+/**
+ * The Durable Object of a space: it holds the storage, the sockets and the alarm, and asks Rust what to do with each.
+ * It decides nothing about messages. `createServer` binds it to the app's schema.
+ */
+import { DurableObject } from 'cloudflare:workers';
+import type { Space } from '../../wasm/worker/ebbtide_worker.js';
+import { readBody } from './body.ts';
+import { TICKET_BYTES } from './limits.ts';
+import { rust } from './module.ts';
+import { Outbox } from './outbox.ts';
+import { runtime, type ObjectState, type ServerEnv, type ServerSocket } from './platform.ts';
+import { framesResponse, jsonResponse, refusal, refusalFrom, refusalResponse } from './replies.ts';
+import { carryOut, fanOut, type SocketOrder } from './sockets.ts';
+
+/** What Rust answers to a message. */
+interface Answer extends SocketOrder {
+  readonly committed: boolean;
+  readonly log?: string;
+}
+
+/** The class that wrangler.toml names. The runtime calls its methods; an app only exports it. */
+export interface SpaceObject {
+  fetch(request: Request): Promise<Response>;
+  webSocketMessage(socket: ServerSocket, message: string | ArrayBuffer): Promise<void>;
+  webSocketClose(socket: ServerSocket, code: number): void;
+  webSocketError(socket: ServerSocket, error: unknown): void;
+  alarm(): Promise<void>;
+}
+
+/** A Durable Object class. */
+export type SpaceObjectClass = new (ctx: never, env: never) => SpaceObject;
+
+/** The class for an app's schema. */
+export function spaceObjectClass(schemaJson: string): SpaceObjectClass {
+  return class SyncSpace extends DurableObject implements SpaceObject {
+    readonly #ctx: ObjectState;
+    readonly #outbox: Outbox;
+    #space: Space | undefined;
+
+    constructor(ctx: ObjectState, env: ServerEnv) {
+      super(ctx, env);
+      this.#ctx = ctx;
+      this.#outbox = new Outbox(ctx.storage, env.DB);
+      ctx.setWebSocketAutoResponse(new runtime.WebSocketRequestResponsePair('ping', 'pong'));
+    }
+
+    async fetch(request: Request): Promise<Response> {
+      try {
+        return await this.#answer(request, new URL(request.url));
+      } catch (thrown) {
+        return refusalResponse(refusalFrom(thrown));
+      }
+    }
+
+    async webSocketMessage(socket: ServerSocket, message: string | ArrayBuffer): Promise<void> {
+      try {
+        const space = await this.#open(undefined);
+        const seat = socket.deserializeAttachment() as Uint8Array;
+        // Text is no message of the protocol; as bytes it is refused like any other garbage.
+        const body = typeof message === 'string' ? new TextEncoder().encode(message) : new Uint8Array(message);
+        const answer = space.socketMessage(seat, body, Date.now()) as Answer;
+        carryOut(socket, answer);
+        this.#afterwards(space, answer, socket);
+      } catch (thrown) {
+        const { code } = refusalFrom(thrown);
+        carryOut(socket, { close: 4500 });
+        console.error('ebbtide: a socket was closed', code);
+      }
+    }
+
+    webSocketClose(socket: ServerSocket, code: number): void {
+      // 1005 and 1006 say that there was no code, and may not be sent.
+      carryOut(socket, { close: code === 1005 || code === 1006 ? 1000 : code });
+    }
+
+    webSocketError(_socket: ServerSocket, error: unknown): void {
+      console.warn('ebbtide: a socket failed', error);
+    }
+
+    async alarm(): Promise<void> {
+      try {
+        const space = await this.#open(undefined);
+        space.expire(Date.now());
+        await this.#outbox.deliver(space);
+      } catch (thrown) {
+        refusalFrom(thrown);
+        this.#outbox.wake();
+      }
+    }
+
+    async #answer(request: Request, url: URL): Promise<Response> {
+      const name = url.searchParams.get('name') ?? '';
+      const access = decodeURIComponent(request.headers.get('X-Ebbtide-Access') ?? '');
+      const device = request.headers.get('X-Client-ID') ?? undefined;
+      switch (url.pathname) {
+        case '/sync': {
+          const body = await readBody(request, rust().messageBytes());
+          const space = await this.#open(name);
+          const answer = space.sync(access, device, body, Date.now()) as Answer;
+          this.#afterwards(space, answer, undefined);
+          return framesResponse(answer.frames);
+        }
+        case '/ticket': {
+          const space = await this.#open(name);
+          const random = crypto.getRandomValues(new Uint8Array(TICKET_BYTES));
+          return jsonResponse(space.issueTicket(access, device, random, Date.now()));
+        }
+        default:
+          return this.#accept(name, request.headers.get('Sec-WebSocket-Protocol') ?? '');
+      }
+    }
+
+    /** Opens a socket for the holder of a ticket. An object that never held a space has issued none and is left alone. */
+    async #accept(name: string, ticket: string): Promise<Response> {
+      if (!this.#unopened().exists()) throw refusal(401, 'unauthorized', 'the ticket was never issued');
+      const space = await this.#open(name);
+      const seat = space.redeemTicket(ticket, name, Date.now());
+      const { 0: client, 1: server } = new runtime.WebSocketPair();
+      this.#ctx.acceptWebSocket(server);
+      server.serializeAttachment(seat);
+      const headers = { 'Sec-WebSocket-Protocol': 'ebbtide.v1' };
+      return new Response(null, { status: 101, webSocket: client, headers } as ResponseInit);
+    }
+
+    #afterwards(space: Space, { committed, log }: Answer, from: ServerSocket | undefined): void {
+      if (log !== undefined) console.error('ebbtide: a message failed in storage', log);
+      if (!committed) return;
+      try {
+        fanOut(this.#ctx, space, from, Date.now());
+      } catch (thrown) {
+        // The commit stands; devices that missed the offer pull.
+        refusalFrom(thrown);
+      }
+      this.#outbox.wake();
+    }
+
+    #unopened(): Space {
+      this.#space ??= new (rust().Space)(this.#ctx.storage as never, schemaJson);
+      return this.#space;
+    }
+
+    /** The space, migrated and open. Nothing else runs in the object meanwhile. */
+    async #open(name: string | undefined): Promise<Space> {
+      const space = this.#unopened();
+      if (space.isOpen) return space;
+      const failed = await this.#ctx.blockConcurrencyWhile(async () => {
+        // What is thrown here would reset the object, so it is carried out as a value.
+        try {
+          if (!space.isOpen) await this.#migrate(space, name);
+          return undefined;
+        } catch (thrown) {
+          return refusalFrom(thrown);
+        }
+      });
+      if (failed !== undefined) throw failed;
+      return space;
+    }
+
+    /** `sync` ends the event: a migration is alone in its own, because it turns foreign keys off for it. */
+    async #migrate(space: Space, name: string | undefined): Promise<void> {
+      for (const index of space.pendingMigrations()) {
+        await this.#ctx.storage.sync();
+        space.migrate(index);
+        await this.#ctx.storage.sync();
+      }
+      space.open(name);
+      if (space.hasUndelivered()) this.#outbox.wake();
+    }
+  } as unknown as SpaceObjectClass;
+}
