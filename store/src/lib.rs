@@ -11,6 +11,7 @@ pub mod limits;
 #[cfg(feature = "sqlite")]
 pub mod local;
 pub mod migrate;
+mod portable;
 pub mod schema;
 pub mod server;
 pub mod sql;

@@ -2,6 +2,7 @@
 //! It does not decide when they run, nor with which pragmas: a device runs them before it opens, a space in events of their own.
 //! Called by both adapters.
 
+use crate::portable;
 use crate::schema::{Migration, Schema, SchemaError};
 use crate::sql::{Sql, SqlError};
 use ebbtide_core::value::Value;
@@ -44,8 +45,10 @@ pub fn apply(sql: &mut impl Sql, schema: &Schema, index: usize, side: Side) -> R
 }
 
 fn run_and_record(sql: &mut impl Sql, migration: &Migration, index: usize, side: Side) -> Result<(), SqlError> {
-    if let Some(text) = side.share(migration) {
-        sql.script(text)?;
+    match side.share(migration) {
+        Some(text) if side == Side::Server => sql.script(&portable::for_space(text))?,
+        Some(text) => sql.script(text)?,
+        None => {}
     }
     record(sql, index, migration)
 }
