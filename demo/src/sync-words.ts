@@ -24,7 +24,7 @@ export function describe(status: SyncStatus): SyncWords {
     case 'syncing': return waiting === 0 ? receiving() : sending(waiting);
     case 'connecting': return connecting(waiting);
     case 'paused': return away(waiting, 'You switched sync off.');
-    case 'offline': return away(waiting, 'There is no connection.');
+    case 'offline': return away(waiting, status.online ? 'The server does not answer.' : 'There is no network.');
     case 'local': return { tone: 'away', icon: 'offline', label: 'This device only', explanation: 'Sync is not set up.' };
     case 'error': return trouble(waiting, status.reason);
   }
