@@ -17,3 +17,6 @@ export const COPY_BELOW_BYTES = 4 * 1024;
 
 /** A worker that crashes more often than this within a minute is not started again by itself. */
 export const CRASHES_PER_MINUTE = 5;
+
+/** A worker whose script has not begun to run after so long is given up: it is blocked, or its server hangs. */
+export const WORKER_START_MS = 30_000;

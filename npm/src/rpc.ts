@@ -3,7 +3,7 @@
  * Shapes only: who sends what when is in `client/connection.ts` and `worker/`.
  */
 import type { ErrorFacts } from './errors.ts';
-import type { SchemaDefinition, SyncStatus, SyncReport } from './types.ts';
+import type { SchemaDefinition, SyncInspection, SyncReport, SyncStatus } from './types.ts';
 
 /** What the worker needs to open the database. It crosses as a structured clone, so it holds no functions. */
 export interface OpenRequest {
@@ -21,7 +21,7 @@ export type TransactionId = number;
 
 /** Each operation: what it takes and what it answers. */
 export interface Operations {
-  open: [OpenRequest, null];
+  open: [OpenRequest, SyncStatus];
   exec: [{ sql: string; parameters: Uint8Array; transaction?: TransactionId }, number];
   execMany: [{ sql: string; rows: Uint8Array; transaction?: TransactionId }, number];
   query: [{ sql: string; parameters: Uint8Array; transaction?: TransactionId }, Uint8Array];
@@ -32,6 +32,13 @@ export interface Operations {
   watchNext: [{ watch: number }, Uint8Array];
   unwatch: [{ watch: number }, null];
   export: [null, Uint8Array];
+  syncNow: [null, SyncReport];
+  pause: [{ paused: boolean }, null];
+  inspect: [null, SyncInspection];
+  rejected: [null, Uint8Array];
+  retryRejected: [{ id: string }, null];
+  discardRejected: [{ id: string }, null];
+  conflicts: [null, Uint8Array];
   close: [null, null];
 }
 
@@ -47,9 +54,17 @@ export type ToWorker =
 
 /** From the worker. */
 export type ToPage =
+  /** The script runs; the page sends its open request now. */
+  | { readonly kind: 'ready' }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failure'; readonly id: number; readonly error: ErrorFacts }
   | { readonly kind: 'wantToken'; readonly id: number }
   | { readonly kind: 'status'; readonly status: SyncStatus }
-  | { readonly kind: 'report'; readonly report: SyncReport }
+  | { readonly kind: 'applied'; readonly seq: number }
+  | { readonly kind: 'rejected'; readonly id: string }
+  | { readonly kind: 'conflict'; readonly count: number }
+  /** A step failed in the local database; it is tried again at the given time. */
+  | { readonly kind: 'fault'; readonly code: string; readonly nextRetryAt: number }
+  /** Something waits for the service worker to send it. */
+  | { readonly kind: 'mirrored' }
   | { readonly kind: 'crashed'; readonly error: ErrorFacts };

@@ -2,7 +2,6 @@
  * The public types of the package, written by hand in one place.
  * They are the contract: names may gain options but do not change meaning. `npm/api-report.md` shows them as they are published.
  */
-import type { EbbtideError } from './errors.ts';
 import type { Cell, Parameter } from './cells.ts';
 
 export type { Cell, Parameter };
@@ -145,9 +144,11 @@ export interface SyncReport {
   readonly bytesDown: number;
   /** Values overwritten unseen, as the receipts say. */
   readonly conflicts: number;
+  /** Of these, decided by the field's rule. */
   readonly conflictsResolved: number;
-  /** What went wrong on the way and was retried, or not. */
-  readonly errors: readonly EbbtideError[];
+  /** Transactions that the space refused. */
+  readonly errors: number;
+  /** Connections that failed on the way. */
   readonly retries: number;
   readonly durationMs: number;
 }
@@ -158,8 +159,8 @@ export interface SyncEventMap {
   status: CustomEvent<SyncStatus>;
   /** A commit of the space was applied here. */
   applied: CustomEvent<{ readonly seq: number }>;
-  /** The space refused transactions. */
-  rejected: CustomEvent<{ readonly transactions: readonly RejectedTransaction[] }>;
+  /** The space refused a transaction; `db.rejected` has it. */
+  rejected: CustomEvent<{ readonly id: string }>;
   /** The space overwrote values that a writer had not seen. */
   conflict: CustomEvent<{ readonly count: number }>;
 }

@@ -97,11 +97,14 @@ pub struct Rows {
 
 impl Rows {
     /// Starts a result whose columns have these names.
-    pub fn columns<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
-        for name in names {
-            self.columns += 1;
-            self.put_text(name);
-        }
+    pub fn name_columns(&mut self, names: &[&str]) {
+        self.columns = names.len() as u32;
+        names.iter().for_each(|name| self.put_text(name));
+    }
+
+    /// How many columns it has.
+    pub fn width(&self) -> usize {
+        self.columns as usize
     }
 
     /// Adds one value; the caller adds whole rows.
@@ -198,7 +201,7 @@ mod tests {
     #[test]
     fn js11_text_is_counted_as_javascript_counts() {
         let mut rows = Rows::default();
-        rows.columns(["é"].into_iter());
+        rows.name_columns(&["é"]);
         rows.cell(ValueRef::Text("a😀".as_bytes()));
         rows.end_row();
         let bytes = rows.finish();

@@ -1,21 +1,30 @@
-//! The exported class: one open database, its verbs in the shapes that JavaScript uses.
-//! It translates and guards against use after closing; statements are the local database's business.
+//! The exported class: one open database and its sync, in the shapes that JavaScript uses.
+//! It translates and guards against use after closing; statements are the local database's business, sync the driver's.
 //! The worker script holds exactly one.
 
 use crate::cells::{Parameters, Rows};
 use crate::database::Database;
 use crate::error::{ClientError, Result};
-use crate::options::Options;
+use crate::inspect;
+use crate::options::{Options, Storage};
+use crate::records;
 use crate::storage;
-use core::cell::{RefCell, RefMut};
+use crate::sync::{Host, SharedDatabase, Sync};
+use core::cell::{Cell, RefMut};
 use sqlite_wasm_vfs::sahpool::OpfsSAHPoolUtil;
+use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 /// An open database.
 #[wasm_bindgen]
 pub struct Client {
-    database: RefCell<Option<Database>>,
+    database: SharedDatabase,
     pool: Option<OpfsSAHPoolUtil>,
+    storage: Storage,
+    sync: Option<Rc<Sync>>,
+    online: Cell<bool>,
+    /// Something was committed that the sync has not been told of.
+    written: Cell<bool>,
 }
 
 type Js<T> = core::result::Result<T, JsValue>;
@@ -23,44 +32,73 @@ type Js<T> = core::result::Result<T, JsValue>;
 #[wasm_bindgen]
 impl Client {
     /// Opens the database that the options (JSON) name, and brings it to the schema's version.
-    pub async fn open(options: String) -> Js<Client> {
+    pub async fn open(options: String, host: Host) -> Js<Client> {
         let options = Options::parse(&options)?;
         let opened = storage::open(&options).await?;
-        let database = Database::open(opened.connection, &options.schema)?;
-        Ok(Client { database: RefCell::new(Some(database)), pool: opened.pool })
+        let mut database = Database::open(opened.connection, &options.schema)?;
+        let device = inspect::device_id(&mut database)?;
+        let database: SharedDatabase = Rc::new(Some(database).into());
+        let sync = options.sync.map(|sync| Sync::new(host, sync, device, Rc::clone(&database), options.online));
+        Ok(Client {
+            database,
+            pool: opened.pool,
+            storage: options.storage,
+            sync,
+            online: Cell::new(options.online),
+            written: Cell::new(false),
+        })
     }
 
     /// Runs a statement in a transaction of its own, or in the open one; answers how many rows it changed.
     pub fn exec(&self, sql: &str, parameters: &[u8]) -> Js<f64> {
+        self.written.set(true);
         Ok(self.database()?.execute(sql, &Parameters::single(parameters)?)? as f64)
     }
 
     /// Runs a statement once for each row of parameters, all in one transaction; answers the rows changed in total.
     #[wasm_bindgen(js_name = execMany)]
     pub fn exec_many(&self, sql: &str, rows: &[u8]) -> Js<f64> {
+        self.written.set(true);
         Ok(self.database()?.execute_many(sql, Parameters::new(rows)?)? as f64)
     }
 
     /// Runs a statement and answers its rows, encoded as `cells.rs` says.
     pub fn query(&self, sql: &str, parameters: &[u8]) -> Js<Vec<u8>> {
+        self.written.set(true);
         let mut rows = Rows::default();
         self.database()?.query(sql, &Parameters::single(parameters)?, &mut rows)?;
         Ok(rows.finish())
     }
 
-    /// Begins the app's transaction.
+    /// Begins the app's transaction; the sync stands still until it ends.
     pub fn begin(&self) -> Js<()> {
-        Ok(self.database()?.begin()?)
+        self.database()?.begin()?;
+        self.hold(true);
+        Ok(())
     }
 
     /// Commits it; on failure it is rolled back.
     pub fn commit(&self) -> Js<()> {
-        Ok(self.database()?.commit()?)
+        self.written.set(true);
+        let committed = self.database()?.commit();
+        self.hold(false);
+        Ok(committed?)
     }
 
     /// Takes it back.
     pub fn rollback(&self) -> Js<()> {
-        Ok(self.database()?.rollback()?)
+        let rolled_back = self.database()?.rollback();
+        self.hold(false);
+        Ok(rolled_back?)
+    }
+
+    /// Tells the sync of what was committed. To be called after calls were answered, outside of a transaction.
+    pub fn pump(&self) {
+        if self.written.take()
+            && let Some(sync) = &self.sync
+        {
+            sync.local_commit();
+        }
     }
 
     /// The tables that a query reads.
@@ -79,9 +117,87 @@ impl Client {
         Ok(self.database()?.export()?)
     }
 
+    /// Begins to keep the database in step.
+    #[wasm_bindgen(js_name = startSync)]
+    pub fn start_sync(&self) {
+        if let Some(sync) = &self.sync {
+            sync.start();
+        }
+    }
+
+    /// Answers of the space that the service worker received while no page was there.
+    pub fn deliver(&self, answer: &[u8]) {
+        if let Some(sync) = &self.sync {
+            sync.deliver(answer);
+        }
+    }
+
+    /// Sends and receives until up to date; the host gets a report or a failure.
+    #[wasm_bindgen(js_name = syncNow)]
+    pub fn sync_now(&self) -> Js<()> {
+        Ok(self.syncing()?.sync_now())
+    }
+
+    /// Pauses or resumes the sync.
+    #[wasm_bindgen(js_name = setPaused)]
+    pub fn set_paused(&self, paused: bool) -> Js<()> {
+        Ok(self.syncing()?.set_paused(paused))
+    }
+
+    /// Whether the browser believes to have a network.
+    #[wasm_bindgen(js_name = setOnline)]
+    pub fn set_online(&self, online: bool) {
+        self.online.set(online);
+        if let Some(sync) = &self.sync {
+            sync.set_online(online);
+        }
+    }
+
+    /// `SyncStatus`, as JSON.
+    pub fn status(&self) -> Js<String> {
+        match &self.sync {
+            Some(sync) => Ok(sync.status()),
+            None => Ok(inspect::local_status(&mut *self.database()?, self.online.get())?),
+        }
+    }
+
+    /// `SyncInspection`, as JSON.
+    pub fn inspect(&self) -> Js<String> {
+        let status = self.status()?;
+        Ok(inspect::inspection(&mut *self.database()?, &status, self.storage)?)
+    }
+
+    /// The refused transactions, one row a field, encoded as a result is.
+    pub fn rejected(&self) -> Js<Vec<u8>> {
+        Ok(records::rejected(&mut *self.database()?)?)
+    }
+
+    /// Commits the changes of a refused transaction again.
+    #[wasm_bindgen(js_name = retryRejected)]
+    pub fn retry_rejected(&self, id: &str) -> Js<()> {
+        self.written.set(true);
+        Ok(self.database()?.retry_rejected(records::stamp(id)?)?)
+    }
+
+    /// Takes a refused transaction off the list.
+    #[wasm_bindgen(js_name = discardRejected)]
+    pub fn discard_rejected(&self, id: &str) -> Js<()> {
+        self.written.set(true);
+        Ok(self.database()?.discard_rejected(records::stamp(id)?)?)
+    }
+
+    /// The recorded overwrites, one row for the value and one for each part of the key, encoded as a result is.
+    pub fn conflicts(&self) -> Js<Vec<u8>> {
+        Ok(records::conflicts(&mut *self.database()?)?)
+    }
+
     /// Closes the database and lets go of its files. Closing twice does nothing.
     pub fn close(&self) -> Js<()> {
-        if let Some(database) = self.database.borrow_mut().take() {
+        if let Some(sync) = &self.sync {
+            sync.stop();
+        }
+        let database = self.database.borrow_mut().take();
+        if let Some(database) = database {
             database.close()?;
         }
         if let Some(pool) = &self.pool {
@@ -89,6 +205,17 @@ impl Client {
             pool.pause().map_err(failed)?;
         }
         Ok(())
+    }
+
+    fn hold(&self, held: bool) {
+        if let Some(sync) = &self.sync {
+            sync.hold(held);
+        }
+    }
+
+    fn syncing(&self) -> Result<&Rc<Sync>> {
+        let missing = || ClientError::permanent("not_syncing", "the database was opened without `sync`");
+        self.sync.as_ref().ok_or_else(missing)
     }
 
     fn database(&self) -> Result<RefMut<'_, Database>> {

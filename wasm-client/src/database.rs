@@ -1,105 +1,168 @@
-//! The statements of one connection.
-//! It knows SQL only as text. `client.rs` calls it.
+//! The local database in this crate's terms: cells in, cells out, errors with codes, the time filled in.
+//! It adds nothing to what `store` does. `client.rs` calls it for the app, `sync` for the session.
 
 use crate::cells::{Parameters, Rows};
+use crate::clock;
 use crate::error::{ClientError, Result};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::error::Fault;
+use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
-use ebbtide_store::schema::{Migration, Schema};
-use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, params_from_iter};
+use ebbtide_store::local::{
+    ConflictRecord, DbError, DbErrorCode, LocalDatabase, RejectedRecord, RowSink, RowSource, SyncStep,
+};
+use ebbtide_store::schema::Schema;
+use ebbtide_store::sql::SqlError;
+use rusqlite::{Connection, Row};
+use std::ops::ControlFlow;
 
+/// The open local database.
 pub struct Database {
-    connection: Connection,
-}
-
-struct Bound<'a>(&'a Value);
-
-impl ToSql for Bound<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            Value::Null => ValueRef::Null,
-            Value::Integer(n) => ValueRef::Integer(*n),
-            Value::Real(x) => ValueRef::Real(*x),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Blob(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
-}
-
-fn failed(error: rusqlite::Error) -> ClientError {
-    ClientError::permanent("sql_error", error.to_string())
+    local: LocalDatabase,
 }
 
 impl Database {
+    /// Opens it and brings it to the schema's version.
     pub fn open(connection: Connection, schema: &Schema) -> Result<Self> {
-        let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-        for (index, migration) in schema.migrations.iter().enumerate().skip(version as usize) {
-            let sql = match migration {
-                Migration::Both(sql) => sql,
-                Migration::OneSide { sql, .. } => sql,
-            };
-            connection.execute_batch(&sql.replace("(uuidv7())", "(lower(hex(randomblob(16))))")).map_err(failed)?;
-            connection.execute_batch(&format!("PRAGMA user_version = {}", index + 1)).map_err(failed)?;
-        }
-        Ok(Self { connection })
+        let local = LocalDatabase::open(connection, schema, clock::now(), clock::random_bytes()?)?;
+        Ok(Self { local })
     }
 
-    pub fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
-        Ok(statement.execute(params_from_iter(params.iter().map(Bound))).map_err(failed)? as u64)
+    /// Runs one statement; answers how many rows it changed.
+    pub fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
+        Ok(self.local.execute(sql, parameters, clock::now())?.changes)
     }
 
+    /// Runs a statement for each row of parameters; answers how many rows they changed.
     pub fn execute_many(&mut self, sql: &str, mut rows: Parameters<'_>) -> Result<u64> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
-        let (mut row, mut changed) = (Vec::new(), 0);
-        while rows.rows() > 0 {
-            rows.next_into(&mut row)?;
-            changed += statement.execute(params_from_iter(row.iter().map(Bound))).map_err(failed)? as u64;
-        }
-        self.connection.execute_batch("COMMIT").map_err(failed)?;
-        Ok(changed)
+        Ok(self.local.execute_many(sql, &mut rows, clock::now())?.changes)
     }
 
-    pub fn query(&mut self, sql: &str, params: &[Value], sink: &mut Rows) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
-        sink.columns(statement.column_names().into_iter());
-        let columns = statement.column_count();
-        let mut rows = statement.query(params_from_iter(params.iter().map(Bound))).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            for index in 0..columns {
-                sink.cell(row.get_ref(index).map_err(failed)?);
-            }
-            sink.end_row();
-        }
+    /// Runs one statement and collects its rows.
+    pub fn query(&mut self, sql: &str, parameters: &[Value], rows: &mut Rows) -> Result<()> {
+        self.local.query(sql, parameters, clock::now(), rows)?;
         Ok(())
     }
 
+    /// Begins the app's transaction.
     pub fn begin(&mut self) -> Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)
+        Ok(self.local.begin()?)
     }
 
+    /// Commits it.
     pub fn commit(&mut self) -> Result<()> {
-        self.connection.execute_batch("COMMIT").map_err(failed)
+        Ok(self.local.commit(clock::now())?)
     }
 
+    /// Takes it back.
     pub fn rollback(&mut self) -> Result<()> {
-        self.connection.execute_batch("ROLLBACK").map_err(failed)
+        Ok(self.local.rollback()?)
     }
 
-    pub fn reads(&mut self, _sql: &str) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    /// The tables that a statement reads.
+    pub fn reads(&mut self, sql: &str) -> Result<Vec<String>> {
+        Ok(self.local.reads(sql)?)
     }
 
+    /// The tables written since the last call.
     pub fn take_touched(&mut self) -> Vec<String> {
-        Vec::new()
+        self.local.take_touched()
     }
 
+    /// The bytes of a SQLite file with the same content.
     pub fn export(&mut self) -> Result<Vec<u8>> {
-        Err(ClientError::permanent("not_yet", "export"))
+        Ok(self.local.export()?)
     }
 
+    /// Runs a step of the sync in one transaction.
+    pub fn sync_step<T>(
+        &mut self,
+        now: Millis,
+        step: impl FnOnce(&mut SyncStep<'_>) -> core::result::Result<T, Fault<SqlError>>,
+    ) -> Result<T> {
+        self.local.sync_step(now, step)?.map_err(|fault| match fault {
+            Fault::Store(error) => DbError::from(error).into(),
+            Fault::Peer(malformed) => ClientError::retryable("malformed_message", malformed.what),
+        })
+    }
+
+    /// The refused transactions.
+    pub fn rejected(&mut self) -> Result<Vec<RejectedRecord>> {
+        Ok(self.local.rejected()?)
+    }
+
+    /// The recorded overwrites.
+    pub fn conflicts(&mut self) -> Result<Vec<ConflictRecord>> {
+        Ok(self.local.conflicts()?)
+    }
+
+    /// Commits a refused transaction again.
+    pub fn retry_rejected(&mut self, stamp: Stamp) -> Result<()> {
+        Ok(self.local.retry_rejected(stamp, clock::now())?)
+    }
+
+    /// Takes a refused transaction off the list.
+    pub fn discard_rejected(&mut self, stamp: Stamp) -> Result<()> {
+        Ok(self.local.discard_rejected(stamp)?)
+    }
+
+    /// The size of the database file, in bytes.
+    pub fn size_bytes(&mut self) -> Result<u64> {
+        let mut size = FirstInteger::default();
+        let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+        self.local.query(sql, &[], clock::now(), &mut size)?;
+        Ok(size.0.try_into().unwrap_or_default())
+    }
+
+    /// Closes the connection; the last one writes the WAL back.
     pub fn close(self) -> Result<()> {
-        self.connection.close().map_err(|(_, error)| failed(error))
+        let connection = self.local.into_connection()?;
+        let failed = |error| ClientError::permanent("storage_error", "the database did not close").caused_by(error);
+        connection.close().map_err(|(_, error)| failed(error))
+    }
+}
+
+/// Takes the first value of the first row.
+#[derive(Default)]
+struct FirstInteger(i64);
+
+impl RowSink for FirstInteger {
+    fn columns(&mut self, _names: &[&str]) {}
+
+    fn row(&mut self, row: &Row<'_>) -> ControlFlow<()> {
+        self.0 = row.get(0).unwrap_or_default();
+        ControlFlow::Break(())
+    }
+}
+
+impl RowSink for Rows {
+    fn columns(&mut self, names: &[&str]) {
+        self.name_columns(names);
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> ControlFlow<()> {
+        for column in 0..self.width() {
+            // Only an index that is out of range can fail, and the width is the statement's own.
+            self.cell(row.get_ref_unwrap(column));
+        }
+        self.end_row();
+        ControlFlow::Continue(())
+    }
+}
+
+impl RowSource for Parameters<'_> {
+    fn next(&mut self, into: &mut Vec<Value>) -> core::result::Result<bool, DbError> {
+        if self.rows() == 0 {
+            return Ok(false);
+        }
+        self.next_into(into).map_err(|error| DbError::new(DbErrorCode::BadParameter, error.message))?;
+        Ok(true)
+    }
+}
+
+impl From<DbError> for ClientError {
+    fn from(error: DbError) -> Self {
+        let (code, retryable) = (error.code.code(), error.code.retryable());
+        Self { code, message: error.to_string(), retryable, cause: None }
     }
 }

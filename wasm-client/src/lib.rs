@@ -11,9 +11,17 @@ mod options;
 #[cfg(target_family = "wasm")]
 mod client;
 #[cfg(target_family = "wasm")]
+mod clock;
+#[cfg(target_family = "wasm")]
 mod database;
 #[cfg(target_family = "wasm")]
+mod inspect;
+#[cfg(target_family = "wasm")]
+mod records;
+#[cfg(target_family = "wasm")]
 mod storage;
+#[cfg(target_family = "wasm")]
+mod sync;
 
 #[cfg(target_family = "wasm")]
 pub use client::Client;

@@ -22,3 +22,21 @@ pub const WAL_KEEP_BYTES: i64 = 16 * 1024 * 1024;
 
 /// Longest database name in characters, so that its encoded form stays a legal file name everywhere.
 pub const NAME_CHARS: usize = 80;
+
+/// A socket on which nothing was heard for so long is pinged. Many networks forget a silent connection after a minute.
+pub const PING_EVERY_MS: f64 = 25_000.0;
+
+/// A pinged socket that says nothing for so long is given up.
+pub const PONG_WITHIN_MS: f64 = 10_000.0;
+
+/// Without a socket the server is asked for news this often.
+pub const POLL_EVERY_MS: f64 = 30_000.0;
+
+/// After a socket could not be opened where requests get through, requests are used for so long.
+pub const AVOID_SOCKET_MS: f64 = 10.0 * 60_000.0;
+
+/// First wait after a step of the sync failed in the local database; doubled each time.
+pub const FAULT_FIRST_WAIT_MS: f64 = 1_000.0;
+
+/// Longest wait after a step of the sync failed in the local database.
+pub const FAULT_MAX_WAIT_MS: f64 = 60_000.0;

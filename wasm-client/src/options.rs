@@ -21,6 +21,52 @@ pub struct Options {
     /// What a commit waits for.
     #[serde(default)]
     pub durability: Durability,
+    /// With whom it is kept in step; without, it is local.
+    #[serde(default)]
+    pub sync: Option<SyncOptions>,
+    /// Whether the browser believes to have a network.
+    #[serde(default)]
+    pub online: bool,
+}
+
+/// With whom a database is kept in step.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SyncOptions {
+    /// The server with its prefix, absolute, without a slash at the end.
+    pub url: String,
+    /// The space.
+    pub space: String,
+    /// Which path changesets take.
+    #[serde(default)]
+    pub two_phase: TwoPhase,
+}
+
+/// Which path changesets take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TwoPhase {
+    /// One message for small ones.
+    #[default]
+    Auto,
+    /// Two phases for all.
+    Always,
+}
+
+impl From<TwoPhase> for ebbtide_core::client::TwoPhase {
+    fn from(two_phase: TwoPhase) -> Self {
+        match two_phase {
+            TwoPhase::Auto => Self::Auto,
+            TwoPhase::Always => Self::Always,
+        }
+    }
+}
+
+impl SyncOptions {
+    /// The space as one segment of a path.
+    pub fn encoded_space(&self) -> String {
+        encoded(&self.space)
+    }
 }
 
 /// Where the database is kept.
@@ -55,6 +101,9 @@ impl Options {
             let message = format!("open(): `name` has {length} characters; it needs 1 to {NAME_CHARS}");
             return Err(ClientError::permanent("bad_option", message));
         }
+        if options.sync.as_ref().is_some_and(|sync| sync.space.is_empty()) {
+            return Err(ClientError::permanent("bad_option", "open(): `sync.space` is empty"));
+        }
         Ok(options)
     }
 
@@ -64,7 +113,7 @@ impl Options {
     }
 }
 
-/// Letters, digits, `-` and `_` stay; every other byte becomes `%xx`, so that no name can leave its directory.
+/// Letters, digits, `-` and `_` stay; every other byte becomes `%xx`, so that no name can leave its place in a path.
 fn encoded(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for byte in name.bytes() {

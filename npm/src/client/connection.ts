@@ -3,7 +3,7 @@
  * It knows operations only by name. `database.ts` and `watch.ts` call through it.
  */
 import { EbbtideError } from '../errors.ts';
-import { COPY_BELOW_BYTES, CRASHES_PER_MINUTE } from '../limits.ts';
+import { COPY_BELOW_BYTES, CRASHES_PER_MINUTE, WORKER_START_MS } from '../limits.ts';
 import type { Answer, Argument, OpenRequest, Operation, ToPage, ToWorker } from '../rpc.ts';
 
 /** What the connection asks of its owner, and tells it. */
@@ -12,12 +12,14 @@ export interface ConnectionHost {
   startWorker(): Worker;
   /** How to open the database in a new worker. */
   openRequest(): OpenRequest;
+  /** The database is open in a new worker, with this status. */
+  opened(status: Answer<'open'>): void;
   /** Everything from the worker that answers no call. */
   notice(message: Notice): void;
 }
 
 /** What a worker says without having been asked. */
-export type Notice = Exclude<ToPage, { kind: 'answer' | 'failure' | 'crashed' }>;
+export type Notice = Exclude<ToPage, { kind: 'answer' | 'failure' | 'crashed' | 'ready' }>;
 
 interface Pending {
   readonly resolve: (value: never) => void;
@@ -30,7 +32,10 @@ interface Running {
   /** The number of its open call. */
   readonly openId: number;
   readonly opened: Promise<void>;
-  isOpen: boolean;
+  /** How far it has come: its script loads, it takes the files, the database is open. */
+  stage: 'loading' | 'opening' | 'open';
+  /** Runs while the worker's script has not shown up. */
+  readonly starting: ReturnType<typeof setTimeout>;
 }
 
 type State =
@@ -78,14 +83,16 @@ export class Connection {
   /** Ends the worker because the page is being put away: its files must not stay locked. */
   suspend(): void {
     if (this.#state.kind !== 'running') return;
-    const { worker, opened, openId, isOpen } = this.#state;
+    const { worker, opened, openId, stage, starting } = this.#state;
+    clearTimeout(starting);
     this.#state = { kind: 'suspended' };
     const cut = () => worker.terminate();
     // Ending a worker that is just acquiring its files leaves them locked in some browsers.
-    if (isOpen) cut();
-    else this.#released = opened.then(cut, cut);
+    if (stage === 'opening') this.#released = opened.then(cut, cut);
+    else cut();
     const message = 'the page was put away while the call was under way; whether it took effect is not known';
-    this.#rejectAll(new EbbtideError('page_suspended', message, { retryable: true }), openId);
+    const suspended = new EbbtideError('page_suspended', message, { retryable: true });
+    this.#rejectAll(suspended, stage === 'opening' ? openId : undefined);
   }
 
   /** The page is back: starts another worker. */
@@ -101,7 +108,7 @@ export class Connection {
   }
 
   get #isOpen(): boolean {
-    return this.#state.kind === 'running' && this.#state.isOpen;
+    return this.#state.kind === 'running' && this.#state.stage === 'open';
   }
 
   #running(): Running {
@@ -117,19 +124,24 @@ export class Connection {
   #run(): void {
     const worker = this.#host.startWorker();
     worker.onmessage = (event: MessageEvent<ToPage>) => this.#receive(worker, event.data);
-    worker.onerror = (event) => this.#failedToLoad(worker, event);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#failedToLoad(worker, event.message);
+    };
     const openId = this.#nextId;
-    const opened = this.#send(worker, 'open', this.#host.openRequest()).then(() => undefined);
-    const running: Running = { kind: 'running', worker, openId, opened, isOpen: false };
+    const opened = this.#answer('open').then((status) => this.#host.opened(status));
+    const starting = setTimeout(() => this.#failedToLoad(worker, 'it did not start in time'), WORKER_START_MS);
+    const running: Running = { kind: 'running', worker, openId, opened, stage: 'loading', starting };
     this.#state = running;
     opened.then(
-      () => (running.isOpen = true),
+      () => (running.stage = 'open'),
       // Whoever calls meets the failure there; the next call after it tries again.
       () => this.#failedToOpen(running),
     );
   }
 
   #failedToOpen(running: Running): void {
+    clearTimeout(running.starting);
     running.worker.terminate();
     if (this.#state === running) this.#state = { kind: 'suspended' };
   }
@@ -140,12 +152,27 @@ export class Connection {
     argument: Argument<Op>,
     bytes?: Uint8Array<ArrayBuffer>,
   ): Promise<Answer<Op>> {
-    const id = this.#nextId++;
+    const id = this.#nextId;
+    const answer = this.#answer<Op>(op);
     const moved = bytes !== undefined && bytes.byteLength >= COPY_BELOW_BYTES ? [bytes.buffer] : [];
+    worker.postMessage({ kind: 'call', id, op, argument }, moved);
+    return answer;
+  }
+
+  /** The answer to the next number. */
+  #answer<Op extends Operation>(_op: Op): Promise<Answer<Op>> {
+    const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve: resolve as (value: never) => void, reject });
-      worker.postMessage({ kind: 'call', id, op, argument }, moved);
     });
+  }
+
+  /** The worker's script runs: what was sent before would be lost where it loads in several steps. */
+  #ready(worker: Worker): void {
+    if (this.#state.kind !== 'running' || this.#state.worker !== worker) return;
+    clearTimeout(this.#state.starting);
+    this.#state.stage = 'opening';
+    worker.postMessage({ kind: 'call', id: this.#state.openId, op: 'open', argument: this.#host.openRequest() });
   }
 
   #receive(worker: Worker, message: ToPage): void {
@@ -154,6 +181,8 @@ export class Connection {
         return this.#take(message.id)?.resolve(message.value as never);
       case 'failure':
         return this.#take(message.id)?.reject(EbbtideError.from(message.error));
+      case 'ready':
+        return this.#ready(worker);
       case 'crashed':
         return this.#crashed(worker, EbbtideError.from(message.error));
       default:
@@ -167,10 +196,9 @@ export class Connection {
     return pending;
   }
 
-  #failedToLoad(worker: Worker, event: ErrorEvent): void {
-    event.preventDefault();
+  #failedToLoad(worker: Worker, cause: string): void {
     const message = 'the database worker could not be started; is `worker.js` served where `workerUrl` says?';
-    this.#stop(new EbbtideError('worker_unavailable', message, { retryable: true, cause: event.message }), worker);
+    this.#stop(new EbbtideError('worker_unavailable', message, { retryable: true, cause }), worker);
   }
 
   /** Everything under way is answered with an error; the database is opened again from what is on disk. */
@@ -189,6 +217,7 @@ export class Connection {
     if (this.#state.kind === 'closed') return;
     if (this.#state.kind === 'running') {
       if (only !== undefined && this.#state.worker !== only) return;
+      clearTimeout(this.#state.starting);
       this.#state.worker.terminate();
     }
     this.#state = { kind: 'closed', why };

@@ -2,20 +2,28 @@
  * The object that `open` returns: SQL, transactions and live queries over one connection.
  * It owns the worker's life with the page: put away with it, back with it, closed once. `open.ts` makes it.
  */
-import type { Parameter, Row, Transaction } from '../types.ts';
+import type { Database, Parameter, Row, Transaction } from '../types.ts';
 import { Connection } from './connection.ts';
+import { PageConflicts, PageRejected } from './records.ts';
 import { ConnectionStatements } from './statements.ts';
+import type { PageSync } from './sync.ts';
 import { runTransaction } from './transaction.ts';
 import { watchRows } from './watch.ts';
 
 /** A database in the worker of this page. */
-export class WorkerDatabase extends ConnectionStatements {
+export class WorkerDatabase extends ConnectionStatements implements Database {
   readonly name: string;
+  readonly sync: PageSync;
+  readonly rejected: PageRejected;
+  readonly conflicts: PageConflicts;
   readonly #life = new AbortController();
 
-  constructor(connection: Connection, name: string) {
+  constructor(connection: Connection, name: string, sync: PageSync) {
     super(connection);
     this.name = name;
+    this.sync = sync;
+    this.rejected = new PageRejected(connection);
+    this.conflicts = new PageConflicts(connection);
     this.#followPage();
   }
 
@@ -54,5 +62,8 @@ export class WorkerDatabase extends ConnectionStatements {
     const { signal } = this.#life;
     addEventListener('pagehide', () => this.connection.suspend(), { signal });
     addEventListener('pageshow', () => this.connection.resume(), { signal });
+    for (const type of ['online', 'offline']) {
+      addEventListener(type, () => this.connection.tell({ kind: 'online', online: navigator.onLine }), { signal });
+    }
   }
 }

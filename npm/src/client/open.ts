@@ -4,21 +4,30 @@
  */
 import { EbbtideError } from '../errors.ts';
 import type { OpenRequest } from '../rpc.ts';
-import type { OpenOptions } from '../types.ts';
-import { Connection } from './connection.ts';
+import type { Database, OpenOptions, SyncOptions } from '../types.ts';
+import { Connection, type Notice } from './connection.ts';
 import { WorkerDatabase } from './database.ts';
+import { PageSync } from './sync.ts';
+import { answerToken } from './token.ts';
 
 /** Opens a database of this origin, creating it where it does not exist. */
-export async function open(options: OpenOptions): Promise<WorkerDatabase> {
+export async function open(options: OpenOptions): Promise<Database> {
   requireBrowser();
   const request = openRequest(options);
-  const connection = new Connection({
+  const connection: Connection = new Connection({
     startWorker: () => startWorker(options.workerUrl),
-    openRequest: () => request,
-    notice: () => undefined,
+    openRequest: () => ({ ...request, online: navigator.onLine }),
+    opened: (status) => sync.update(status),
+    notice: (notice) => void receive(notice, sync, connection, options),
   });
+  const sync = new PageSync(connection, request.name, request.sync === undefined);
   await connection.start();
-  return new WorkerDatabase(connection, options.name);
+  return new WorkerDatabase(connection, request.name, sync);
+}
+
+async function receive(notice: Notice, sync: PageSync, connection: Connection, options: OpenOptions): Promise<void> {
+  if (notice.kind !== 'wantToken') return sync.receive(notice);
+  connection.tell(await answerToken(notice.id, options.sync!.token));
 }
 
 function requireBrowser(): void {
@@ -44,7 +53,27 @@ function openRequest(options: OpenOptions): OpenRequest {
   if (typeof schema !== 'object' || schema === null) throw badOption('`schema` must come from defineSchema()');
   if (storage !== 'opfs' && storage !== 'memory') throw badOption("`storage` is 'opfs' or 'memory'");
   if (durability !== 'full' && durability !== 'relaxed') throw badOption("`durability` is 'full' or 'relaxed'");
-  return { name, schema, storage, durability, wasmUrl: wasmUrl(options.wasmUrl), online: navigator.onLine };
+  const sync = options.sync === undefined ? {} : { sync: syncRequest(options.sync) };
+  const place = { wasmUrl: wasmUrl(options.wasmUrl), online: navigator.onLine };
+  // `schema` may be frozen and carry more than the engine reads.
+  const { migrations, tables } = schema;
+  return { name, schema: { migrations, tables }, storage, durability, ...place, ...sync };
+}
+
+function syncRequest(sync: SyncOptions): NonNullable<OpenRequest['sync']> {
+  if (typeof sync !== 'object' || sync === null) throw badOption('`sync` is an object with url, space and token');
+  const { url, space, token, twoPhase = 'auto' } = sync;
+  if (typeof space !== 'string' || space === '') throw badOption('`sync.space` must be the name of a space');
+  if (typeof token !== 'function') throw badOption('`sync.token` must be a function that answers a token');
+  if (twoPhase !== 'auto' && twoPhase !== 'always') throw badOption("`sync.twoPhase` is 'auto' or 'always'");
+  return { url: serverUrl(url), space, twoPhase };
+}
+
+/** The worker's own address may be another origin's, so a relative URL is resolved here. */
+function serverUrl(url: string | URL): string {
+  const parsed = URL.parse(url, document.baseURI);
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw badOption('`sync.url` must be an http(s) URL');
+  return parsed.origin + parsed.pathname.replace(/\/+$/, '');
 }
 
 function badOption(what: string): EbbtideError {

@@ -1,6 +1,6 @@
 /**
  * The mailbox between the database worker and the service worker: one outgoing request and one reply for each database, in IndexedDB.
- * It does not know what the bytes mean nor how they travel. The service worker's delivery calls it.
+ * It does not know what the bytes mean nor how they travel. The service worker's delivery and the database worker call it.
  */
 
 import { STORAGE_LIMIT_MS } from './limits.ts';
@@ -72,6 +72,28 @@ export class Mailbox implements Disposable {
     });
   }
 
+  /** Replaces the request that waits for a database; without one, nothing waits any more. */
+  async post(databaseName: string, record: OutboxRecord | undefined): Promise<void> {
+    await this.#change(async (outbox) => {
+      if (record) outbox.put(record, databaseName);
+      else outbox.delete(databaseName);
+    });
+  }
+
+  /** The reply that the service worker left for a database, if any. */
+  async reply(databaseName: string): Promise<InboxRecord | undefined> {
+    const store = this.#database.transaction(INBOX, 'readonly').objectStore(INBOX);
+    const record: unknown = await within(settled(store.get(databaseName)));
+    return isInboxRecord(record) ? record : undefined;
+  }
+
+  /** Removes the reply: the database has applied it, or cannot use it. */
+  async discardReply(databaseName: string): Promise<void> {
+    await this.#change(async (_outbox, inbox) => {
+      inbox.delete(databaseName);
+    });
+  }
+
   [Symbol.dispose](): void {
     this.#database.close();
   }
@@ -99,6 +121,10 @@ function isOutboxRecord(value: unknown): value is OutboxRecord {
   const record = value as Partial<OutboxRecord>;
   return typeof record.url === 'string' && typeof record.headers === 'object' && record.headers !== null
     && record.body instanceof Uint8Array && typeof record.updatedAt === 'number';
+}
+
+function isInboxRecord(value: unknown): value is InboxRecord {
+  return typeof value === 'object' && value !== null && (value as Partial<InboxRecord>).body instanceof Uint8Array;
 }
 
 function settled<T>(request: IDBRequest<T>): Promise<T> {

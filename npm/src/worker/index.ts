@@ -17,6 +17,7 @@ addEventListener('message', (event: MessageEvent<ToWorker>) => {
 // What escapes from timers and sockets inside the wasm is a fault of ours: start again from what is on disk.
 addEventListener('error', (event: ErrorEvent) => crashed(event.error ?? event.message));
 addEventListener('unhandledrejection', (event: PromiseRejectionEvent) => crashed(event.reason));
+post({ kind: 'ready' });
 
 async function receive(message: ToWorker): Promise<void> {
   if (message.kind !== 'call') return session.notice(message);

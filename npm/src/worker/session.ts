@@ -5,9 +5,12 @@
  */
 import { EbbtideError } from '../errors.ts';
 import type { Answer, Argument, OpenRequest, Operation, ToPage, ToWorker, TransactionId } from '../rpc.ts';
+import type { SyncInspection, SyncReport, SyncStatus } from '../types.ts';
 import type { Client } from './engine.ts';
 import { startEngine } from './engine.ts';
+import { SyncHost } from './host.ts';
 import { Later } from './later.ts';
+import { holdLock } from './lock.ts';
 import { Scheduler } from './scheduler.ts';
 import { Watches } from './watches.ts';
 
@@ -21,6 +24,7 @@ export class Session {
   readonly #watches = new Watches((sql, parameters) => this.#required().query(sql, parameters));
   readonly #refreshLater = new Later(() => this.#refresh());
   #client: Client | undefined;
+  #host: SyncHost | undefined;
 
   constructor(post: (message: ToPage) => void) {
     this.#post = post;
@@ -33,8 +37,8 @@ export class Session {
 
   /** Takes note of something that needs no answer. */
   notice(message: Exclude<ToWorker, { kind: 'call' }>): void {
-    void this.#post;
-    void message;
+    if (message.kind === 'token') this.#host?.tokenCame(message);
+    else this.#client?.setOnline(message.online);
   }
 
   readonly #handlers: Handlers = {
@@ -48,14 +52,53 @@ export class Session {
     watch: ({ sql, parameters }) => this.#watches.add(sql, parameters, this.#required().reads(sql)),
     watchNext: ({ watch }) => this.#watches.next(watch, this.#scheduler.busy),
     unwatch: ({ watch }) => this.#watches.remove(watch),
-    export: () => this.#scheduler.outside(() => this.#required().export() as Uint8Array<ArrayBuffer>),
+    export: () => this.#scheduler.outside(() => this.#required().export()),
+    syncNow: () => this.#syncNow(),
+    pause: ({ paused }) => this.#tell((client) => client.setPaused(paused)),
+    inspect: () => this.#scheduler.outside(() => JSON.parse(this.#required().inspect()) as SyncInspection),
+    rejected: () => this.#scheduler.outside(() => this.#required().rejected()),
+    retryRejected: ({ id }) => this.#change((client) => client.retryRejected(id)),
+    discardRejected: ({ id }) => this.#change((client) => client.discardRejected(id)),
+    conflicts: () => this.#scheduler.outside(() => this.#required().conflicts()),
     close: () => this.#scheduler.outside(() => this.#close()),
   };
 
-  async #open(request: OpenRequest): Promise<null> {
-    const { wasmUrl, name, schema, storage, durability } = request;
+  async #open(request: OpenRequest): Promise<SyncStatus> {
+    const { wasmUrl, ...options } = request;
     const engine = await startEngine(wasmUrl);
-    this.#client = await engine.open(JSON.stringify({ name, schema, storage, durability }));
+    const host = new SyncHost(request.name, this.#post, () => this.#refreshLater.request());
+    this.#host = host;
+    this.#client = await engine.open(JSON.stringify(options), host);
+    holdLock(request.name);
+    if (request.sync !== undefined) await this.#startSync(this.#client, host);
+    return JSON.parse(this.#client.status()) as SyncStatus;
+  }
+
+  /** What the service worker was answered comes first: it may settle what would be sent again. */
+  async #startSync(client: Client, host: SyncHost): Promise<void> {
+    const reply = await host.reply();
+    if (reply !== undefined) {
+      client.deliver(reply);
+      await host.replyApplied();
+    }
+    client.startSync();
+  }
+
+  #syncNow(): Promise<SyncReport> {
+    const client = this.#required();
+    const report = this.#host!.report();
+    client.syncNow();
+    return report;
+  }
+
+  #tell(work: (client: Client) => void): null {
+    work(this.#required());
+    return null;
+  }
+
+  async #change(work: (client: Client) => void): Promise<null> {
+    await this.#scheduler.outside(() => work(this.#required()));
+    this.#refreshLater.request();
     return null;
   }
 
@@ -73,13 +116,16 @@ export class Session {
     return null;
   }
 
-  /** Marks the live queries whose tables were committed to, and answers those that are being waited for. */
+  /** Lets the sync see what was committed, then answers the live queries that it concerns. */
   #refresh(): void {
-    if (this.#client !== undefined && !this.#scheduler.busy) this.#watches.touch(this.#client.takeTouched());
+    if (this.#client === undefined || this.#scheduler.busy) return;
+    this.#client.pump();
+    this.#watches.touch(this.#client.takeTouched());
   }
 
   #close(): null {
     this.#watches.clear();
+    this.#host?.close();
     this.#client?.close();
     this.#client?.free();
     this.#client = undefined;

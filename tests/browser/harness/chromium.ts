@@ -10,7 +10,8 @@ import { chromium, type BrowserContext, type Page } from 'playwright-core';
 
 const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-const ARGUMENTS = [
+/** What every Chromium here is started with. */
+export const ARGUMENTS = [
   '--no-sandbox',
   '--disable-quic',
   '--disable-background-networking',
@@ -37,6 +38,8 @@ export async function launch(profile?: string): Promise<Browser> {
     executablePath: executable(),
     headless: true,
     args: ARGUMENTS,
+    // Playwright switches the back/forward cache off; users have it.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
   });
   const problems: string[] = [];
   const stop = () => context.close();

@@ -1,0 +1,94 @@
+/**
+ * `db.rejected` and `db.conflicts`: what the sync has recorded for a person to look at.
+ * The worker answers flat rows, one for each field; here they become the objects of the public types.
+ */
+import { decodeRows, type Cell } from '../cells.ts';
+import type { ChangeSummary, ConflictRecord, Conflicts, Rejected, RejectedTransaction } from '../types.ts';
+import type { Connection } from './connection.ts';
+
+/** One field of a refused change, or a key part of it. */
+interface RejectedField {
+  readonly id: string;
+  readonly reason: string;
+  readonly detail: string;
+  /** Position of the change in its transaction. */
+  readonly change: number;
+  readonly table: string;
+  readonly kind: ChangeSummary['kind'];
+  readonly column: string;
+  /** 1 for a part of the key. */
+  readonly is_key: number;
+  readonly value: Cell;
+}
+
+/** The refused transactions of a database. */
+export class PageRejected implements Rejected {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  async list(): Promise<RejectedTransaction[]> {
+    return groupRejected(decodeRows<RejectedField>(await this.#connection.call('rejected', null)));
+  }
+
+  async retry(id: string): Promise<void> {
+    await this.#connection.call('retryRejected', { id });
+  }
+
+  async discard(id: string): Promise<void> {
+    await this.#connection.call('discardRejected', { id });
+  }
+}
+
+/** Gathers the fields of each change and the changes of each transaction; they come in order. */
+export function groupRejected(fields: readonly RejectedField[]): RejectedTransaction[] {
+  const byTransaction = Map.groupBy(fields, (field) => field.id);
+  return [...byTransaction.values()].map((ofTransaction) => {
+    const { id, reason, detail } = ofTransaction[0]!;
+    const byChange = Map.groupBy(ofTransaction, (field) => field.change);
+    return { id, reason, detail, changes: [...byChange.values()].map(changeOf) };
+  });
+}
+
+function changeOf(fields: readonly RejectedField[]): ChangeSummary {
+  const { table, kind } = fields[0]!;
+  const key = fields.filter((field) => field.is_key).map((field) => field.value);
+  const values = fields.filter((field) => !field.is_key).map((field): [string, Cell] => [field.column, field.value]);
+  return { table, kind, key, values: Object.fromEntries(values) };
+}
+
+/** One overwritten value, or a part of the key of its row. */
+interface ConflictField {
+  readonly id: number;
+  readonly seq: number;
+  readonly table: string;
+  readonly column: string | null;
+  readonly kept: ConflictRecord['kept'];
+  readonly is_key: number;
+  readonly value: Cell;
+}
+
+/** The overwritten values of a database. */
+export class PageConflicts implements Conflicts {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  async list(): Promise<ConflictRecord[]> {
+    return groupConflicts(decodeRows<ConflictField>(await this.#connection.call('conflicts', null)));
+  }
+}
+
+/** Gathers key and value of each record. */
+export function groupConflicts(fields: readonly ConflictField[]): ConflictRecord[] {
+  return [...Map.groupBy(fields, (field) => field.id).values()].map((record) => {
+    const { seq, table, column, kept } = record[0]!;
+    const key = record.filter((field) => field.is_key).map((field) => field.value);
+    const lost = record.find((field) => !field.is_key)?.value ?? null;
+    return { seq, table, key, kept, lost, ...(column === null ? {} : { column }) };
+  });
+}

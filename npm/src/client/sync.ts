@@ -1,0 +1,104 @@
+/**
+ * `db.sync`: the status with its events, and the app's wishes.
+ * It mirrors what the worker says and decides nothing. `open.ts` makes it and hands it what the worker says.
+ */
+import { EbbtideError } from '../errors.ts';
+import { requestBackgroundSync } from '../service-worker/register.ts';
+import type { Sync, SyncEventMap, SyncInspection, SyncReport, SyncStatus } from '../types.ts';
+import type { Connection, Notice } from './connection.ts';
+
+/** The page's view of the sync. */
+export class PageSync extends EventTarget implements Sync {
+  readonly #connection: Connection;
+  readonly #databaseName: string;
+  readonly #isLocal: boolean;
+  #status: SyncStatus;
+
+  constructor(connection: Connection, databaseName: string, isLocal: boolean) {
+    super();
+    this.#connection = connection;
+    this.#databaseName = databaseName;
+    this.#isLocal = isLocal;
+    this.#status = Object.freeze({ ...NOTHING_YET, state: isLocal ? 'local' : 'offline', online: navigator.onLine });
+  }
+
+  get status(): SyncStatus {
+    return this.#status;
+  }
+
+  async now(options: { readonly signal?: AbortSignal } = {}): Promise<SyncReport> {
+    this.#requireSync('now');
+    options.signal?.throwIfAborted();
+    const report = this.#connection.call('syncNow', null);
+    return options.signal === undefined ? report : Promise.race([report, aborted(options.signal, report)]);
+  }
+
+  async pause(): Promise<void> {
+    this.#requireSync('pause');
+    await this.#connection.call('pause', { paused: true });
+  }
+
+  async resume(): Promise<void> {
+    this.#requireSync('resume');
+    await this.#connection.call('pause', { paused: false });
+  }
+
+  inspect(): Promise<SyncInspection> {
+    return this.#connection.call('inspect', null);
+  }
+
+  /** Takes a new status over; tells those who listen only if it differs. */
+  update(status: SyncStatus): void {
+    if (JSON.stringify(status) === JSON.stringify(this.#status)) return;
+    this.#status = Object.freeze(status);
+    this.#tell('status', this.#status);
+  }
+
+  /** Takes over what the worker says of the sync. */
+  receive(notice: Notice): void {
+    switch (notice.kind) {
+      case 'status':
+        return this.update(notice.status);
+      case 'fault':
+        return this.update({ ...this.#status, state: 'error', reason: notice.code, nextRetryAt: notice.nextRetryAt });
+      case 'applied':
+        return this.#tell('applied', { seq: notice.seq });
+      case 'rejected':
+        return this.#tell('rejected', { id: notice.id });
+      case 'conflict':
+        return this.#tell('conflict', { count: notice.count });
+      case 'mirrored':
+        return this.#wakeServiceWorker();
+      case 'wantToken':
+        return;
+    }
+  }
+
+  #tell<K extends keyof SyncEventMap>(type: K, detail: SyncEventMap[K]['detail']): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  /** Background sync only helps: without it the database sends when it is open again. */
+  #wakeServiceWorker(): void {
+    requestBackgroundSync(this.#databaseName).catch((error: unknown) => {
+      console.warn('ebbtide: background sync could not be registered', error);
+    });
+  }
+
+  #requireSync(verb: string): void {
+    if (!this.#isLocal) return;
+    throw new EbbtideError('not_syncing', `sync.${verb}(): the database was opened without \`sync\``);
+  }
+}
+
+const NOTHING_YET = { pending: 0, failed: 0, blocked: 0, conflicts: 0, cursor: 0 } as const;
+
+/** Rejects when the signal aborts, unless the report comes first; the sync itself goes on. */
+function aborted(signal: AbortSignal, report: Promise<unknown>): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const forget = () => signal.removeEventListener('abort', onAbort);
+    report.then(forget, forget);
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * The database worker's side of the mailbox: the ready-made request that the service worker sends when no page does.
+ * It only helps things along: a failure here is reported to the console and never fails a write or a sync.
+ * `host.ts` calls it.
+ */
+import { Mailbox, type OutboxRecord } from '../service-worker/mailbox.ts';
+
+/** The copy of one database's waiting changesets. The newest wins; older ones that are not written yet are skipped. */
+export class Mirror {
+  readonly #databaseName: string;
+  readonly #written: () => void;
+  #next: OutboxRecord | 'nothing' | undefined;
+  #writing: Promise<void> | undefined;
+  #lastAt = 0;
+
+  constructor(databaseName: string, written: () => void) {
+    this.#databaseName = databaseName;
+    this.#written = written;
+  }
+
+  /** Replaces the request; an empty body removes it. */
+  replace(url: string, headers: Record<string, string>, body: Uint8Array<ArrayBuffer>): void {
+    this.#lastAt = Math.max(Date.now(), this.#lastAt + 1);
+    this.#next = body.length === 0 ? 'nothing' : { url, headers, body, updatedAt: this.#lastAt };
+    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+  }
+
+  /** The reply to a former request, if the service worker left one. */
+  reply(): Promise<Uint8Array | undefined> {
+    return this.#use(undefined, async (mailbox) => (await mailbox.reply(this.#databaseName))?.body);
+  }
+
+  /** Removes it. */
+  discardReply(): Promise<void> {
+    return this.#use(undefined, (mailbox) => mailbox.discardReply(this.#databaseName));
+  }
+
+  async #write(): Promise<void> {
+    while (this.#next !== undefined) {
+      const record = this.#next === 'nothing' ? undefined : this.#next;
+      this.#next = undefined;
+      await this.#use(undefined, async (mailbox) => {
+        await mailbox.post(this.#databaseName, record);
+        if (record !== undefined) this.#written();
+      });
+    }
+  }
+
+  async #use<T>(otherwise: T, work: (mailbox: Mailbox) => Promise<T>): Promise<T> {
+    try {
+      const mailbox = await Mailbox.open();
+      try {
+        return await work(mailbox);
+      } finally {
+        mailbox[Symbol.dispose]();
+      }
+    } catch (error) {
+      console.warn('ebbtide: the copy for background sync cannot be used', error);
+      return otherwise;
+    }
+  }
+}

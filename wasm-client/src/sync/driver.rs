@@ -1,0 +1,341 @@
+//! Feeds the client session with what happens and carries out what it asks for, after its transaction has committed.
+//! It knows the order (one input at a time, none while an app transaction is open) and no transport.
+//! `client.rs` owns it; timers and transports reach it through weak references.
+
+use super::host::Host;
+use super::link::{self, Link};
+use super::timer::Timer;
+use super::{report, request};
+use crate::clock;
+use crate::database::Database;
+use crate::error::ClientError;
+use crate::limits::{FAULT_FIRST_WAIT_MS, FAULT_MAX_WAIT_MS};
+use crate::options::SyncOptions;
+use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, SessionOptions};
+use ebbtide_core::message::ClientMessage;
+use js_sys::{Math, Reflect};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::AbortController;
+
+/// The database, empty once it is closed.
+pub type SharedDatabase = Rc<RefCell<Option<Database>>>;
+
+/// The sync of one open database.
+pub struct Sync {
+    host: Host,
+    options: SyncOptions,
+    device: String,
+    database: SharedDatabase,
+    pub(super) link: RefCell<Link>,
+    session: RefCell<ClientSession>,
+    queue: RefCell<VecDeque<Input>>,
+    /// An input is being handled, or the app has a transaction open.
+    busy: Cell<bool>,
+    held: Cell<bool>,
+    online: Cell<bool>,
+    paused: Cell<bool>,
+    wake: RefCell<Option<Timer>>,
+    token: RefCell<Option<String>>,
+    mirror_wants_token: Cell<bool>,
+    abort: RefCell<Option<AbortController>>,
+    bytes: Cell<Traffic>,
+    bytes_at_wish: Cell<Option<Traffic>>,
+    faults: Cell<u32>,
+    this: Weak<Sync>,
+}
+
+/// Application payload, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub up: u64,
+    pub down: u64,
+}
+
+impl Sync {
+    /// A sync that has not started.
+    pub fn new(host: Host, options: SyncOptions, device: String, database: SharedDatabase, online: bool) -> Rc<Self> {
+        let session = RefCell::new(new_session(&options));
+        Rc::new_cyclic(|this| Self {
+            host,
+            options,
+            device,
+            database,
+            link: RefCell::default(),
+            session,
+            queue: RefCell::default(),
+            busy: Cell::new(false),
+            held: Cell::new(false),
+            online: Cell::new(online),
+            paused: Cell::new(false),
+            wake: RefCell::default(),
+            token: RefCell::default(),
+            mirror_wants_token: Cell::new(false),
+            abort: RefCell::default(),
+            bytes: Cell::default(),
+            bytes_at_wish: Cell::default(),
+            faults: Cell::new(0),
+            this: this.clone(),
+        })
+    }
+
+    /// Begins, and begins again after a fault.
+    pub fn start(&self) {
+        let mut queue = self.queue.borrow_mut();
+        queue.push_back(Input::Online(self.online.get()));
+        if self.paused.get() {
+            queue.push_back(Input::Pause(true));
+        }
+        queue.push_back(Input::Start);
+        drop(queue);
+        self.drain();
+    }
+
+    /// Ends the connection and all timers.
+    pub fn stop(&self) {
+        self.queue.borrow_mut().clear();
+        *self.wake.borrow_mut() = None;
+        link::disconnect(self);
+    }
+
+    /// Hands an input to the session, now or as soon as it is free.
+    pub fn feed(&self, input: Input) {
+        self.queue.borrow_mut().push_back(input);
+        self.drain();
+    }
+
+    /// The app has committed something.
+    pub fn local_commit(&self) {
+        self.feed(Input::LocalCommit);
+    }
+
+    /// Answers of the space that came by another way. What cannot be decoded is of no use and is dropped.
+    pub fn deliver(&self, answer: &[u8]) {
+        match ebbtide_protocol::decode_server(answer) {
+            Ok(messages) => self.feed(Input::Delivered(messages)),
+            Err(error) => web_sys::console::warn_1(&format!("ebbtide: a background reply was no use: {error}").into()),
+        }
+    }
+
+    /// The browser says whether there is a network.
+    pub fn set_online(&self, online: bool) {
+        self.online.set(online);
+        self.feed(Input::Online(online));
+    }
+
+    /// The app pauses or resumes the sync.
+    pub fn set_paused(&self, paused: bool) {
+        self.paused.set(paused);
+        self.feed(Input::Pause(paused));
+    }
+
+    /// The app wants to be up to date; a report or a failure follows.
+    pub fn sync_now(&self) {
+        if self.bytes_at_wish.get().is_none() {
+            self.bytes_at_wish.set(Some(self.bytes.get()));
+        }
+        self.feed(Input::SyncNow);
+    }
+
+    /// While the app has a transaction open, nothing else may run on the connection.
+    pub fn hold(&self, held: bool) {
+        self.held.set(held);
+        self.drain();
+    }
+
+    /// The status, as the page sees it.
+    pub fn status(&self) -> String {
+        report::status(self.session.borrow().status())
+    }
+
+    fn drain(&self) {
+        if self.held.get() || self.busy.replace(true) {
+            return;
+        }
+        loop {
+            let input = self.queue.borrow_mut().pop_front();
+            let Some(input) = input else { break };
+            match self.step(input) {
+                Ok(outputs) => outputs.into_iter().for_each(|output| self.execute(output)),
+                Err(error) => self.fault(&error),
+            }
+        }
+        self.busy.set(false);
+    }
+
+    fn step(&self, input: Input) -> Result<Outputs, ClientError> {
+        let mut database = self.database.borrow_mut();
+        let Some(database) = database.as_mut() else { return Ok(Outputs::new()) };
+        let now = clock::now();
+        database.sync_step(now, |store| {
+            self.session.borrow_mut().handle(input, now, store, &ebbtide_protocol::WireCodec)
+        })
+    }
+
+    fn execute(&self, output: Output) {
+        let Some(this) = self.this.upgrade() else { return };
+        match output {
+            Output::Connect => link::connect(&this),
+            Output::Disconnect => link::disconnect(self),
+            Output::Send(messages) => link::send(&this, messages),
+            Output::WakeAt(at) => self.wake_in(at.0 as f64 - clock::now().0 as f64),
+            Output::Status => self.host.notice("status", &self.status()),
+            Output::Applied { seq } => {
+                self.faults.set(0);
+                self.host.changed();
+                self.host.notice("applied", &report::applied(seq));
+            }
+            Output::Rejected(transaction) => {
+                self.host.changed();
+                self.host.notice("rejected", &report::rejected(&transaction));
+            }
+            Output::Conflicts { count } => self.host.notice("conflict", &report::conflicts(count)),
+            Output::SealedChanged => self.mirror(&this),
+            Output::UpToDate(done) => {
+                self.faults.set(0);
+                self.host.notice("report", &report::report(&done, self.traffic_of_wish()));
+            }
+            Output::Failed(cause) => {
+                self.traffic_of_wish();
+                self.host.notice("failed", &report::failure(&cause));
+            }
+        }
+    }
+
+    /// The session is spent after an error: begins anew from what is stored, after a while.
+    fn fault(&self, error: &ClientError) {
+        link::disconnect(self);
+        self.queue.borrow_mut().clear();
+        *self.session.borrow_mut() = new_session(&self.options);
+        self.traffic_of_wish();
+        let doubled = FAULT_FIRST_WAIT_MS * 2f64.powi(self.faults.get().min(16) as i32);
+        self.faults.set(self.faults.get().saturating_add(1));
+        let wait_ms = doubled.min(FAULT_MAX_WAIT_MS);
+        self.host.notice("fault", &report::fault(error, clock::now().0 as f64 + wait_ms));
+        let this = self.this.clone();
+        let restart = move || {
+            if let Some(sync) = this.upgrade() {
+                sync.start();
+            }
+        };
+        *self.wake.borrow_mut() = Some(Timer::after(wait_ms, restart));
+    }
+
+    fn wake_in(&self, delay_ms: f64) {
+        let this = self.this.clone();
+        let tick = move || {
+            if let Some(sync) = this.upgrade() {
+                sync.feed(Input::Tick);
+            }
+        };
+        *self.wake.borrow_mut() = Some(Timer::after(delay_ms.max(0.0), tick));
+    }
+
+    /// Brings the service worker's copy of what waits up to date. It needs a token to be of use.
+    fn mirror(&self, this: &Rc<Sync>) {
+        let Some(token) = self.token.borrow().clone() else {
+            self.mirror_wants_token.set(true);
+            let this = Rc::clone(this);
+            // Without a network there may be no token; the copy is then made when there is one.
+            return spawn_local(async move { drop(this.token().await) });
+        };
+        self.mirror_wants_token.set(false);
+        match self.ready_request() {
+            Ok(body) => self.host.mirror(&self.url("sync"), &report::headers(&self.headers(&token)), body),
+            Err(error) => self.fault(&error),
+        }
+    }
+
+    fn ready_request(&self) -> Result<Vec<u8>, ClientError> {
+        let mut database = self.database.borrow_mut();
+        let Some(database) = database.as_mut() else { return Ok(Vec::new()) };
+        let messages = database.sync_step(clock::now(), |store| Ok(self.session.borrow().ready_request(store)?))?;
+        Ok(messages.map(|messages| ebbtide_protocol::encode_client(&messages)).unwrap_or_default())
+    }
+
+    /// The hello of a request.
+    pub(super) fn hello(&self) -> Result<ClientMessage, Cause> {
+        let failed = |code: &str| Cause { code: code.to_owned(), retryable: true };
+        let mut database = self.database.borrow_mut();
+        let database = database.as_mut().ok_or_else(|| failed("database_closed"))?;
+        let hello = database.sync_step(clock::now(), |store| Ok(self.session.borrow().hello(store)?));
+        hello.map_err(|error| failed(error.code))
+    }
+
+    /// The token of the moment, asked for at the page if there is none.
+    pub(super) async fn token(&self) -> Result<String, Cause> {
+        if let Some(token) = self.token.borrow().clone() {
+            return Ok(token);
+        }
+        let token = self.host.token().await.map_err(|thrown| cause_of(&thrown))?;
+        let token = token.as_string().ok_or_else(|| Cause { code: "token_failed".to_owned(), retryable: false })?;
+        *self.token.borrow_mut() = Some(token.clone());
+        if let (true, Some(this)) = (self.mirror_wants_token.get(), self.this.upgrade()) {
+            self.mirror(&this);
+        }
+        Ok(token)
+    }
+
+    /// The server refused it.
+    pub(super) fn forget_token(&self) {
+        *self.token.borrow_mut() = None;
+    }
+
+    /// What the present connection's requests are cancelled with.
+    pub(super) fn abort_controller(&self) -> AbortController {
+        let mut abort = self.abort.borrow_mut();
+        abort.get_or_insert_with(|| AbortController::new().expect("every worker can abort requests")).clone()
+    }
+
+    /// Cancels the requests of the present connection.
+    pub(super) fn abort(&self) {
+        if let Some(abort) = self.abort.borrow_mut().take() {
+            abort.abort();
+        }
+    }
+
+    pub(super) fn count(&self, up: usize, down: usize) {
+        let bytes = self.bytes.get();
+        self.bytes.set(Traffic { up: bytes.up + up as u64, down: bytes.down + down as u64 });
+    }
+
+    fn traffic_of_wish(&self) -> Traffic {
+        let (now, since) = (self.bytes.get(), self.bytes_at_wish.take().unwrap_or(self.bytes.get()));
+        Traffic { up: now.up - since.up, down: now.down - since.down }
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}/v1/spaces/{}/{path}", self.options.url, self.options.encoded_space())
+    }
+
+    /// The socket's address is the same with another scheme.
+    pub(super) fn socket_url(&self) -> String {
+        self.url("socket").replacen("http", "ws", 1)
+    }
+
+    pub(super) fn headers(&self, token: &str) -> [(&'static str, String); 4] {
+        [
+            ("Authorization", format!("Bearer {token}")),
+            ("Content-Type", "application/octet-stream".to_owned()),
+            ("X-Client-ID", self.device.clone()),
+            ("X-Sync-Version", request::SYNC_VERSION.to_string()),
+        ]
+    }
+}
+
+fn new_session(options: &SyncOptions) -> ClientSession {
+    // The seed spreads retries apart; it protects nothing.
+    let seed = (Math::random() * 2f64.powi(53)) as u64;
+    ClientSession::new(SessionOptions { two_phase: options.two_phase.into() }, seed)
+}
+
+/// What the page's token function failed with.
+fn cause_of(thrown: &JsValue) -> Cause {
+    let field = |name: &str| Reflect::get(thrown, &JsValue::from_str(name)).ok();
+    let code = field("code").and_then(|code| code.as_string()).unwrap_or_else(|| "token_failed".to_owned());
+    let retryable = field("retryable").and_then(|retryable| retryable.as_bool()).unwrap_or(false);
+    Cause { code, retryable }
+}
