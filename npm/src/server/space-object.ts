@@ -156,13 +156,15 @@ export function spaceObjectClass(schemaJson: string): SpaceObjectClass {
       return space;
     }
 
-    /** `sync` ends the event: a migration is alone in its own, because it turns foreign keys off for it. */
+    /** `sync` ends the event: a migration is alone in its own, because it turns foreign keys off, which only works before a write. */
     async #migrate(space: Space, name: string | undefined): Promise<void> {
       for (const index of space.pendingMigrations()) {
         await this.#ctx.storage.sync();
         space.migrate(index);
         await this.#ctx.storage.sync();
       }
+      space.load();
+      await this.#ctx.storage.sync();
       space.open(name);
       if (space.hasUndelivered()) this.#outbox.wake();
     }

@@ -44,7 +44,12 @@ impl JsSpace {
         Ok(self.object.migrate(index as usize)?)
     }
 
-    /// Opens the migrated database.
+    /// Reads the migrated database, in an event of its own.
+    pub fn load(&mut self) -> Result<(), JsValue> {
+        Ok(self.object.load()?)
+    }
+
+    /// Opens the loaded database.
     pub fn open(&mut self, name: Option<String>) -> Result<(), JsValue> {
         Ok(self.object.open(name.as_deref())?)
     }

@@ -36,25 +36,30 @@ impl<S: Sql + Clone> SpaceObject<S> {
         Ok(Space::migrate(&mut self.sql, &self.schema, index)?)
     }
 
-    /// Opens the migrated database under the space's name, which is remembered at first.
+    /// Reads the migrated database and adds what is missing of our own. The event must end before `open`:
+    /// a migration has left foreign keys off, and they cannot be turned on once something was written.
+    pub fn load(&mut self) -> Result<(), Failure> {
+        self.space = Some(Space::load(&mut self.sql, &self.schema)?);
+        Ok(())
+    }
+
+    /// Opens the loaded database under the space's name, which is remembered at first.
     /// An alarm or a socket that wakes the object does not bring the name: then there must be one already.
     pub fn open(&mut self, name: Option<&str>) -> Result<(), Failure> {
-        let space = Space::load(&mut self.sql, &self.schema)?;
-        let known = SpaceStore::event(&self.sql, &space, |store| {
+        let known = self.event(|store| {
             let known = store.space_name()?;
             if let (None, Some(name)) = (&known, name) {
                 store.set_space_name(name)?;
             }
-            Ok::<_, SqlError>(known.or_else(|| name.map(str::to_owned)))
+            Ok::<_, Failure>(known.or_else(|| name.map(str::to_owned)))
         })?;
         self.name = Some(known.ok_or_else(|| Failure::internal("the space has no name yet"))?);
-        self.space = Some(space);
         name.map_or(Ok(()), |name| self.check_name(name))
     }
 
     /// Whether `open` has succeeded in this life of the object.
     pub fn is_open(&self) -> bool {
-        self.space.is_some()
+        self.space.is_some() && self.name.is_some()
     }
 
     /// Whether the object ever held a space: a stranger's guess at a name must not make it one.

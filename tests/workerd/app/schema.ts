@@ -1,0 +1,14 @@
+/**
+ * The schema of the Worker tests: a parent with a unique column, a child with constraints, values of every type.
+ */
+import { defineSchema } from '../../../npm/src/schema.ts';
+
+export const schema = defineSchema({
+  migrations: [
+    `CREATE TABLE household (id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), name TEXT, code TEXT UNIQUE) STRICT;
+     CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()),
+       household TEXT REFERENCES household(id) ON DELETE CASCADE, doses INTEGER NOT NULL DEFAULT 0 CHECK (doses >= 0), notes TEXT) STRICT`,
+    { on: 'client', sql: 'CREATE TABLE draft (id INTEGER PRIMARY KEY)' },
+  ],
+  tables: { household: {}, visit: {} },
+});
