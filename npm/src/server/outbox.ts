@@ -39,18 +39,18 @@ export class Outbox {
     if (this.#db !== undefined && !this.#armed) this.#arm(OUTBOX_DELAY_MS);
   }
 
-  /** The alarm. Never throws: what fails is tried again later. */
-  async deliver(space: Space): Promise<void> {
+  /** The alarm. Never throws: what fails, opening the space included, is tried again later. */
+  async deliver(open: () => Promise<Space>): Promise<void> {
     this.#armed = false;
     if (this.#db === undefined) return;
     try {
-      const finished = await this.#deliverSteps(this.#db, space);
+      const finished = await this.#deliverSteps(this.#db, await open());
       this.#failures = 0;
       if (!finished) this.wake();
     } catch (thrown) {
       const wait = Math.min(OUTBOX_RETRY_FIRST_MS * 2 ** this.#failures, OUTBOX_RETRY_MAX_MS);
       this.#failures += 1;
-      console.error(`ebbtide: D1 did not take a step, again in ${wait} ms`, thrown);
+      console.error(`ebbtide: the outbox was not delivered, again in ${wait} ms`, thrown);
       this.#arm(wait);
     }
   }

@@ -78,14 +78,11 @@ export function spaceObjectClass(schemaJson: string): SpaceObjectClass {
     }
 
     async alarm(): Promise<void> {
-      try {
+      await this.#outbox.deliver(async () => {
         const space = await this.#open(undefined);
         space.expire(Date.now());
-        await this.#outbox.deliver(space);
-      } catch (thrown) {
-        refusalFrom(thrown);
-        this.#outbox.wake();
-      }
+        return space;
+      });
     }
 
     async #answer(request: Request, url: URL): Promise<Response> {

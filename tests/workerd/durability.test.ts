@@ -1,0 +1,150 @@
+/**
+ * What a space keeps: over a restart, a hibernation, a kill in the middle of commits, and into D1.
+ */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { schema } from './app/schema.ts';
+import { Device } from './harness/device.ts';
+import { Frames, type Message } from './harness/frames.ts';
+import { Server } from './harness/server.ts';
+
+let frames: Frames;
+before(() => { frames = new Frames(schema); });
+after(() => frames[Symbol.dispose]());
+
+const household = (id: string, name: string) => ({ table: 'household', key: [id], insert: { name, code: null } });
+
+/** The ids of all households that a new device gets. */
+async function allIds(server: Server, space: string): Promise<string[]> {
+  const reader = new Device(server, frames, space);
+  const ids: string[] = [];
+  for (let before = -1; before !== reader.cursor;) {
+    before = reader.cursor;
+    const ranges = (await reader.sync()).filter(({ type }) => type === 'range');
+    for (const item of ranges.flatMap((range) => range['items'] as Message[])) {
+      ids.push(...(item['outcomes'] as { key: string[] }[]).map(({ key }) => key[0] ?? ''));
+    }
+  }
+  return ids;
+}
+
+async function until<T>(what: string, find: () => Promise<T | undefined>): Promise<T> {
+  for (const deadline = Date.now() + 15_000; Date.now() < deadline; await wait(100)) {
+    const found = await find();
+    if (found !== undefined) return found;
+  }
+  throw new Error(`waited in vain for ${what}`);
+}
+
+test('SV-30 a restart keeps rows, numbers and cursors', async () => {
+  await using server = await Server.start();
+  const a = new Device(server, frames, 'restart');
+  await a.sync(a.submit([household('h', 'kept')]));
+  await server.restart();
+  const answers = await a.sync(a.submit([household('i', 'after')]));
+  assert.equal(answers.find(({ type }) => type === 'receipt')?.['seq'], 2);
+  assert.deepEqual(await allIds(server, 'restart'), ['h', 'i']);
+});
+
+test('SV-31 a socket outlives its object in memory', async () => {
+  await using server = await Server.start();
+  const [a, b] = [new Device(server, frames, 'sleep'), new Device(server, frames, 'sleep')];
+  using socket = await a.connect();
+  await server.evict('sleep');
+  await b.sync(b.submit([household('h', 'while asleep')]));
+  const pushed = await socket.receive();
+  assert.equal((pushed[0]?.['items'] as Message[]).length, 1, 'pushed by an object that did not know the socket');
+  a.note(pushed);
+  await server.evict('sleep');
+  await socket.send(a.submit([household('i', 'awake again')]));
+  assert.equal((await socket.receive()).find(({ type }) => type === 'receipt')?.['seq'], 2);
+});
+
+test('SV-32 workerd killed in the middle of commits loses nothing that was acknowledged', async () => {
+  await using server = await Server.start();
+  const acknowledged: string[] = [];
+  const sent: string[] = [];
+  for (let round = 0; round < 3; round += 1) {
+    let running = true;
+    const writers = Array.from({ length: 4 }, async () => {
+      const device = new Device(server, frames, 'killed');
+      while (running) {
+        const ids = [randomUUID(), randomUUID()];
+        sent.push(...ids);
+        const answers = await device.sync(device.submit(ids.map((id) => household(id, 'x')))).catch(() => undefined);
+        if (answers === undefined) return;
+        assert.equal(answers.filter(({ type }) => type === 'refused').length, 0);
+        acknowledged.push(...ids);
+      }
+    });
+    await wait(300 + Math.random() * 500);
+    await server.kill();
+    running = false;
+    await Promise.all(writers);
+    await server.restart();
+  }
+  const ids = await allIds(server, 'killed');
+  assert.equal(new Set(ids).size, ids.length, 'no row twice');
+  const present = new Set(ids);
+  assert.ok(acknowledged.length > 20, `${acknowledged.length} rows were acknowledged`);
+  assert.deepEqual(acknowledged.filter((id) => !present.has(id)), [], 'every acknowledged row is there');
+  assert.deepEqual(ids.filter((id) => !sent.includes(id)), [], 'and no other');
+  for (let at = 0; at < ids.length; at += 2) {
+    const place = sent.indexOf(ids[at] ?? '');
+    assert.equal(sent[place + 1], ids[at + 1], 'transactions are whole');
+  }
+});
+
+test('SV-33 the change history arrives in D1, in order and once', async () => {
+  await using server = await Server.start();
+  const [a, b] = [new Device(server, frames, 'history'), new Device(server, frames, 'history')];
+  await a.sync(a.submit([household('h', 'first')]));
+  await b.sync();
+  await b.sync(b.submit([{ table: 'household', key: ['h'], update: { name: '', code: 'c' }, base: 1 }]));
+  await a.sync(a.submit([{ table: 'household', key: ['h'], base: 2 }]));
+  const query = 'SELECT seq,kind,tbl,key,col,value,user,device FROM ebbtide_change WHERE space=? ORDER BY seq,op';
+  const rows = await until('three commits in D1', async () => {
+    const found = await server.d1(query, 'history').catch(() => []);
+    return found.length >= 4 ? found : undefined;
+  });
+  const by = (device: Device) => ({ user: `user of ${device.id.slice(0, 4)}`, device: device.id });
+  assert.deepEqual(rows, [
+    { seq: 1, kind: 'insert', tbl: 'household', key: '["h"]', col: null, value: '{"code":null,"name":"first"}', ...by(a) },
+    { seq: 2, kind: 'update', tbl: 'household', key: '["h"]', col: 'name', value: '""', ...by(b) },
+    { seq: 2, kind: 'update', tbl: 'household', key: '["h"]', col: 'code', value: '"c"', ...by(b) },
+    { seq: 3, kind: 'delete', tbl: 'household', key: '["h"]', col: null, value: null, ...by(a) },
+  ]);
+  await server.restart();
+  await a.sync(a.submit([household('i', 'later')]));
+  await until('the fourth commit in D1', async () => {
+    const found = await server.d1(query, 'history');
+    return found.length === 5 ? found : undefined;
+  });
+  assert.deepEqual(await server.d1('SELECT space,seq FROM ebbtide_space'), [{ space: 'history', seq: 4 }]);
+  assert.equal((await server.d1('SELECT device FROM ebbtide_device')).length, 2);
+});
+
+test('SV-34 a step that D1 already has is not applied twice', async () => {
+  await using server = await Server.start();
+  const a = new Device(server, frames, 'steps');
+  const create = `CREATE TABLE ebbtide_step (space TEXT NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL,
+    upto_seq INTEGER NOT NULL, upto_part INTEGER NOT NULL, done_at INTEGER NOT NULL, PRIMARY KEY (space, seq, part)) WITHOUT ROWID`;
+  await server.d1(create);
+  // As if the object had died after D1 took the first commit and before it noted so.
+  await server.d1("INSERT INTO ebbtide_step VALUES ('steps', 0, 0, 1, 0, 0)");
+  await a.sync(a.submit([household('h', 'delivered before')]));
+  await a.sync(a.submit([household('i', 'new')]));
+  const keys = await until('the second commit', async () => {
+    const rows = await server.d1('SELECT key FROM ebbtide_change').catch(() => []);
+    return rows.length > 0 ? rows : undefined;
+  });
+  assert.deepEqual(keys, [{ key: '["i"]' }]);
+});
+
+test('SV-35 without D1 the sync works all the same', async () => {
+  await using server = await Server.start({ withoutD1: true });
+  const a = new Device(server, frames, 'alone');
+  assert.equal((await a.sync(a.submit([household('h', 'x')]))).some(({ type }) => type === 'receipt'), true);
+});
