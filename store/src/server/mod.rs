@@ -21,6 +21,7 @@ mod stage;
 mod tables;
 mod text;
 mod tickets;
+mod triggers;
 mod values;
 mod write;
 

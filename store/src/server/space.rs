@@ -5,6 +5,7 @@ use super::fail;
 use super::shape::{Shape, index_columns, index_list};
 use super::tables;
 use super::text::{join, quote};
+use super::triggers;
 use super::values::{blob, number, stored};
 use crate::catalogue;
 use crate::migrate::{self, Side};
@@ -66,6 +67,7 @@ impl Space {
     pub fn of<S: Sql>(sql: &mut S, catalogue: Catalogue) -> Result<Rc<Self>, SqlError> {
         create_tables(sql)?;
         keep_catalogue(sql, &catalogue)?;
+        triggers::guard(sql, &catalogue)?;
         let mut shapes = Vec::new();
         for (position, table) in catalogue.tables.iter().enumerate() {
             let id = TableId(u16::try_from(position).map_err(|_| fail::misuse("too many tables"))?);
@@ -109,7 +111,8 @@ impl Space {
 
 /// Creates the store's own tables where they are missing.
 pub(super) fn create_tables<S: Sql>(sql: &mut S) -> Result<(), SqlError> {
-    for statement in tables::CREATE.iter().chain([&tables::CREATE_INDEX, &tables::CREATE_FACTS]) {
+    let others = [&tables::CREATE_INDEX, &tables::CREATE_FACTS, &triggers::CREATE_CONTEXT, &triggers::REST];
+    for statement in tables::CREATE.iter().chain(others) {
         sql.execute(statement, &[])?;
     }
     Ok(())
