@@ -50,21 +50,26 @@ export class LocalWorker implements AsyncDisposable {
   /** Starts it again on the same state, on another port. */
   async restart(): Promise<void> {
     await this.#miniflare?.dispose();
-    this.#miniflare = new Miniflare(convertV4MiniflareOptions({
-      host: '127.0.0.1', port: 0, cf: false, defaultPersistRoot: this.#state,
+    const options = convertV4MiniflareOptions({
+      host: '127.0.0.1', port: 0, cf: false,
       name: 'app', modules: this.#modules, modulesRoot: '/', compatibilityDate: COMPATIBILITY_DATE, bindings: VARIABLES,
       durableObjects: { SPACES: { className: 'SyncSpace', useSQLite: true } }, d1Databases: { DB: 'ebbtide' },
       assets: { directory: this.#assets, routerConfig: { has_user_worker: true, static_routing: { user_worker: ['/ebbtide/*'] } } },
-    }));
+    });
+    // Without this path the state lies in a temporary folder that goes with the process.
+    this.#miniflare = new Miniflare({ ...options, resourcePersistencePath: this.#state });
     this.#port = Number((await this.#miniflare.ready).port);
   }
 
-  /** Kills workerd as a crash would, in the middle of whatever it does. Call `restart` next: what comes up by itself has no known port. */
+  /** Kills workerd as a crash would, in the middle of whatever it does. Nothing runs until `restart`. */
   async kill(): Promise<void> {
     const killed = await childrenNamed('workerd');
     if (killed.length === 0) throw new Error('no workerd of this process is running');
     for (const pid of killed) process.kill(pid, 'SIGKILL');
-    await until('workerd is gone', async () => !(await childrenNamed('workerd')).some((pid) => killed.includes(pid)));
+    // Miniflare would start another one by itself, and two processes on one state are no crash but a mistake of the test.
+    await this.#miniflare?.dispose();
+    this.#miniflare = undefined;
+    await until('workerd is gone', async () => (await childrenNamed('workerd')).length === 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
