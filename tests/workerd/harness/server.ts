@@ -57,8 +57,8 @@ export class Server implements AsyncDisposable {
   async restart(): Promise<void> {
     await this.#miniflare?.dispose();
     const { bindings = { EBBTIDE_DEV: '1' }, withoutD1 = false } = this.#options;
-    this.#miniflare = new Miniflare(convertV4MiniflareOptions({
-      host: '127.0.0.1', port: 0, cf: false, defaultPersistRoot: this.state, name: 'app', modulesRoot: '/',
+    const options = convertV4MiniflareOptions({
+      host: '127.0.0.1', port: 0, cf: false, name: 'app', modulesRoot: '/',
       modules: [
         { type: 'ESModule', path: '/worker.js', contents: this.#script },
         { type: 'CompiledWasm', path: '/ebbtide_worker_bg.wasm', contents: this.#wasm },
@@ -66,7 +66,9 @@ export class Server implements AsyncDisposable {
       compatibilityDate: '2026-11-01', bindings: { EBBTIDE_JWT_SECRET: SECRET, ...bindings },
       durableObjects: { SPACES: { className: 'SyncSpace', useSQLite: true } },
       ...(withoutD1 ? {} : { d1Databases: { DB: 'ebbtide' } }),
-    }));
+    });
+    // The conversion does not carry the place of the state over.
+    this.#miniflare = new Miniflare({ ...options, resourcePersistencePath: this.state });
     this.#port = Number((await this.#miniflare.ready).port);
   }
 
