@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::error::{ClientError, Result};
 use crate::inspect;
 use crate::options::{Options, Storage};
-use crate::records;
+use crate::{panic, records};
 use crate::storage;
 use crate::sync::{Host, SharedDatabase, Sync};
 use core::cell::{Cell, RefMut};
@@ -33,6 +33,7 @@ type Js<T> = core::result::Result<T, JsValue>;
 impl Client {
     /// Opens the database that the options (JSON) name, and brings it to the schema's version.
     pub async fn open(options: String, host: Host) -> Js<Client> {
+        panic::report_panics();
         let options = Options::parse(&options)?;
         let opened = storage::open(&options).await?;
         let mut database = Database::open(opened.connection, &options.schema)?;

@@ -17,6 +17,8 @@ mod database;
 #[cfg(target_family = "wasm")]
 mod inspect;
 #[cfg(target_family = "wasm")]
+mod panic;
+#[cfg(target_family = "wasm")]
 mod records;
 #[cfg(target_family = "wasm")]
 mod storage;
