@@ -29,11 +29,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let request: Json = serde_json::from_str(&line?)?;
         let answer = match (request.get("encode"), request.get("decode")) {
             (Some(Json::Array(messages)), _) => {
-                let messages: Result<Vec<_>, _> = messages.iter().map(|message| client_message(message, &catalogue)).collect();
+                let messages: Result<Vec<_>, _> =
+                    messages.iter().map(|message| client_message(message, &catalogue)).collect();
                 json!({ "bytes": hex(&encode_client(&messages?)) })
             }
             (_, Some(Json::String(bytes))) => match decode_server(&unhex(bytes)?) {
-                Ok(messages) => json!({ "messages": messages.iter().map(|message| server_message(message, &catalogue)).collect::<Vec<_>>() }),
+                Ok(messages) => {
+                    json!({ "messages": messages.iter().map(|message| server_message(message, &catalogue)).collect::<Vec<_>>() })
+                }
                 Err(error) => json!({ "error": error.to_string() }),
             },
             _ => return Err("neither encode nor decode".into()),
@@ -87,7 +90,11 @@ fn hello(message: &Json, catalogue: &Catalogue) -> Result<Hello, Box<dyn Error>>
 
 fn cursor(message: &Json) -> Result<Cursor, Box<dyn Error>> {
     let chain = message["chain"].as_str().map(array::<8>).transpose()?.unwrap_or_default();
-    Ok(Cursor { seq: Seq(message["cursor"].as_u64().unwrap_or_default()), chain: ChainHash(chain), view: View::default() })
+    Ok(Cursor {
+        seq: Seq(message["cursor"].as_u64().unwrap_or_default()),
+        chain: ChainHash(chain),
+        view: View::default(),
+    })
 }
 
 fn chunk(message: &Json, catalogue: &Catalogue) -> Result<Chunk, Box<dyn Error>> {
@@ -111,7 +118,8 @@ fn sealed(message: &Json, catalogue: &Catalogue) -> Result<Sealed, Box<dyn Error
         return Ok(Sealed { device_seq, bytes, hash });
     }
     let transactions = message["transactions"].as_array().ok_or("a changeset without transactions")?;
-    let transactions: Result<_, _> = transactions.iter().map(|transaction| self::transaction(transaction, catalogue)).collect();
+    let transactions: Result<_, _> =
+        transactions.iter().map(|transaction| self::transaction(transaction, catalogue)).collect();
     let changeset = Changeset { device_seq, schema: catalogue.version, transactions: transactions? };
     Ok(WireCodec.seal(&changeset, catalogue))
 }
@@ -119,7 +127,10 @@ fn sealed(message: &Json, catalogue: &Catalogue) -> Result<Sealed, Box<dyn Error
 fn transaction(transaction: &Json, catalogue: &Catalogue) -> Result<Transaction, Box<dyn Error>> {
     let changes = transaction["changes"].as_array().ok_or("a transaction without changes")?;
     let changes: Result<_, _> = changes.iter().map(|change| self::change(change, catalogue)).collect();
-    Ok(Transaction { stamp: Stamp(transaction["stamp"].as_u64().ok_or("a transaction without a stamp")?), changes: changes? })
+    Ok(Transaction {
+        stamp: Stamp(transaction["stamp"].as_u64().ok_or("a transaction without a stamp")?),
+        changes: changes?,
+    })
 }
 
 fn change(change: &Json, catalogue: &Catalogue) -> Result<Change, Box<dyn Error>> {
@@ -129,7 +140,8 @@ fn change(change: &Json, catalogue: &Catalogue) -> Result<Change, Box<dyn Error>
     let mutation = if let Some(row) = change["insert"].as_object() {
         Mutation::Insert(table.fields().map(|(_, column)| row.get(&column.name).map_or(Value::Null, value)).collect())
     } else if let Some(fields) = change["update"].as_object() {
-        let mut fields: Vec<Field> = fields.iter().map(|(name, new)| Field { column: column(table, name), value: value(new) }).collect();
+        let mut fields: Vec<Field> =
+            fields.iter().map(|(name, new)| Field { column: column(table, name), value: value(new) }).collect();
         fields.sort_by_key(|field| field.column);
         Mutation::Update(fields)
     } else {
@@ -182,9 +194,9 @@ fn server_message(message: &ServerMessage, catalogue: &Catalogue) -> Json {
 }
 
 fn receipt(receipt: &Receipt) -> Json {
-    let rejected = receipt.rejected.iter().map(|rejection| {
-        json!({ "index": rejection.index, "reason": rejection.reason.code(), "detail": rejection.detail })
-    });
+    let rejected = receipt.rejected.iter().map(
+        |rejection| json!({ "index": rejection.index, "reason": rejection.reason.code(), "detail": rejection.detail }),
+    );
     json!({
         "type": "receipt", "deviceSeq": receipt.device_seq.0, "seq": receipt.seq.map(|seq| seq.0),
         "decidedAt": receipt.decided_at.0, "asSent": receipt.as_sent, "conflicts": receipt.conflicts,
@@ -199,7 +211,8 @@ fn range_item(seq: Seq, body: &ItemBody, catalogue: &Catalogue) -> Json {
         ItemBody::OwnMerged(own, bytes) => ("ownMerged", Some(own.0), Some(bytes)),
     };
     let outcomes = bytes.and_then(|bytes| WireCodec.open_commit(bytes, catalogue).ok()).map(|commit| commit.outcomes);
-    let outcomes = outcomes.map(|outcomes| outcomes.iter().map(|outcome| self::outcome(outcome, catalogue)).collect::<Vec<_>>());
+    let outcomes =
+        outcomes.map(|outcomes| outcomes.iter().map(|outcome| self::outcome(outcome, catalogue)).collect::<Vec<_>>());
     json!({ "seq": seq.0, "kind": kind, "own": own, "outcomes": outcomes })
 }
 
@@ -208,7 +221,9 @@ fn outcome(outcome: &Outcome, catalogue: &Catalogue) -> Json {
     let key: Vec<Json> = outcome.row.key.0.iter().map(plain).collect();
     let name = |id: ColumnId| table.columns[usize::from(id.0)].name.clone();
     let values: Option<serde_json::Map<_, _>> = match &outcome.effect {
-        Effect::Put(values) => Some(table.fields().zip(values).map(|((id, _), value)| (name(id), plain(value))).collect()),
+        Effect::Put(values) => {
+            Some(table.fields().zip(values).map(|((id, _), value)| (name(id), plain(value))).collect())
+        }
         Effect::Set(fields) => Some(fields.iter().map(|field| (name(field.column), plain(&field.value))).collect()),
         Effect::Delete => None,
     };

@@ -30,7 +30,13 @@ impl Failure {
     /// Our own failure: try again later.
     pub fn internal(detail: impl Into<String>) -> Self {
         let message = "the server failed; nothing was changed".to_owned();
-        Failure { status: 500, code: RefusalCode::Internal.code(), message, retryable: true, detail: Some(detail.into()) }
+        Failure {
+            status: 500,
+            code: RefusalCode::Internal.code(),
+            message,
+            retryable: true,
+            detail: Some(detail.into()),
+        }
     }
 
     /// Something in the app's Worker or its bindings must be put right.

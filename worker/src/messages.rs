@@ -37,7 +37,9 @@ mod tests {
         let id = Incarnation([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
         assert_eq!(device(&device_text(id)).unwrap(), id);
         assert_eq!(device("000102030405060708090A0B0C0D0EFF").unwrap(), id);
-        for wrong in ["", "00", "+00102030405060708090a0b0c0d0eff", "g00102030405060708090a0b0c0d0eff", "üüüüüüüüüüüüüüüü"] {
+        for wrong in
+            ["", "00", "+00102030405060708090a0b0c0d0eff", "g00102030405060708090a0b0c0d0eff", "üüüüüüüüüüüüüüüü"]
+        {
             assert_eq!(device(wrong).unwrap_err().code, "malformed_message", "{wrong}");
         }
     }

@@ -37,6 +37,9 @@ fn sv14_hmac_sha_256_agrees_with_wycheproof() {
 /// Valid only for decoders that skip characters outside base64url; ours takes none of them.
 const LENIENT: [u64; 2] = [372, 373];
 
+/// Called invalid for a padding that the published file has lost: byte for byte the valid case 357.
+const SAME_AS_VALID: [u64; 2] = [367, 370];
+
 #[test]
 fn sv14_tokens_agree_with_wycheproof() {
     let mut checked = 0;
@@ -45,8 +48,9 @@ fn sv14_tokens_agree_with_wycheproof() {
         let secret = URL_SAFE_NO_PAD.decode(secret).expect("base64url");
         for case in group["tests"].as_array().expect("tests") {
             let accepted = verify_signature(case["jws"].as_str().expect("text"), &secret).is_ok();
-            assert!(!accepted || case["result"] != "invalid", "case {}: {}", case["tcId"], case["comment"]);
-            let lenient = case["tcId"].as_u64().is_some_and(|id| LENIENT.contains(&id));
+            let id = case["tcId"].as_u64().expect("a number");
+            let (lenient, same) = (LENIENT.contains(&id), SAME_AS_VALID.contains(&id));
+            assert!(!accepted || same || case["result"] != "invalid", "case {}: {}", case["tcId"], case["comment"]);
             assert!(accepted || lenient || case["result"] != "valid", "case {}: {}", case["tcId"], case["comment"]);
             checked += 1;
         }

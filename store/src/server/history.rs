@@ -94,8 +94,18 @@ pub fn entries(
     let key = Json::Array(outcome.row.key.0.iter().map(to_json).collect()).to_string();
     let entry = |op: usize, kind: &str, column: Option<&str>, value: Option<Json>| {
         Entry(json!([
-            sealed.seq.0, op, kind, table.name, key, column, value.map(|value| value.to_string()), user, device,
-            sealed.device_seq.0, commit.stamp.0.to_string(), sealed.decided_at.0,
+            sealed.seq.0,
+            op,
+            kind,
+            table.name,
+            key,
+            column,
+            value.map(|value| value.to_string()),
+            user,
+            device,
+            sealed.device_seq.0,
+            commit.stamp.0.to_string(),
+            sealed.decided_at.0,
         ]))
     };
     match &outcome.effect {

@@ -52,8 +52,9 @@ pub struct Identity {
 impl Identity {
     /// Reads what authentication answered. A wrong shape is the app's mistake, not the user's.
     pub fn from_json(json: &str) -> Result<Self, Failure> {
-        let identity: Identity = serde_json::from_str(json)
-            .map_err(|error| Failure::misconfigured(format!("auth must answer {{ user, spaces, expiresAt }}: {error}")))?;
+        let identity: Identity = serde_json::from_str(json).map_err(|error| {
+            Failure::misconfigured(format!("auth must answer {{ user, spaces, expiresAt }}: {error}"))
+        })?;
         identity.check()?;
         Ok(identity)
     }

@@ -152,7 +152,9 @@ mod tests {
     #[test]
     fn sv14_the_token_does_not_choose_the_algorithm() {
         let body = URL_SAFE_NO_PAD.encode(claims().to_string());
-        for header in [r#"{"alg":"none"}"#, r#"{"alg":"HS512"}"#, r#"{"alg":"hs256"}"#, r#"{"alg":"HS256","crit":["exp"]}"#, "{}"] {
+        for header in
+            [r#"{"alg":"none"}"#, r#"{"alg":"HS512"}"#, r#"{"alg":"hs256"}"#, r#"{"alg":"HS256","crit":["exp"]}"#, "{}"]
+        {
             let signed = format!("{}.{body}", URL_SAFE_NO_PAD.encode(header));
             let signature = URL_SAFE_NO_PAD.encode(mac(SECRET, &signed).finalize().into_bytes());
             for token in [format!("{signed}.{signature}"), format!("{signed}.")] {
@@ -164,7 +166,15 @@ mod tests {
     #[test]
     fn sv14_garbage_is_refused_whatever_it_is() {
         let good = token(claims());
-        let mut bad = vec![String::new(), ".".into(), "..".into(), "...".into(), "a.b.c".into(), format!("{good}."), "x".repeat(9_000)];
+        let mut bad = vec![
+            String::new(),
+            ".".into(),
+            "..".into(),
+            "...".into(),
+            "a.b.c".into(),
+            format!("{good}."),
+            "x".repeat(9_000),
+        ];
         bad.extend((0..good.len()).map(|end| good[..end].to_owned()));
         bad.push(good.replace('.', "=."));
         for token in bad {

@@ -2,8 +2,8 @@
 //! The `worker` crate's cursor methods are not, and it does not bind `transactionSync`, hence these few of our own.
 
 use js_sys::{Array, Function};
-use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen]
 extern "C" {

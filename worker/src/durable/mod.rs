@@ -7,8 +7,8 @@ mod values;
 
 pub use bindings::ObjectStorage;
 
-use bindings::rows_of;
 use crate::sql_errors::classify;
+use bindings::rows_of;
 use ebbtide_core::value::Value;
 use ebbtide_store::sql::{Row, Sql, SqlError, SqlErrorKind};
 use js_sys::{Array, Function};

@@ -2,10 +2,10 @@
 //! Migrations run each in an event of its own, so the adapter asks for them one by one before it lets a message in.
 
 use crate::failure::Failure;
+use ebbtide_store::migrate;
 use ebbtide_store::schema::Schema;
 use ebbtide_store::server::{Space, SpaceStore};
 use ebbtide_store::sql::{Sql, SqlError};
-use ebbtide_store::migrate;
 use std::ops::Range;
 use std::rc::Rc;
 

@@ -5,6 +5,7 @@ use super::opening::SpaceObject;
 use crate::failure::Failure;
 use crate::limits;
 use crate::messages::device_text;
+use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::Commit;
 use ebbtide_core::ids::{Millis, Seq};
@@ -12,7 +13,6 @@ use ebbtide_protocol::{WireCodec, peek_commit};
 use ebbtide_store::server::history::{self, Entry, Statement};
 use ebbtide_store::server::{OutboxCommit, OutboxPosition, SpaceStore};
 use ebbtide_store::sql::Sql;
-use ebbtide_core::catalogue::Catalogue;
 
 /// A step: one batch for D1.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +93,8 @@ fn collect<S: Sql + Clone>(
 fn open<S: Sql + Clone>(next: &OutboxCommit, store: &mut SpaceStore<S>) -> Result<(Catalogue, Commit), Failure> {
     let damaged = |what: &str| Failure::internal(format!("commit {}: {what}", next.sealed.seq.0));
     let peeked = peek_commit(&next.sealed.bytes).map_err(|malformed| damaged(malformed.what))?;
-    let catalogue = store.catalogue_at(peeked.schema)?.ok_or_else(|| damaged("made under an unknown schema version"))?;
+    let catalogue =
+        store.catalogue_at(peeked.schema)?.ok_or_else(|| damaged("made under an unknown schema version"))?;
     let commit = WireCodec.open_commit(&next.sealed.bytes, &catalogue).map_err(|malformed| damaged(malformed.what))?;
     Ok((catalogue, commit))
 }
