@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { schema } from './app/schema.ts';
+import { Frames } from './harness/frames.ts';
 import { Server } from './harness/server.ts';
 
 let server: Server;
@@ -24,4 +26,22 @@ test('ST-44 the store contract holds in a Durable Object', async (suite) => {
       assert.equal(await response.text(), 'kept');
     });
   }
+});
+
+test('SV-36 a synced one-field update writes two rows and little more', async (context) => {
+  using frames = new Frames(schema);
+  const hello = (next: number, cursor = 0) => ({ type: 'hello', device: '01'.repeat(16), next, cursor });
+  const write = async (deviceSeq: number, change: (at: number) => object): Promise<number> => {
+    const changes = Array.from({ length: 100 }, (_, at) => change(at));
+    const submit = { type: 'submit', deviceSeq, transactions: [{ stamp: 65536 * deviceSeq, changes }] };
+    const response = await fetch(`${server.origin}/counted`, { method: 'POST', body: await frames.encode([hello(deviceSeq), submit]) });
+    assert.equal(response.status, 200, await response.clone().text());
+    return ((await response.json()) as { rowsWritten: number }).rowsWritten / 100;
+  };
+  const visit = (at: number) => ({ table: 'visit', key: [`visit ${at}`] });
+  const inserted = await write(1, (at) => ({ ...visit(at), insert: { household: null, doses: 1, notes: 'x' } }));
+  const updated = await write(2, (at) => ({ ...visit(at), update: { notes: `note ${at}` }, base: 1 }));
+  context.diagnostic(`rows written per change, in batches of 100: insert ${inserted}, one-field update ${updated}`);
+  assert.ok(updated <= 2.1, `${updated} rows for each update`);
+  assert.ok(inserted <= 5, `${inserted} rows for each insert`);
 });
