@@ -45,6 +45,11 @@ export class CountingProxy {
     return this.records.filter((record) => record.direction === direction).reduce((sum, record) => sum + record.bytes, 0);
   }
 
+  /** The first message in one direction since the last reset. */
+  first(direction) {
+    return this.records.find((record) => record.direction === direction);
+  }
+
   async close() {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve).closeAllConnections());

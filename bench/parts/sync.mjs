@@ -77,12 +77,11 @@ async function copy(a, b, rows, space) {
   await a.call('insertAll', rows);
   const durable = performance.now();
   const arrived = await shown;
-  const first = b.proxy.records.find((record) => record.direction === 'down');
   await a.call('settled');
   await quiet(a, b, { keep: true });
   const result = {
     total: arrived - durable,
-    othersPart: arrived - first.at,
+    othersPart: arrived - b.proxy.first('down').at,
     up: a.proxy.bytes('up'),
     upAnswer: a.proxy.bytes('down'),
     down: b.proxy.bytes('down'),
@@ -113,6 +112,9 @@ async function reportFields(report, a, b) {
   report.table(`One changed field, ${changes.length} changes`, ['', 'unit', 'median', '95 %', 'most'], [
     line('change asked for on A → durable on A', 'local', 'ms'),
     line('change asked for on A → shown by B’s watch', 'latency', 'ms'),
+    line('  change asked for on A → its message leaves A', 'sending', 'ms'),
+    line('  → the commit’s message reaches B', 'deciding', 'ms'),
+    line('  → shown by B’s watch', 'showing', 'ms'),
     line('bytes up at the author', 'up', 'bytes'),
     line('bytes down at the author', 'answer', 'bytes'),
     line('bytes down at the other', 'down', 'bytes'),
@@ -140,15 +142,20 @@ async function changeFields(a, b) {
 }
 
 async function changeField(a, b, key, name) {
-  const between = (await clockOf(b)) - (await clockOf(a));
+  const [aheadA, aheadB] = [await clockOf(a), await clockOf(b)];
   await b.call('watchName', key, name);
   await quiet(a, b);
   const { asked, durable } = await a.call('changeName', key, name);
   const seen = await b.call('whenSeen', key);
   await quiet(a, b, { keep: true });
+  const [started, shown] = [asked - aheadA, seen - aheadB];
+  const [left, reached] = [a.proxy.first('up').at, b.proxy.first('down').at];
   return {
     local: durable - asked,
-    latency: seen - between - asked,
+    latency: shown - started,
+    sending: left - started,
+    deciding: reached - left,
+    showing: shown - reached,
     up: a.proxy.bytes('up'),
     answer: a.proxy.bytes('down'),
     down: b.proxy.bytes('down'),

@@ -11,6 +11,9 @@ import { INSERT, SELECT, UPDATE } from './workload.ts';
 
 let client: Client;
 
+/** Nothing is synced, so nobody asks anything of it. */
+const host = { token: () => Promise.reject(new Error('there is no server')), notice() {}, changed() {}, mirror() {} };
+
 const engine: Engine = {
   insertMany: (rows) => void client.execMany(INSERT, encodeRows(rows)),
   insertOne: (row) => void client.exec(INSERT, encodeParameters(row)),
@@ -22,7 +25,8 @@ const engine: Engine = {
 answerCalls({
   async open({ name, captured, wasmUrl }) {
     await init({ module_or_path: wasmUrl });
-    client = await Client.open(JSON.stringify({ name, schema: schemaOf(captured), storage: 'opfs', durability: 'full' }));
+    const options = { name, schema: schemaOf(captured), storage: 'opfs', durability: 'full' };
+    client = await Client.open(JSON.stringify(options), host);
     return null;
   },
   loops: (counts) => runLoops(engine, counts),
