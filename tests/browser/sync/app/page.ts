@@ -2,11 +2,14 @@
  * The page of the two-device tests: opens a synced database for the test to drive through `globalThis`.
  * It decides nothing. The harness bundles it.
  */
-import { open, type Database } from 'ebbtide';
+import * as ebbtide from 'ebbtide';
+import type { Database } from 'ebbtide';
 import { schema } from './schema.ts';
 
 declare global {
   var db: Database;
+  var ebbtide: typeof import('ebbtide');
+  var schema: import('ebbtide/schema').SchemaDefinition;
   var openDevice: (options: { name: string; space: string; user: string; twoPhase?: 'auto' | 'always' }) => Promise<void>;
   var ready: boolean;
 }
@@ -17,6 +20,7 @@ globalThis.openDevice = async ({ name, space, user, twoPhase = 'auto' }) => {
     const { token } = (await response.json()) as { token: string };
     return token;
   };
-  globalThis.db = await open({ name, schema, sync: { url: '/ebbtide', space, token, twoPhase } });
+  globalThis.db = await ebbtide.open({ name, schema, sync: { url: '/ebbtide', space, token, twoPhase } });
 };
+Object.assign(globalThis, { ebbtide, schema });
 globalThis.ready = true;

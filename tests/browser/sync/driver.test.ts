@@ -1,0 +1,184 @@
+/**
+ * The database worker's side of a sync against real workerd: tokens, both transports, what the app is told.
+ * Two-device behaviour is in `two-devices.test.ts`; here one device meets good and bad servers.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type * as Ebbtide from '../../../npm/src/index.ts';
+import type { TestDevice } from '../harness/device.ts';
+import { startSite, type Site } from '../harness/site.ts';
+import { until } from '../harness/until.ts';
+
+let site: Site;
+let spaces = 0;
+
+before(async () => {
+  site = await startSite();
+});
+
+after(async () => {
+  await site[Symbol.asyncDispose]();
+});
+
+/** A device in a space of its own. */
+function device(twoPhase: 'auto' | 'always' = 'auto'): Promise<TestDevice> {
+  return site.device({ user: 'ann', space: `driver-${spaces++}`, twoPhase });
+}
+
+test('JS-30 sync.now() tells what was exchanged, and counts the bytes', async () => {
+  await using one = await device();
+  await one.inStep();
+  const report = await one.page.evaluate(async () => {
+    await db.sync.pause();
+    await db.exec("INSERT INTO note (title) VALUES ('first')");
+    await db.transaction(async (tx) => {
+      const { id } = (await tx.get<{ id: string }>("INSERT INTO note (title) VALUES ('second') RETURNING id"))!;
+      await tx.exec('INSERT INTO entry (note, text) VALUES (?, ?)', [id, 'belongs']);
+    });
+    await db.sync.resume();
+    return db.sync.now();
+  });
+  assert.equal(report.sent, 2);
+  assert.deepEqual([report.received, report.errors, report.retries, report.conflicts], [0, 0, 0, 0]);
+  assert.ok(report.bytesUp > 50 && report.bytesUp < 500, `${report.bytesUp} bytes up`);
+  assert.ok(report.bytesDown > 10 && report.bytesDown < 500, `${report.bytesDown} bytes down`);
+  const status = await one.status();
+  assert.deepEqual([status.state, status.pending, status.failed], ['idle', 0, 0]);
+});
+
+test('JS-31 paused means silent: nothing is sent until the app resumes, and sync.now() says why', async () => {
+  await using one = await device();
+  await one.inStep();
+  const paused = await one.page.evaluate(async () => {
+    await db.sync.pause();
+    await db.exec("INSERT INTO note (title) VALUES ('kept')");
+    const refused = await db.sync.now().catch((error: Ebbtide.EbbtideError) => error.code);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return { refused, state: db.sync.status.state, pending: db.sync.status.pending };
+  });
+  assert.deepEqual(paused, { refused: 'paused', state: 'paused', pending: 1 });
+  await one.page.evaluate(() => db.sync.resume());
+  await one.inStep();
+});
+
+test('JS-32 without sockets the same conversation runs over requests', async () => {
+  await using one = await device();
+  await one.close();
+  // A network that swallows sockets and lets requests through.
+  await one.browser.context.routeWebSocket(/\/socket$/, (socket) => socket.close({ code: 1006 as never }).catch(() => undefined));
+  const sockets: string[] = [];
+  await one.open();
+  one.page.on('websocket', (socket) => sockets.push(socket.url()));
+  await one.exec("INSERT INTO note (title) VALUES ('by request')");
+  await one.inStep();
+  const report = await one.page.evaluate(async () => {
+    await db.exec("INSERT INTO note (title) VALUES ('again')");
+    return db.sync.now();
+  });
+  assert.equal(report.errors, 0);
+  assert.equal((await one.status()).pending, 0);
+});
+
+test('JS-33 a token is asked for once, again when it was refused, and its absence is told as signed_out', async () => {
+  await using one = await device();
+  await one.inStep();
+  const found = await one.page.evaluate(async (space) => {
+    const { open } = globalThis.ebbtide;
+    let asked = 0;
+    const token = () => `not.a.${asked++}token`;
+    const bad = await open({ name: 'signed-out', schema: globalThis.schema, sync: { url: '/ebbtide', space, token } });
+    await bad.exec("INSERT INTO note (title) VALUES ('waits')");
+    const code = await bad.sync.now().then(() => 'in step', (error: Ebbtide.EbbtideError) => [error.code, error.retryable]);
+    const { state, reason, pending } = bad.sync.status;
+    await bad.close();
+    return { code, state, reason, pending, asked: asked >= 2 && asked <= 4 };
+  }, `driver-${spaces++}`);
+  assert.deepEqual(found, { code: ['signed_out', false], state: 'error', reason: 'signed_out', pending: 1, asked: true });
+});
+
+test('JS-33 a token function that throws is told, and the sync goes on by itself when it recovers', async () => {
+  await using one = await device();
+  await one.refuseTokens();
+  await one.close();
+  await one.open();
+  await until('the failure is told', async () => (await one.status()).reason === 'token_failed');
+  await one.exec("INSERT INTO note (title) VALUES ('waits')");
+  await one.allowTokens();
+  await one.inStep();
+});
+
+test('JS-34 events tell of status, applied commits and refusals, and a refused transaction can be retried or discarded', async () => {
+  await using one = await device();
+  await one.inStep();
+  const events = await one.page.evaluate(async () => {
+    const seen: string[] = [];
+    db.sync.addEventListener('applied', (event) => seen.push(`applied ${event.detail.seq}`));
+    db.sync.addEventListener('status', (event) => { if (event.detail.state === 'idle') seen.push('idle'); });
+    await db.exec("INSERT INTO note (title) VALUES ('told')");
+    await db.sync.now();
+    return seen;
+  });
+  assert.ok(events.includes('applied 1') && events.includes('idle'), events.join());
+});
+
+test('JS-35 sync.inspect() shows what waits', async () => {
+  await using one = await device();
+  await one.inStep();
+  const found = await one.page.evaluate(async () => {
+    await db.sync.pause();
+    await db.exec("INSERT INTO note (title) VALUES ('waits')");
+    return db.sync.inspect();
+  });
+  assert.equal(found.status.state, 'paused');
+  assert.match(found.device, /^[0-9a-f]{32}$/);
+  assert.equal(found.unsealed + found.changesets.reduce((sum, changeset) => sum + changeset.transactions, 0), 1);
+  assert.equal(found.storage.kind, 'opfs');
+  assert.ok(found.storage.bytes > 8192);
+});
+
+test('JS-36 two-phase uploads of more than one chunk arrive whole', async () => {
+  await using one = await device('always');
+  await one.inStep();
+  const report = await one.page.evaluate(async () => {
+    // Text that does not compress, so that there are several chunks.
+    const noise = () => Array.from(crypto.getRandomValues(new Uint8Array(600)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    await db.sync.pause();
+    await db.execMany('INSERT INTO note (title) VALUES (?)', Array.from({ length: 1_000 }, () => [noise()]));
+    await db.sync.resume();
+    return db.sync.now();
+  });
+  assert.deepEqual([report.sent, report.errors], [1, 0]);
+  assert.ok(report.bytesUp > 500_000, `${report.bytesUp} bytes up`);
+});
+
+test('JS-37 a signal gives sync.now() up, not the sync', async () => {
+  await using one = await device();
+  await one.inStep();
+  one.proxy.delay(300);
+  const reason = await one.page.evaluate(async () => {
+    await db.exec("INSERT INTO note (title) VALUES ('slow')");
+    return db.sync.now({ signal: AbortSignal.timeout(50) }).then(() => 'in step', (error: Error) => error.name);
+  });
+  assert.equal(reason, 'TimeoutError');
+  one.proxy.delay(0);
+  await one.inStep();
+});
+
+test('JS-38 a local database can be kept in step later: what was written before is sent', async () => {
+  await using one = await device();
+  const found = await one.page.evaluate(async (space) => {
+    const { open } = globalThis.ebbtide;
+    const local = await open({ name: 'later', schema: globalThis.schema });
+    await local.exec("INSERT INTO note (title) VALUES ('before')");
+    const state = local.sync.status.state;
+    const refused = await local.sync.now().catch((error: Ebbtide.EbbtideError) => error.code);
+    await local.close();
+    const token = async () => {
+      const response = await fetch(`/ebbtide/dev/token?${new URLSearchParams({ user: 'ann', spaces: space })}`, { method: 'POST' });
+      return ((await response.json()) as { token: string }).token;
+    };
+    await using synced = await open({ name: 'later', schema: globalThis.schema, sync: { url: '/ebbtide', space, token } });
+    return { state, refused, sent: (await synced.sync.now()).sent };
+  }, `driver-${spaces++}`);
+  assert.deepEqual(found, { state: 'local', refused: 'not_syncing', sent: 1 });
+});
