@@ -30,6 +30,11 @@ impl Capture {
         Ok(capture)
     }
 
+    /// Whether the hook has panicked, which rusqlite hides: what was recorded since is incomplete.
+    pub fn is_broken(&self) -> bool {
+        self.0.is_poisoned()
+    }
+
     /// The recorder. Never to be held while a statement runs: the hook needs it then.
     pub fn lock(&self) -> MutexGuard<'_, Recorder> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

@@ -21,6 +21,7 @@ mod savepoints;
 mod sync;
 mod tables;
 mod transaction;
+mod translate;
 mod triggers;
 mod view;
 mod watch;

@@ -8,7 +8,7 @@ use super::error::{DbError, DbErrorCode};
 use super::ids::IdClock;
 use super::references::References;
 use super::triggers::TriggerPlan;
-use super::{LocalDatabase, device, references, tables, view, watch};
+use super::{LocalDatabase, device, references, tables, translate, view, watch};
 use crate::capture::{Capture, TablePlan};
 use crate::catalogue;
 use crate::client::{Statements, Waitlist};
@@ -125,6 +125,9 @@ fn prepare(
     catalogue::check_collations(&mut sql, &catalogue)?;
     references::check_local(connection, &catalogue)?;
     references::ensure_indexes(connection, &catalogue).map_err(|e| failed(&e))?;
+    if let Some(last) = translate::last_catalogue(connection).map_err(|e| failed(&e))? {
+        translate::carry_over(connection, &last, &catalogue).map_err(|e| failed(&e))?;
+    }
     view::store_catalogue(connection, &catalogue).map_err(|e| failed(&e))?;
     Ok((catalogue, Ok(())))
 }

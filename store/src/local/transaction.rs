@@ -83,6 +83,12 @@ impl LocalDatabase {
     }
 
     fn flush(&mut self, now: Millis) -> Result<(), DbError> {
+        if self.capture.is_broken() {
+            return Err(DbError::new(
+                DbErrorCode::StorageError,
+                "capture has failed; the database must be opened again",
+            ));
+        }
         // Bound first: the guard must be gone before a statement runs.
         let taken = self.capture.lock().take();
         let taken = taken.map_err(|fault| log::refusal(&fault, &self.catalogue))?;

@@ -154,3 +154,27 @@ pub(super) fn st28_pieces_of_a_commit_are_kept_until_the_last(connection: Connec
         Ok(())
     });
 }
+
+pub(super) fn st29_what_waits_follows_a_migration(connection: Connection) {
+    let first = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, a, gone, b); CREATE TABLE lost (id TEXT PRIMARY KEY NOT NULL)";
+    let mut db = open(connection, &[first], &["note", "lost"]);
+    db.run("INSERT INTO note VALUES ('n', 1, 2, 3)");
+    db.run("UPDATE note SET gone = 9");
+    db.run("UPDATE note SET gone = 10, b = 4");
+    db.run("INSERT INTO lost VALUES ('l')");
+    // Row ids of `note` are table 1 now, as `lost` comes first.
+    let kept = ServerRow::Kept(Some(vec![Value::Integer(7), Value::Integer(8), Value::Integer(9)]));
+    step(&mut db, |store| store.set_server_row(&row(1, "n"), kept.clone()));
+    let second = "ALTER TABLE note DROP COLUMN gone; ALTER TABLE note ADD COLUMN c INTEGER DEFAULT 5; DROP TABLE lost;
+        CREATE TABLE aaa (id TEXT PRIMARY KEY NOT NULL); CREATE TABLE zzz (id TEXT PRIMARY KEY NOT NULL)";
+    let mut db = reopen(db, &[first, second], &["aaa", "note", "zzz"]);
+    assert_eq!(db.log(), [r#"note|["n"]|insert|null|{"a":1,"b":3,"c":5}"#, r#"note|["n"]|update|{"b":3}|{"b":4}"#,]);
+    let log = step(&mut db, |store| store.unsealed(usize::MAX, usize::MAX));
+    assert!(log.len() == 4 && log.iter().all(|transaction| transaction.schema.0 == 2));
+    let moved = ServerRow::Kept(Some(vec![Value::Integer(7), Value::Integer(9), Value::Integer(5)]));
+    assert_eq!(step(&mut db, |store| store.server_row(&row(1, "n"))), moved);
+    assert_eq!(step(&mut db, |store| store.pending_changes(&[row(1, "n")]))[0].len(), 2);
+    // Joining another table without a migration moves positions, too.
+    let mut db = reopen(db, &[first, second], &["note"]);
+    assert_eq!(step(&mut db, |store| store.pending_changes(&[row(0, "n")]))[0].len(), 2);
+}
