@@ -20,10 +20,7 @@ before(async () => {
   site = await startSite();
   ama = await site.device({ user: 'ama', space: 'background' });
   ben = await site.device({ user: 'ben', space: 'background' });
-  await ama.page.evaluate(async () => {
-    await navigator.serviceWorker.register('/service-worker.js');
-    await navigator.serviceWorker.ready;
-  });
+  await registerServiceWorker(ama);
   events = await SyncEvents.watch(ama.browser.context);
   await ama.inStep();
   await ben.inStep();
@@ -68,6 +65,32 @@ test('SW-11 a row that both the service worker and the page sent is there once',
   await until('the row is on the other device', async () => (await ben.rows(TITLES)).length > 1);
   assert.deepEqual((await ben.rows(TITLES)).map((row) => row['title']), ['in the background', 'sent twice']);
 });
+
+// On a profile of its own: after a failed event the browser waits minutes before it tries the same tag again.
+test('SW-12 the browser itself wakes the service worker when the network is back, with no page open', async () => {
+  await using cara = await site.device({ user: 'cara', space: 'background' });
+  await registerServiceWorker(cara);
+  await cara.inStep();
+  await cara.browser.context.setOffline(true);
+  await cara.exec('INSERT INTO note (title) VALUES (?)', ['woken']);
+  await mirrored(cara);
+  await until('a sync event is asked for', () => cara.page.evaluate(async () => {
+    const registration = (await navigator.serviceWorker.ready) as unknown as { sync: { getTags(): Promise<string[]> } };
+    return (await registration.sync.getTags()).length > 0;
+  }));
+  await cara.close();
+  await pause(500);
+  assert.ok(!(await ben.rows(TITLES)).some((row) => row['title'] === 'woken'));
+  await cara.browser.context.setOffline(false);
+  await until('the row is on the other device', async () => (await ben.rows(TITLES)).some((row) => row['title'] === 'woken'));
+});
+
+async function registerServiceWorker(device: TestDevice): Promise<void> {
+  await device.page.evaluate(async () => {
+    await navigator.serviceWorker.register('/service-worker.js');
+    await navigator.serviceWorker.ready;
+  });
+}
 
 /** Waits until the request of the newest state lies ready for the service worker. */
 async function mirrored(device: TestDevice): Promise<void> {

@@ -19,6 +19,7 @@ export class LoopbackProxy implements AsyncDisposable {
   #isOffline = false;
   #delayMs = 0;
   #onReply: (() => void) | undefined;
+  #upLimit: { readonly bytes: number; readonly reached: () => void } | undefined;
   #traffic = { up: 0, down: 0, connections: 0 };
 
   private constructor(server: Server, target: number) {
@@ -86,6 +87,13 @@ export class LoopbackProxy implements AsyncDisposable {
     });
   }
 
+  /** Goes offline as soon as so many more bytes have gone up. Resolves when that has happened. */
+  cutAfter(bytes: number): Promise<void> {
+    return new Promise((reached) => {
+      this.#upLimit = { bytes: this.#traffic.up + bytes, reached };
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.goOffline();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -100,7 +108,7 @@ export class LoopbackProxy implements AsyncDisposable {
     const upstream = connect({ port: this.#target, host: '127.0.0.1', noDelay: true });
     const pair = [client, upstream] as const;
     this.#pairs.add(pair);
-    this.#pass(client, upstream, (bytes) => { this.#traffic.up += bytes; });
+    this.#pass(client, upstream, (bytes) => { this.#traffic.up += bytes; }, () => this.#checkUpLimit());
     this.#pass(upstream, client, (bytes) => { this.#traffic.down += bytes; }, () => this.#onReply?.());
     client.on('close', () => this.#pairs.delete(pair));
   }
@@ -116,6 +124,13 @@ export class LoopbackProxy implements AsyncDisposable {
     from.on('end', () => this.#later(() => to.end()));
     from.on('error', () => to.destroy());
     from.on('close', () => this.#later(() => to.destroy()));
+  }
+
+  #checkUpLimit(): void {
+    if (this.#upLimit === undefined || this.#traffic.up < this.#upLimit.bytes) return;
+    this.#upLimit.reached();
+    this.#upLimit = undefined;
+    this.goOffline();
   }
 
   #later(action: () => void): void {

@@ -126,6 +126,27 @@ test('JS-46 on a slow line with a change every moment both end in the same state
   await both(async (device) => device.proxy.delay(0));
 });
 
+test('JS-48 a large upload that is cut in the middle goes on where it was, also in a new page', async () => {
+  const rows = 9_000;
+  const cut = ama.proxy.cutAfter(1_200_000);
+  await ama.page.evaluate(async (count) => {
+    // Random text, so that compression leaves something to send.
+    const text = () => Array.from(crypto.getRandomValues(new Uint8Array(200)), (byte) => byte.toString(36)).join('');
+    await globalThis.db.execMany('INSERT INTO note (title, body) VALUES (?, ?)', Array.from({ length: count }, () => ['large', text()]));
+  }, rows);
+  await cut;
+  const whole = await ama.page.evaluate(async () => (await globalThis.db.sync.inspect()).changesets.reduce((sum, { bytes }) => sum + bytes, 0));
+  assert.deepEqual(await ben.rows("SELECT count(*) AS n FROM note WHERE title = 'large'"), [{ n: 0 }]);
+  await ama.close();
+  ama.proxy.reset();
+  ama.proxy.goOnline();
+  await ama.open();
+  await ama.inStep();
+  const sent = ama.proxy.traffic.up;
+  await until('all rows are there', async () => (await ben.rows("SELECT count(*) AS n FROM note WHERE title = 'large'"))[0]?.['n'] === rows);
+  assert.ok(sent < whole - 200_000, `${sent} bytes were sent after the cut, the whole has ${whole}`);
+});
+
 /** A note that both devices have. */
 async function sharedNote(title: string): Promise<string> {
   const id = crypto.randomUUID();
