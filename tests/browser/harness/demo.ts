@@ -17,10 +17,15 @@ export interface RunningDemo extends AsyncDisposable {
   readonly worker: LocalWorker;
 }
 
-/** Starts the demo as it was built last. */
-export async function startDemo(): Promise<RunningDemo> {
+/** Where the demo's build lies. */
+export function demoFiles(): string {
   if (!existsSync(`${DEMO}dist/index.html`)) throw new Error('demo/dist is missing: `cargo xtask build` makes it');
-  const worker = await LocalWorker.start(`${DEMO}server.ts`, `${DEMO}dist`);
+  return `${DEMO}dist`;
+}
+
+/** Starts the demo as it was built last, or with other files. */
+export async function startDemo(files = demoFiles()): Promise<RunningDemo> {
+  const worker = await LocalWorker.start(`${DEMO}server.ts`, files);
   const proxy = await LoopbackProxy.start(worker.port);
   const browser = await launch();
   return {
