@@ -12,6 +12,8 @@ mod options;
 mod client;
 #[cfg(target_family = "wasm")]
 mod clock;
+#[cfg(all(target_family = "wasm", feature = "contract"))]
+mod contract;
 #[cfg(target_family = "wasm")]
 mod database;
 #[cfg(target_family = "wasm")]

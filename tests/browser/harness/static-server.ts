@@ -31,7 +31,7 @@ export interface StaticServer extends AsyncDisposable {
 }
 
 /** Starts it on a free port. `extra` answers further paths, with a type and a text. */
-export async function serve(extra: Record<string, { type: string; body: string }> = {}): Promise<StaticServer> {
+export async function serve(extra: Record<string, { type: string; body: string | Buffer }> = {}): Promise<StaticServer> {
   const acknowledged: string[] = [];
   const server = createServer((request, response) => {
     answer(request, response, acknowledged, extra).catch((error: unknown) => send(response, 500, 'text/plain', String(error)));
@@ -52,7 +52,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   acknowledged: string[],
-  extra: Record<string, { type: string; body: string }>,
+  extra: Record<string, { type: string; body: string | Buffer }>,
 ): Promise<void> {
   const path = new URL(request.url ?? '/', 'http://localhost').pathname;
   if (path === '/ack') {
