@@ -5,8 +5,9 @@
 use super::space::Space;
 use crate::sql::{Sql, SqlError, SqlErrorKind};
 use ebbtide_core::change::RowId;
-use ebbtide_core::commit::Effect;
-use ebbtide_core::server::store::RowWrite;
+use ebbtide_core::commit::{Effect, SealedCommit};
+use ebbtide_core::ids::Seq;
+use ebbtide_core::server::store::{Head, RowWrite};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -19,7 +20,19 @@ pub struct SpaceStore<S> {
     /// Rows that went, or changed, in tables that others refer to.
     parents: HashSet<RowId>,
     pub(super) deferred: bool,
+    /// What the log said last, while nothing was appended or taken back: many sockets ask the same within one event.
+    pub(super) log: LogMemory,
 }
+
+/// The end of the log and one page of it, as last read in this event.
+#[derive(Default)]
+pub(super) struct LogMemory {
+    pub(super) head: Option<Head>,
+    pub(super) page: Option<(PageRequest, Vec<SealedCommit>)>,
+}
+
+/// After which commit, how many bytes, how many commits.
+pub(super) type PageRequest = (Seq, usize, usize);
 
 impl<S: Sql + Clone> SpaceStore<S> {
     /// Runs `body` in one transaction. Everything it wrote is taken back when it answers `Err`,
@@ -36,6 +49,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
             unchecked: HashSet::new(),
             parents: HashSet::new(),
             deferred: false,
+            log: LogMemory::default(),
         };
         space.turn_foreign_keys_on(&mut outer).map_err(E::from)?;
         let done = outer.savepoint(|_| {

@@ -1,7 +1,7 @@
 //! The commit log: the end of it is the head of the space, and the outbox reads it too.
 //! Bodies are opaque here, and in parts where one value would be too large. The session calls it through `port`.
 
-use super::event::SpaceStore;
+use super::event::{LogMemory, PageRequest, SpaceStore};
 use super::fail;
 use super::limits::PART_BYTES;
 use super::values::{array, blob, number, stored};
@@ -15,16 +15,28 @@ use ebbtide_core::value::Value;
 impl<S: Sql + Clone> SpaceStore<S> {
     /// The end of history.
     pub(super) fn log_head(&mut self) -> Result<Head, SqlError> {
+        if let Some(head) = self.log.head {
+            return Ok(head);
+        }
         let rows = self.sql.query("SELECT seq,chain FROM _ebb_commit ORDER BY seq DESC LIMIT 1", &[])?;
-        let Some(row) = rows.into_iter().next() else { return Ok(Head::default()) };
-        let mut cells = row.into_iter();
-        Ok(Head { seq: Seq(number(cells.next())?), chain: Hash(array(cells.next())?) })
+        let head = match rows.into_iter().next() {
+            None => Head::default(),
+            Some(row) => {
+                let mut cells = row.into_iter();
+                Head { seq: Seq(number(cells.next())?), chain: Hash(array(cells.next())?) }
+            }
+        };
+        self.log.head = Some(head);
+        Ok(head)
     }
 
     /// The chain hash at a commit, if it is still in the log.
     pub(super) fn log_chain(&mut self, seq: Seq) -> Result<Option<Hash>, SqlError> {
         if seq == Seq(0) {
             return Ok(Some(Hash::default()));
+        }
+        if let Some(head) = self.log.head.filter(|head| head.seq == seq) {
+            return Ok(Some(head.chain));
         }
         // No commit has a number that cannot be stored.
         let Ok(seq) = stored(seq.0) else { return Ok(None) };
@@ -59,6 +71,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
             let params = [stored(sealed.seq.0)?, stored(part)?, Value::Blob(bytes.to_vec())];
             self.sql.execute("INSERT INTO _ebb_commit_part (seq,part,body) VALUES (?,?,?)", &params)?;
         }
+        self.log = LogMemory { head: Some(Head { seq: sealed.seq, chain: commit.chain }), page: None };
         Ok(())
     }
 
@@ -69,6 +82,16 @@ impl<S: Sql + Clone> SpaceStore<S> {
         max_bytes: usize,
         max_count: usize,
     ) -> Result<Vec<SealedCommit>, SqlError> {
+        let request = (after, max_bytes, max_count);
+        if let Some((_, page)) = self.log.page.as_ref().filter(|(known, _)| *known == request) {
+            return Ok(page.clone());
+        }
+        let page = self.read_page(request)?;
+        self.log.page = Some((request, page.clone()));
+        Ok(page)
+    }
+
+    fn read_page(&mut self, (after, max_bytes, max_count): PageRequest) -> Result<Vec<SealedCommit>, SqlError> {
         let Some(upto) = self.page_end(after, max_bytes, max_count)? else { return Ok(Vec::new()) };
         let rows = self.sql.query(
             "SELECT seq,author,device_seq,as_sent,decided_at,size,body FROM _ebb_commit

@@ -1,7 +1,7 @@
 //! `ServerStore` for one event's store: each call is in the file of its subject.
 //! It decides nothing. The server session sees only this.
 
-use super::event::SpaceStore;
+use super::event::{LogMemory, SpaceStore};
 use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::{Catalogue, Reference};
 use ebbtide_core::change::RowId;
@@ -93,7 +93,11 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
 
     fn savepoint<T, R>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, R>) -> Result<Result<T, R>, SqlError> {
         let mut sql = self.sql.clone();
-        sql.savepoint(|_| body(self))
+        let done = sql.savepoint(|_| body(self));
+        if !matches!(done, Ok(Ok(_))) {
+            self.log = LogMemory::default();
+        }
+        done
     }
 
     fn append(&mut self, commit: &NewCommit) -> Result<(), SqlError> {

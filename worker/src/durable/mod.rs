@@ -8,7 +8,7 @@ mod values;
 pub use bindings::ObjectStorage;
 
 use crate::sql_errors::classify;
-use bindings::rows_of;
+use bindings::{SqlCursor, rows_of};
 use ebbtide_core::value::Value;
 use ebbtide_store::sql::{Row, Sql, SqlError, SqlErrorKind};
 use js_sys::{Array, Function};
@@ -40,31 +40,41 @@ impl DurableSql {
         self.rows_written.get()
     }
 
-    fn run(&self, sql: &str, params: &[Value]) -> Result<(Array, u64), SqlError> {
+    /// Starts a statement. One without rows to answer has run when this returns.
+    fn start(&self, sql: &str, params: &[Value]) -> Result<SqlCursor, SqlError> {
         let bound = params.iter().map(values::to_js).collect::<Array>();
-        let failed = |thrown: JsValue| classify(values::message(&thrown), sql);
-        let cursor = self.storage.sql().map_err(failed)?.exec(sql, &bound).map_err(failed)?;
-        let rows = rows_of(&cursor.raw().map_err(failed)?).map_err(failed)?;
+        let storage = self.storage.sql().map_err(|thrown| failed(&thrown, sql))?;
+        storage.exec(sql, &bound).map_err(|thrown| failed(&thrown, sql))
+    }
+
+    fn written(&self, cursor: &SqlCursor) -> u64 {
         let written = cursor.rows_written() as u64;
         self.rows_written.set(self.rows_written.get() + written);
-        Ok((rows, written))
+        written
     }
+}
+
+fn failed(thrown: &JsValue, sql: &str) -> SqlError {
+    classify(values::message(thrown), sql)
 }
 
 impl Sql for DurableSql {
     /// Counts rows as the object does: a row once for itself and once for each index.
     fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, SqlError> {
-        self.run(sql, params).map(|(_, written)| written)
+        let cursor = self.start(sql, params)?;
+        Ok(self.written(&cursor))
     }
 
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, SqlError> {
-        let (rows, _) = self.run(sql, params)?;
+        let cursor = self.start(sql, params)?;
+        let rows = cursor.raw().and_then(|rows| rows_of(&rows)).map_err(|thrown| failed(&thrown, sql))?;
+        self.written(&cursor);
         let row = |row: JsValue| row.unchecked_into::<Array>().iter().map(|cell| values::from_js(&cell, sql)).collect();
         rows.iter().map(row).collect()
     }
 
     fn script(&mut self, sql: &str) -> Result<(), SqlError> {
-        self.run(sql, &[]).map(|_| ())
+        self.execute(sql, &[]).map(|_| ())
     }
 
     fn savepoint<T, R>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, R>) -> Result<Result<T, R>, SqlError> {

@@ -56,6 +56,7 @@ cases! {
     records::st54_the_log_is_read_in_bounded_pages,
     records::st54_a_large_commit_is_kept_in_parts,
     records::st54_a_commit_out_of_order_is_refused,
+    records::st54_what_was_taken_back_is_not_remembered,
     records::st55_the_outbox_moves_forward_only,
     records::st56_a_ticket_is_good_once,
     records::st57_opening_again_finds_everything,

@@ -199,3 +199,23 @@ pub(super) fn st57_opening_again_finds_everything<S: Sql + Clone>(sql: S) {
     let version = fixture.catalogue().version;
     assert_eq!(fixture.event(|store| store.catalogue_at(version)).as_ref(), Some(&*fixture.catalogue()));
 }
+
+pub(super) fn st54_what_was_taken_back_is_not_remembered<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    fixture.event(|store| {
+        store.append(&commit(1, vec![1]))?;
+        let undone: Result<(), ()> = store.savepoint(|store| {
+            store.append(&commit(2, vec![2])).expect("appends");
+            assert_eq!(store.head().expect("storage").seq, Seq(2));
+            assert_eq!(store.commits(Seq(1), 100, 100).expect("storage").len(), 1);
+            Err(())
+        })?;
+        assert!(undone.is_err());
+        assert_eq!(store.head()?.seq, Seq(1));
+        assert_eq!(store.chain_at(Seq(2))?, None);
+        assert_eq!(store.commits(Seq(1), 100, 100)?.len(), 0);
+        store.append(&commit(2, vec![3]))?;
+        assert_eq!(store.commits(Seq(1), 100, 100)?[0].bytes, vec![3]);
+        Ok(())
+    });
+}
