@@ -90,7 +90,7 @@ impl Underlay {
         let mut log = store.sealed_log(None)?;
         log.extend(store.unsealed(usize::MAX, usize::MAX)?);
         self.lift_more(&self.missing(&log), store)?;
-        let mut bare = core::mem::take(&mut self.free);
+        let mut bare = self.take_free(&store.catalogue());
         bare.extend(self.rows.iter().map(|(row, values)| outcome(row, values.clone())));
         store.write(&bare)?;
         let mut view = View { rows: self.rows.clone(), covered: BTreeSet::new(), lost: BTreeSet::new() };
@@ -106,6 +106,15 @@ impl Underlay {
             store.set_server_row(&row, kept)?;
         }
         Ok(())
+    }
+
+    /// The outcomes of rows that were not lifted; those of the others, which only blocked transactions touch, are laid under them.
+    fn take_free(&mut self, catalogue: &Catalogue) -> Vec<Outcome> {
+        let free = core::mem::take(&mut self.free);
+        let (lifted, rest): (Vec<Outcome>, Vec<Outcome>) =
+            free.into_iter().partition(|outcome| self.rows.contains_key(&outcome.row));
+        lifted.iter().for_each(|outcome| self.apply(outcome, catalogue));
+        rest
     }
 
     fn missing(&self, log: &[LoggedTransaction]) -> Vec<RowId> {

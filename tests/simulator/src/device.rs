@@ -1,0 +1,218 @@
+//! A device: the real client session over a real local database in a file, which survives the device's crashes.
+//! It carries out single inputs and SQL, and can be stopped at the points where a browser can die; network and time are its caller's.
+//! Driven by the simulator and the conversations.
+
+use crate::host::integrity;
+use crate::reference::fold;
+use crate::rows::{Rows, read, select};
+use ebbtide_core::catalogue::{Catalogue, Table};
+use ebbtide_core::change::LoggedTransaction;
+use ebbtide_core::client::store::{ClientStore, DeviceState, SealedEntry};
+use ebbtide_core::client::{ClientSession, Input, Outputs, SessionOptions};
+use ebbtide_core::error::Fault;
+use ebbtide_core::ids::{DeviceSeq, LogId, Millis, TableId};
+use ebbtide_core::message::ClientMessage;
+use ebbtide_core::value::Value;
+use ebbtide_protocol::WireCodec;
+use ebbtide_store::local::{DbError, LocalDatabase, RowSink, SyncStep};
+use ebbtide_store::schema::Schema;
+use ebbtide_store::sql::SqlError;
+use rusqlite::Connection;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Why a device could not go on: a bug, unless the caller asked for the crash.
+#[derive(Debug)]
+pub enum DeviceError {
+    /// The local database failed.
+    Database(DbError),
+    /// The session failed.
+    Session(Fault<SqlError>),
+    /// The crash that the caller asked for; the transaction was rolled back.
+    Crashed,
+}
+
+impl From<DbError> for DeviceError {
+    fn from(error: DbError) -> Self {
+        DeviceError::Database(error)
+    }
+}
+
+/// Everything of a device that must outlive a crash, and what a check looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Durable {
+    /// What SELECT answers.
+    pub rows: Rows,
+    /// All waiting transactions, sealed ones first.
+    pub log: Vec<LoggedTransaction>,
+    /// How many of them are sealed.
+    pub sealed_count: usize,
+    /// Those out of the view.
+    pub blocked: Vec<LogId>,
+    /// The sealed changesets.
+    pub sealed: Vec<SealedEntry>,
+    /// The device's record.
+    pub state: DeviceState,
+}
+
+/// A device that is switched on.
+pub struct Device {
+    path: PathBuf,
+    database: Option<LocalDatabase>,
+    session: ClientSession,
+    catalogue: Rc<Catalogue>,
+    options: SessionOptions,
+}
+
+impl Device {
+    /// Opens the database in `path`, making it if it is not there. The seed gives a new database its incarnation.
+    pub fn open(path: &Path, schema: &Schema, options: SessionOptions, now: Millis, seed: [u8; 16]) -> Result<Self, DbError> {
+        let connection = Connection::open(path).expect("a file can be opened");
+        let pragmas = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;";
+        connection.execute_batch(pragmas).expect("pragmas can be set");
+        let mut database = LocalDatabase::open(connection, schema, now, seed)?;
+        let catalogue = database.sync_step(now, |step| Ok::<_, SqlError>(step.catalogue()))?.map_err(DbError::from)?;
+        let spread = u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
+        let session = ClientSession::new(options, spread);
+        Ok(Self { path: path.into(), database: Some(database), session, catalogue, options })
+    }
+
+    /// Dies here and now: memory and whatever was not committed are lost. Answers the path, to open it again.
+    pub fn crash(mut self) -> PathBuf {
+        drop(self.database.take());
+        std::mem::take(&mut self.path)
+    }
+
+    /// A new session on the open database, as an adapter makes one after an error.
+    pub fn restart_session(&mut self, seed: u64) {
+        self.session = ClientSession::new(self.options, seed);
+    }
+
+    /// The synced tables.
+    pub fn catalogue(&self) -> &Rc<Catalogue> {
+        &self.catalogue
+    }
+
+    /// The session, to look at.
+    pub fn session(&self) -> &ClientSession {
+        &self.session
+    }
+
+    /// The database, for SQL.
+    pub fn database(&mut self) -> &mut LocalDatabase {
+        self.database.as_mut().expect("a device that was not crashed")
+    }
+
+    /// Gives the session one input. With `crash_inside`, dies before the transaction is committed.
+    pub fn handle(&mut self, input: Input, now: Millis, crash_inside: bool) -> Result<Outputs, DeviceError> {
+        let Self { database, session, .. } = self;
+        let database = database.as_mut().expect("a device that was not crashed");
+        let step = database.sync_step(now, |store| {
+            let outputs = session.handle(input, now, store, &WireCodec).map_err(DeviceError::Session)?;
+            if crash_inside { Err(DeviceError::Crashed) } else { Ok(outputs) }
+        });
+        step?
+    }
+
+    /// What the service worker would be given.
+    pub fn ready_request(&mut self, now: Millis) -> Result<Option<Vec<ClientMessage>>, DeviceError> {
+        let Self { database, session, .. } = self;
+        let database = database.as_mut().expect("a device that was not crashed");
+        let step = database.sync_step(now, |store| session.ready_request(store));
+        step?.map_err(|error| DeviceError::Database(error.into()))
+    }
+
+    /// The bytes of a sealed changeset.
+    pub fn sealed_bytes(&mut self, device_seq: DeviceSeq, now: Millis) -> Result<Vec<u8>, DeviceError> {
+        self.step(now, |store| store.sealed_bytes(device_seq))
+    }
+
+    /// Runs a read of the client store in a step of its own.
+    pub fn step<T>(
+        &mut self,
+        now: Millis,
+        body: impl FnOnce(&mut SyncStep<'_>) -> Result<T, SqlError>,
+    ) -> Result<T, DeviceError> {
+        self.database().sync_step(now, body)?.map_err(|error| DeviceError::Database(error.into()))
+    }
+
+    /// Everything durable.
+    pub fn durable(&mut self, now: Millis) -> Result<Durable, DeviceError> {
+        let rows = self.rows(now)?;
+        self.step(now, |store| {
+            let mut log = store.sealed_log(None)?;
+            let sealed_count = log.len();
+            log.extend(store.unsealed(usize::MAX, usize::MAX)?);
+            let (blocked, sealed, state) = (store.blocked()?, store.sealed()?, store.device()?);
+            Ok(Durable { rows, log, sealed_count, blocked, sealed, state })
+        })
+    }
+
+    /// What SELECT answers for the synced tables.
+    pub fn rows(&mut self, now: Millis) -> Result<Rows, DeviceError> {
+        let catalogue = self.catalogue.clone();
+        let mut all = Rows::new();
+        for (position, table) in catalogue.tables.iter().enumerate() {
+            let mut sink = Collect { rows: &mut all, id: TableId(position as u16), table };
+            self.database().query(&select(table), &[], now, &mut sink)?;
+        }
+        Ok(all)
+    }
+
+    /// All rows of a query.
+    pub fn query(&mut self, sql: &str, params: &[Value], now: Millis) -> Result<Vec<Vec<Value>>, DbError> {
+        let mut rows = List(Vec::new());
+        self.database().query(sql, params, now, &mut rows)?;
+        Ok(rows.0)
+    }
+
+    /// SQLite's own checks of the file and its references, on a connection of their own. The device must be off afterwards.
+    pub fn integrity(self) -> Vec<String> {
+        let path = self.crash();
+        let connection = Connection::open(path).expect("a file can be opened");
+        let pages = integrity(&connection);
+        drop(connection);
+        pages
+    }
+}
+
+impl Durable {
+    /// What the device must show if its space's rows at the cursor are these.
+    pub fn expected(&self, server: &Rows, catalogue: &Catalogue) -> Rows {
+        let mut rows = server.clone();
+        for transaction in self.log.iter().filter(|transaction| !self.blocked.contains(&transaction.id)) {
+            transaction.changes.iter().for_each(|change| fold::replay(&mut rows, change, catalogue));
+        }
+        rows
+    }
+}
+
+struct Collect<'a> {
+    rows: &'a mut Rows,
+    id: TableId,
+    table: &'a Table,
+}
+
+impl RowSink for Collect<'_> {
+    fn columns(&mut self, _names: &[&str]) {}
+
+    fn row(&mut self, row: &rusqlite::Row<'_>) -> ControlFlow<()> {
+        let (id, values) = read(self.id, self.table, row).expect("values of a synced table");
+        self.rows.insert(id, values);
+        ControlFlow::Continue(())
+    }
+}
+
+struct List(Vec<Vec<Value>>);
+
+impl RowSink for List {
+    fn columns(&mut self, _names: &[&str]) {}
+
+    fn row(&mut self, row: &rusqlite::Row<'_>) -> ControlFlow<()> {
+        let width = row.as_ref().column_count();
+        let value = |column: usize| ebbtide_store::sqlite::value::owned(row.get_ref(column).expect("a column"), column);
+        self.0.push((0..width).map(|column| value(column).expect("a value")).collect());
+        ControlFlow::Continue(())
+    }
+}

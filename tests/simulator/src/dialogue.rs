@@ -1,0 +1,445 @@
+//! A scripted conversation between some devices and a space: messages move only when the script says so.
+//! It has no network and no chance; every message passes through the protocol's bytes and is kept in a transcript.
+//! Used by the conversations.
+
+use crate::device::{Device, DeviceError, Durable};
+use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
+use crate::rows::Rows;
+use crate::transcript;
+use ebbtide_core::client::{Cause, Input, Output, SessionOptions, State, TwoPhase};
+use ebbtide_core::ids::{Millis, Seq};
+use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::value::Value;
+use ebbtide_protocol::{decode_client, decode_server, encode_client, encode_server};
+use ebbtide_store::local::DbError;
+use ebbtide_store::schema::Schema;
+use std::collections::VecDeque;
+use tempfile::TempDir;
+
+/// When every script begins.
+pub const START: Millis = Millis(1_700_000_000_000);
+
+/// More messages than any script exchanges: beyond it the two sides talk in circles.
+const MOST_MESSAGES: usize = 10_000;
+
+struct Party {
+    device: Option<Device>,
+    name: &'static str,
+    user: String,
+    may_write: bool,
+    skew_ms: i64,
+    seed: [u8; 16],
+    connection: Option<ConnectionId>,
+    outbox: VecDeque<Vec<u8>>,
+    inbox: VecDeque<Vec<u8>>,
+    outputs: Vec<Output>,
+}
+
+/// See the file's header.
+pub struct Dialogue {
+    /// The space.
+    pub space: SpaceHost,
+    /// The time, without anybody's skew.
+    pub now: Millis,
+    schema: Schema,
+    options: SessionOptions,
+    parties: Vec<Party>,
+    folder: TempDir,
+    connections: ConnectionId,
+    transcript: Vec<String>,
+    messages: usize,
+}
+
+impl Dialogue {
+    /// A space and devices `A`, `B`, … of one user, all new and not connected.
+    pub fn new(devices: usize, two_phase: TwoPhase) -> Self {
+        Self::with_schema(devices, two_phase, crate::schema::schema())
+    }
+
+    /// The same under another schema.
+    pub fn with_schema(devices: usize, two_phase: TwoPhase, schema: Schema) -> Self {
+        let mut dialogue = Self {
+            space: SpaceHost::open(&schema),
+            now: START,
+            schema,
+            options: SessionOptions { two_phase },
+            parties: Vec::new(),
+            folder: tempfile::tempdir().expect("a folder for the databases"),
+            connections: 0,
+            transcript: Vec::new(),
+            messages: 0,
+        };
+        for index in 0..devices {
+            dialogue.add(["A", "B", "C", "D"][index], "ada");
+        }
+        dialogue
+    }
+
+    /// One more device. Answers its index.
+    pub fn add(&mut self, name: &'static str, user: &str) -> usize {
+        let index = self.parties.len();
+        let seed = [index as u8 + 1; 16];
+        let party = Party {
+            device: None,
+            name,
+            user: user.into(),
+            may_write: true,
+            skew_ms: 0,
+            seed,
+            connection: None,
+            outbox: VecDeque::new(),
+            inbox: VecDeque::new(),
+            outputs: Vec::new(),
+        };
+        self.parties.push(party);
+        self.open(index, &self.schema.clone());
+        index
+    }
+
+    fn open(&mut self, party: usize, schema: &Schema) {
+        let path = self.folder.path().join(format!("{party}.db"));
+        let (now, seed, options) = (self.time_of(party), self.parties[party].seed, self.options);
+        let device = Device::open(&path, schema, options, now, seed).expect("the database opens");
+        self.parties[party].device = Some(device);
+    }
+
+    /// What the device's clock shows.
+    pub fn time_of(&self, party: usize) -> Millis {
+        Millis(self.now.0.saturating_add_signed(self.parties[party].skew_ms))
+    }
+
+    /// Lets time pass.
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.now = Millis(self.now.0 + ms);
+    }
+
+    /// Sets a device's clock apart from the space's.
+    pub fn skew_ms(&mut self, party: usize, skew_ms: i64) {
+        self.parties[party].skew_ms = skew_ms;
+    }
+
+    /// Whether the device's token allows writing; from its next connection on.
+    pub fn may_write(&mut self, party: usize, may_write: bool) {
+        self.parties[party].may_write = may_write;
+    }
+
+    /// Whose token the device has; from its next connection on.
+    pub fn user(&mut self, party: usize, user: &str) {
+        self.parties[party].user = user.into();
+    }
+
+    /// The device.
+    pub fn device(&mut self, party: usize) -> &mut Device {
+        self.parties[party].device.as_mut().expect("a device that is on")
+    }
+
+    /// One statement as a transaction of its own; it takes a millisecond.
+    pub fn exec(&mut self, party: usize, sql: &str, params: &[Value]) {
+        self.try_exec(party, sql, params).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// The same, for statements that may fail.
+    pub fn try_exec(&mut self, party: usize, sql: &str, params: &[Value]) -> Result<(), DbError> {
+        self.pass_ms(1);
+        let now = self.time_of(party);
+        self.device(party).database().execute(sql, params, now)?;
+        self.input(party, Input::LocalCommit);
+        Ok(())
+    }
+
+    /// Several statements as one transaction; it takes a millisecond.
+    pub fn transaction(&mut self, party: usize, statements: &[&str]) {
+        self.pass_ms(1);
+        let now = self.time_of(party);
+        let database = self.device(party).database();
+        database.begin().expect("no transaction is open");
+        for sql in statements {
+            database.execute(sql, &[], now).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        database.commit(now).expect("the transaction commits");
+        self.input(party, Input::LocalCommit);
+    }
+
+    /// The rows of a query.
+    pub fn query(&mut self, party: usize, sql: &str) -> Vec<Vec<Value>> {
+        let now = self.time_of(party);
+        self.device(party).query(sql, &[], now).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Gives a device's session an input and queues what it wants sent.
+    pub fn input(&mut self, party: usize, input: Input) {
+        let now = self.time_of(party);
+        let outputs = self.device(party).handle(input, now, false).expect("the session goes on");
+        self.carry_out(party, outputs);
+    }
+
+    fn carry_out(&mut self, party: usize, outputs: Vec<Output>) {
+        for output in outputs {
+            match &output {
+                Output::Send(messages) => {
+                    self.note(party, &format!("{} → space", self.parties[party].name), messages, transcript::client);
+                    let bytes = encode_client(messages);
+                    if self.parties[party].connection.is_some() {
+                        self.parties[party].outbox.push_back(bytes);
+                    }
+                }
+                Output::Disconnect => self.forget_connection(party),
+                _ => {}
+            }
+            self.parties[party].outputs.push(output);
+        }
+    }
+
+    fn note<M>(&mut self, party: usize, who: &str, messages: &[M], render: fn(&M, &transcript::Book) -> String) {
+        let book = transcript::Book::new(self.space.catalogue(), party);
+        for message in messages {
+            let line = format!("{who}: {}", render(message, &book));
+            self.transcript.push(line);
+        }
+    }
+
+    /// Adds a remark to the transcript.
+    pub fn remark(&mut self, remark: &str) {
+        self.transcript.push(format!("-- {remark}"));
+    }
+
+    /// Everything said so far.
+    pub fn transcript(&self) -> String {
+        self.transcript.join("\n") + "\n"
+    }
+
+    /// Makes the connection that a device's session asks for, starting it if it was not; the hello is queued.
+    pub fn connect(&mut self, party: usize) {
+        if self.parties[party].connection.is_some() {
+            return;
+        }
+        self.parties[party].outputs.clear();
+        self.input(party, Input::SyncNow);
+        assert!(self.took(party, |output| *output == Output::Connect), "the session wants a connection");
+        self.connections += 1;
+        let (connection, user) = (self.connections, self.parties[party].user.clone());
+        self.space.connect(connection, &user, self.parties[party].may_write);
+        self.parties[party].connection = Some(connection);
+        self.input(party, Input::Connected);
+    }
+
+    /// The connection breaks; what was under way is lost.
+    pub fn cut(&mut self, party: usize) {
+        self.forget_connection(party);
+        self.input(party, Input::Disconnected(Cause { code: "network_error".into(), retryable: true }));
+    }
+
+    fn forget_connection(&mut self, party: usize) {
+        if let Some(connection) = self.parties[party].connection.take() {
+            self.space.disconnect(connection);
+        }
+        self.parties[party].outbox.clear();
+        self.parties[party].inbox.clear();
+    }
+
+    /// Delivers the oldest message of a device to the space; false if there is none.
+    pub fn up(&mut self, party: usize) -> bool {
+        let Some(bytes) = self.parties[party].outbox.pop_front() else { return false };
+        let connection = self.parties[party].connection.expect("queued on a connection");
+        let answer = self.say(connection, &bytes);
+        self.route(party, answer);
+        true
+    }
+
+    fn say(&mut self, connection: ConnectionId, bytes: &[u8]) -> Answer {
+        self.messages += 1;
+        assert!(self.messages < MOST_MESSAGES, "the two sides talk in circles:\n{}", self.transcript());
+        self.space.receive(connection, bytes, self.now, None).expect("the space goes on")
+    }
+
+    fn route(&mut self, party: usize, answer: Answer) {
+        self.queue(party, &answer.replies);
+        for (connection, messages) in answer.pushes {
+            let other = self.parties.iter().position(|party| party.connection == Some(connection));
+            if let Some(other) = other {
+                self.queue(other, &messages);
+            }
+        }
+    }
+
+    fn queue(&mut self, party: usize, messages: &[ServerMessage]) {
+        if messages.is_empty() {
+            return;
+        }
+        self.note(party, &format!("space → {}", self.parties[party].name), messages, transcript::server);
+        self.parties[party].inbox.push_back(encode_server(messages));
+    }
+
+    /// Delivers the oldest message of the space to a device; false if there is none.
+    pub fn down(&mut self, party: usize) -> bool {
+        let Some(bytes) = self.parties[party].inbox.pop_front() else { return false };
+        let messages = decode_server(&bytes).expect("the space's own bytes");
+        self.input(party, Input::Received(messages));
+        true
+    }
+
+    /// What waits for a device, without delivering it.
+    pub fn waiting_for(&self, party: usize) -> Vec<ServerMessage> {
+        let inbox = self.parties[party].inbox.iter();
+        inbox.flat_map(|bytes| decode_server(bytes).expect("the space's own bytes")).collect()
+    }
+
+    /// What a device wants sent, without delivering it.
+    pub fn sent_by(&self, party: usize) -> Vec<ClientMessage> {
+        let outbox = self.parties[party].outbox.iter();
+        outbox.flat_map(|bytes| decode_client(bytes).expect("the device's own bytes")).collect()
+    }
+
+    /// Delivers everything there is until nobody has anything to say.
+    pub fn settle(&mut self) {
+        loop {
+            let mut moved = false;
+            for party in 0..self.parties.len() {
+                moved |= self.up(party) || self.down(party);
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    /// Connects a device, lets everything settle, and requires that it is up to date.
+    pub fn sync(&mut self, party: usize) {
+        self.connect(party);
+        self.settle();
+        let status = self.device(party).session().status().clone();
+        assert_eq!(status.state, State::Idle, "{status:?}\n{}", self.transcript());
+    }
+
+    /// Syncs and goes offline again.
+    pub fn visit(&mut self, party: usize) {
+        self.sync(party);
+        self.cut(party);
+    }
+
+    /// The device dies and is opened again; its session is not started.
+    pub fn restart(&mut self, party: usize) {
+        self.restart_with(party, &self.schema.clone());
+    }
+
+    /// The same under another version of the app.
+    pub fn restart_with(&mut self, party: usize, schema: &Schema) {
+        self.forget_connection(party);
+        self.parties[party].device.take().expect("a device that is on").crash();
+        self.parties[party].outputs.clear();
+        self.open(party, schema);
+    }
+
+    /// Copies a device's database file, as a backup would; `restore` puts it back.
+    pub fn backup(&mut self, party: usize) -> Vec<u8> {
+        self.restart(party);
+        self.parties[party].device.take().expect("a device that is on").crash();
+        let bytes = std::fs::read(self.folder.path().join(format!("{party}.db"))).expect("a file that is there");
+        self.open(party, &self.schema.clone());
+        bytes
+    }
+
+    /// Puts an earlier copy of a device's database back.
+    pub fn restore(&mut self, party: usize, backup: &[u8]) {
+        self.forget_connection(party);
+        self.parties[party].device.take().expect("a device that is on").crash();
+        let path = self.folder.path().join(format!("{party}.db"));
+        for ending in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(self.folder.path().join(format!("{party}.db{ending}")));
+        }
+        std::fs::write(path, backup).expect("a file that can be written");
+        self.open(party, &self.schema.clone());
+    }
+
+    /// Sends messages to the space over a connection of their own, as the service worker does, and answers the replies.
+    pub fn mail(&mut self, party: usize, messages: &[ClientMessage]) -> Vec<ServerMessage> {
+        self.connections += 1;
+        let (connection, user) = (self.connections, self.parties[party].user.clone());
+        self.space.connect(connection, &user, self.parties[party].may_write);
+        let answer = self.say(connection, &encode_client(messages));
+        self.space.disconnect(connection);
+        let replies = answer.replies.clone();
+        self.route(party, Answer { replies: Vec::new(), ..answer });
+        decode_server(&encode_server(&replies)).expect("the space's own bytes")
+    }
+
+    /// Sends raw bytes over a device's connection.
+    pub fn raw(&mut self, party: usize, bytes: &[u8]) -> Result<Vec<ServerMessage>, HostError> {
+        let connection = self.parties[party].connection.expect("a connection");
+        self.space.receive(connection, bytes, self.now, None).map(|answer| answer.replies)
+    }
+
+    /// The device's next message reaches the space, whose event dies before it ends.
+    pub fn up_into_a_crash(&mut self, party: usize, after_frames: usize) {
+        let bytes = self.parties[party].outbox.pop_front().expect("a message");
+        let connection = self.parties[party].connection.expect("a connection");
+        let crashed = self.space.receive(connection, &bytes, self.now, Some(after_frames));
+        assert!(matches!(crashed, Err(HostError::Crashed)), "{crashed:?}");
+        let schema = self.schema.clone();
+        self.space.crash(&schema);
+        for party in 0..self.parties.len() {
+            if self.parties[party].connection.is_some() {
+                self.cut(party);
+            }
+        }
+    }
+
+    /// The object is evicted between two messages.
+    pub fn evict(&mut self) {
+        let schema = self.schema.clone();
+        self.space.evict(&schema);
+    }
+
+    /// What a device's session put out since it was last connected, and forgets it.
+    pub fn outputs(&mut self, party: usize) -> Vec<Output> {
+        std::mem::take(&mut self.parties[party].outputs)
+    }
+
+    /// Whether a device's session put something out since it was last connected.
+    pub fn took(&self, party: usize, wanted: impl Fn(&Output) -> bool) -> bool {
+        self.parties[party].outputs.iter().any(wanted)
+    }
+
+    /// Everything durable of a device.
+    pub fn durable(&mut self, party: usize) -> Durable {
+        let now = self.time_of(party);
+        self.device(party).durable(now).expect("the database can be read")
+    }
+
+    /// What SELECT answers for the synced tables of a device.
+    pub fn rows(&mut self, party: usize) -> Rows {
+        let now = self.time_of(party);
+        self.device(party).rows(now).expect("the database can be read")
+    }
+
+    /// The newest commit.
+    pub fn head(&mut self) -> Seq {
+        self.space.head().0
+    }
+
+    /// All devices show what the space has, with nothing waiting.
+    pub fn assert_in_step(&mut self) {
+        let server = self.space.rows();
+        let head = self.head();
+        for party in 0..self.parties.len() {
+            let durable = self.durable(party);
+            assert_eq!(durable.rows, server, "{} differs\n{}", self.parties[party].name, self.transcript());
+            assert_eq!(durable.state.cursor.seq, head, "{} is behind", self.parties[party].name);
+            assert!(durable.log.is_empty() && durable.sealed.is_empty() && durable.blocked.is_empty());
+        }
+        assert_eq!(self.space.integrity(), Vec::<String>::new());
+    }
+
+    /// Closes a device and has SQLite check its file.
+    pub fn assert_intact(&mut self, party: usize) {
+        let device = self.parties[party].device.take().expect("a device that is on");
+        assert_eq!(device.integrity(), Vec::<String>::new());
+        self.open(party, &self.schema.clone());
+    }
+
+    /// The error of a step that must fail.
+    pub fn failing_input(&mut self, party: usize, input: Input) -> DeviceError {
+        let now = self.time_of(party);
+        self.device(party).handle(input, now, false).expect_err("the session refuses")
+    }
+}

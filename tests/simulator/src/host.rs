@@ -1,0 +1,272 @@
+//! The space's side: the real server session over the real store on narrowed SQLite, one event per message, as in the Worker.
+//! Sessions live only as the bytes of their state, so every message meets a rebuilt one; networks and devices are not known here.
+//! Driven by the simulator and the conversations.
+
+use crate::rows::{Rows, dump};
+use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::commit::{Receipt, SealedCommit};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq};
+use ebbtide_core::limits;
+use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::server::store::ServerStore;
+use ebbtide_core::server::{Identity, ServerOutput, ServerSession, SessionState};
+use ebbtide_protocol::{WireCodec, decode_client, encode_server};
+use ebbtide_store::server::{Space, SpaceStore};
+use ebbtide_store::sql::SqlError;
+use ebbtide_store::sqlite::SqliteSql;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A connection to the space, as the network numbers them.
+pub type ConnectionId = u64;
+
+type Handle = SqliteSql<Rc<Connection>>;
+
+/// Why a message was not handled.
+#[derive(Debug)]
+pub enum HostError {
+    /// SQLite failed: a bug, since nothing else may make it.
+    Sql(SqlError),
+    /// A crash that the caller asked for; the event was rolled back.
+    Crashed,
+    /// Bytes that the protocol does not know.
+    Undecodable(String),
+    /// A connection that the space does not have.
+    Unknown,
+}
+
+impl From<SqlError> for HostError {
+    fn from(error: SqlError) -> Self {
+        HostError::Sql(error)
+    }
+}
+
+/// A decision that the space took, with everything that led to it.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// Whose changeset.
+    pub incarnation: Incarnation,
+    /// Its author's short name.
+    pub author: AuthorId,
+    /// Which.
+    pub device_seq: DeviceSeq,
+    /// The sealed bytes.
+    pub bytes: Vec<u8>,
+    /// When.
+    pub now: Millis,
+    /// The verdict.
+    pub receipt: Receipt,
+    /// The commit, if something became visible.
+    pub commit: Option<SealedCommit>,
+}
+
+/// What one message led to.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// For the connection that spoke.
+    pub replies: Vec<ServerMessage>,
+    /// For the others.
+    pub pushes: Vec<(ConnectionId, Vec<ServerMessage>)>,
+    /// In the order in which they were taken.
+    pub decisions: Vec<Decision>,
+}
+
+/// A space and its connections.
+pub struct SpaceHost {
+    sql: Handle,
+    space: Rc<Space>,
+    attachments: BTreeMap<ConnectionId, Vec<u8>>,
+}
+
+impl SpaceHost {
+    /// An empty space.
+    pub fn open(schema: &ebbtide_store::schema::Schema) -> Self {
+        let connection = Rc::new(Connection::open_in_memory().expect("SQLite opens in memory"));
+        connection.set_prepared_statement_cache_capacity(256);
+        let mut sql = SqliteSql::narrow(connection).expect("an adapter");
+        let space = Space::open(&mut sql, schema).expect("the schema fits a space");
+        Self { sql, space, attachments: BTreeMap::new() }
+    }
+
+    /// The object is evicted: everything in memory goes, the connections' attachments stay.
+    pub fn evict(&mut self, schema: &ebbtide_store::schema::Schema) {
+        self.space = Space::load(&mut self.sql, schema).expect("what was open can be opened again");
+    }
+
+    /// The object crashes: its connections go too.
+    pub fn crash(&mut self, schema: &ebbtide_store::schema::Schema) {
+        self.attachments.clear();
+        self.evict(schema);
+    }
+
+    /// A new connection of a user.
+    pub fn connect(&mut self, connection: ConnectionId, user: &str, may_write: bool) {
+        let identity = Identity { user: user.into(), may_write, expires_at: Millis(u64::MAX) };
+        self.attach(connection, &ServerSession::new(identity));
+    }
+
+    /// A connection is gone.
+    pub fn disconnect(&mut self, connection: ConnectionId) {
+        self.attachments.remove(&connection);
+    }
+
+    /// Whether the space still has a connection.
+    pub fn is_connected(&self, connection: ConnectionId) -> bool {
+        self.attachments.contains_key(&connection)
+    }
+
+    fn attach(&mut self, connection: ConnectionId, session: &ServerSession) {
+        let bytes = postcard::to_allocvec(session.state()).expect("a state that can be packed");
+        self.attachments.insert(connection, bytes);
+    }
+
+    fn session(&self, connection: ConnectionId) -> Result<ServerSession, HostError> {
+        let bytes = self.attachments.get(&connection).ok_or(HostError::Unknown)?;
+        let state: SessionState = postcard::from_bytes(bytes).expect("a state that was packed");
+        Ok(ServerSession::resume(state))
+    }
+
+    /// Handles one message of a connection in one event. With `crash_after`, the event dies after so many frames.
+    pub fn receive(
+        &mut self,
+        connection: ConnectionId,
+        bytes: &[u8],
+        now: Millis,
+        crash_after: Option<usize>,
+    ) -> Result<Answer, HostError> {
+        let messages = decode_client(bytes).map_err(|error| HostError::Undecodable(format!("{error:?}")))?;
+        let mut session = self.session(connection)?;
+        let (outputs, decisions) = SpaceStore::event(&self.sql, &self.space, |store| {
+            let (mut outputs, mut decisions) = (Vec::new(), Vec::new());
+            for (index, message) in messages.into_iter().enumerate() {
+                if crash_after == Some(index) {
+                    return Err(HostError::Crashed);
+                }
+                let (more, decision) = handle(&mut session, message, now, store)?;
+                outputs.extend(more);
+                decisions.extend(decision);
+            }
+            if crash_after.is_some() { Err(HostError::Crashed) } else { Ok((outputs, decisions)) }
+        })?;
+        self.attach(connection, &session);
+        let mut answer = Answer { decisions, ..Answer::default() };
+        let mut committed = false;
+        for output in outputs {
+            match output {
+                ServerOutput::Reply(message) => answer.replies.push(message),
+                ServerOutput::Committed { .. } => committed = true,
+            }
+        }
+        if committed {
+            answer.pushes = self.offers(connection)?;
+        }
+        Ok(answer)
+    }
+
+    fn offers(&mut self, except: ConnectionId) -> Result<Vec<(ConnectionId, Vec<ServerMessage>)>, HostError> {
+        let others: Vec<ConnectionId> = self.attachments.keys().copied().filter(|other| *other != except).collect();
+        let mut pushes = Vec::new();
+        for other in others {
+            let mut session = self.session(other)?;
+            let messages = SpaceStore::event(&self.sql, &self.space, |store| session.offer(store))?;
+            self.attach(other, &session);
+            if !messages.is_empty() {
+                pushes.push((other, messages));
+            }
+        }
+        Ok(pushes)
+    }
+
+    /// The bytes of messages on their way to a device.
+    pub fn encode(messages: &[ServerMessage]) -> Vec<u8> {
+        encode_server(messages)
+    }
+
+    /// The synced tables.
+    pub fn catalogue(&self) -> Rc<Catalogue> {
+        self.space.catalogue()
+    }
+
+    /// Everything in the synced tables.
+    pub fn rows(&self) -> Rows {
+        dump(self.sql.connection(), &self.space.catalogue()).expect("the space's tables can be read")
+    }
+
+    /// The newest commit and the chain hash there.
+    pub fn head(&mut self) -> (Seq, Hash) {
+        let head = self.read(|store| store.head());
+        (head.seq, head.chain)
+    }
+
+    /// The stored verdict on a changeset.
+    pub fn receipt(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Option<Receipt> {
+        self.read(|store| store.decided(author, device_seq)).map(|decided| decided.receipt)
+    }
+
+    /// All commits.
+    pub fn commits(&mut self) -> Vec<SealedCommit> {
+        self.read(|store| store.commits(Seq(0), usize::MAX >> 1, limits::PAGE_COMMITS * 1_000))
+    }
+
+    /// The connection behind the port, for what only a test may do.
+    pub fn connection(&self) -> &Connection {
+        self.sql.connection()
+    }
+
+    /// SQLite's own checks of file and references.
+    pub fn integrity(&self) -> Vec<String> {
+        integrity(self.sql.connection())
+    }
+
+    fn read<T>(&mut self, body: impl FnOnce(&mut SpaceStore<Handle>) -> Result<T, SqlError>) -> T {
+        SpaceStore::event(&self.sql, &self.space, body).expect("the space's own tables can be read")
+    }
+}
+
+/// What `integrity_check` and `foreign_key_check` find.
+pub fn integrity(connection: &Connection) -> Vec<String> {
+    let mut found = Vec::new();
+    for pragma in ["PRAGMA integrity_check", "PRAGMA foreign_key_check"] {
+        let mut statement = connection.prepare(pragma).expect("a pragma");
+        let mut rows = statement.query([]).expect("a pragma");
+        while let Some(row) = rows.next().expect("a pragma's row") {
+            let first: String = row.get(0).expect("a pragma's text");
+            if first != "ok" {
+                found.push(format!("{pragma}: {first}"));
+            }
+        }
+    }
+    found
+}
+
+type Handled = (Vec<ServerOutput>, Option<Decision>);
+
+fn handle(
+    session: &mut ServerSession,
+    message: ClientMessage,
+    now: Millis,
+    store: &mut SpaceStore<Handle>,
+) -> Result<Handled, SqlError> {
+    let Some(greeted) = session.state().greeted else {
+        return Ok((session.handle(message, now, store, &WireCodec)?, None));
+    };
+    let due = |store: &mut SpaceStore<Handle>| Ok(store.author(greeted.incarnation)?.map(|author| author.expected));
+    let (before, head): (Option<DeviceSeq>, Seq) = (due(store)?, store.head()?.seq);
+    let bytes = match &message {
+        ClientMessage::Submit(submit) => submit.bytes.clone(),
+        ClientMessage::Commit { device_seq, .. } if store.staging(greeted.author, *device_seq)?.is_some() => {
+            store.staged_bytes(greeted.author, *device_seq).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    let outputs = session.handle(message, now, store, &WireCodec)?;
+    let Some(device_seq) = before.filter(|_| due(store).is_ok_and(|after| after != before)) else {
+        return Ok((outputs, None));
+    };
+    let decided = store.decided(greeted.author, device_seq)?;
+    let receipt = decided.map(|decided| decided.receipt).expect("a decided number has its receipt");
+    let commit = store.commits(head, 1, 1)?.into_iter().next();
+    let (incarnation, author) = (greeted.incarnation, greeted.author);
+    Ok((outputs, Some(Decision { incarnation, author, device_seq, bytes, now, receipt, commit })))
+}

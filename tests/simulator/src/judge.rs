@@ -1,0 +1,236 @@
+//! Judges a run by the guarantees: every decision against the reference, every device against the formula, all along.
+//! It only looks; it never tells the engine anything. A finding is a sentence that names the guarantee.
+//! The world shows it what happened.
+
+use crate::device::Durable;
+use crate::host::{Decision, SpaceHost};
+use crate::reference::space::ReferenceSpace;
+use crate::rows::{Rows, difference};
+use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::change::{LoggedTransaction, RowId};
+use ebbtide_core::codec::Codec;
+use ebbtide_core::commit::Receipt;
+use ebbtide_core::ids::{DeviceSeq, Incarnation};
+use ebbtide_core::message::{ClientMessage, Hello, ServerMessage, Submit};
+use ebbtide_core::value::Value;
+use ebbtide_protocol::{WireCodec, encode_client};
+use ebbtide_store::schema::Schema;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A broken guarantee.
+pub type Finding = String;
+
+/// See the file's header.
+pub struct Judge {
+    catalogue: Rc<Catalogue>,
+    reference: ReferenceSpace,
+    /// The space's rows at every seq.
+    history: Vec<Rc<Rows>>,
+    /// The newest stamp up to every seq.
+    stamps: Vec<u64>,
+    decisions: Vec<Decision>,
+    receipts: BTreeMap<(Incarnation, DeviceSeq), Receipt>,
+    sealed: BTreeMap<(Incarnation, DeviceSeq), Vec<u8>>,
+    cursors: BTreeMap<Incarnation, u64>,
+}
+
+impl Judge {
+    /// Nothing has happened.
+    pub fn new(catalogue: Rc<Catalogue>) -> Self {
+        Self {
+            reference: ReferenceSpace::new(catalogue.clone()),
+            catalogue,
+            history: vec![Rc::new(Rows::new())],
+            stamps: vec![0],
+            decisions: Vec::new(),
+            receipts: BTreeMap::new(),
+            sealed: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+        }
+    }
+
+    /// How many commits there are.
+    pub fn head(&self) -> u64 {
+        self.history.len() as u64 - 1
+    }
+
+    /// How many changesets were decided.
+    pub fn decided_count(&self) -> usize {
+        self.decisions.len()
+    }
+
+    /// An event of the space ended, with these decisions in it.
+    pub fn decided(&mut self, decisions: Vec<Decision>, space: &SpaceHost) -> Result<(), Finding> {
+        if decisions.is_empty() {
+            return Ok(());
+        }
+        for decision in decisions {
+            self.decide(decision)?;
+        }
+        let (rows, expected) = (space.rows(), self.reference.rows());
+        if rows != expected {
+            let differing = difference(&rows, &expected, &self.catalogue);
+            return Err(format!("G5: the space's rows are not what the rules say (space | reference):{differing}"));
+        }
+        halves_agree(&rows, &self.catalogue).map_err(|finding| format!("{finding} in the space"))
+    }
+
+    fn decide(&mut self, decision: Decision) -> Result<(), Finding> {
+        let key = (decision.incarnation, decision.device_seq);
+        let due = self.receipts.keys().filter(|(incarnation, _)| *incarnation == decision.incarnation).count() as u64 + 1;
+        if decision.device_seq.0 != due {
+            return Err(format!("G2: number {} was decided where {due} was due", decision.device_seq.0));
+        }
+        if self.sealed.get(&key).is_some_and(|sealed| *sealed != decision.bytes) {
+            return Err(format!("G2: number {} was decided with other bytes than were sealed", decision.device_seq.0));
+        }
+        let changeset = WireCodec
+            .open(&decision.bytes, decision.device_seq, &self.catalogue)
+            .map_err(|error| format!("a decided changeset cannot be opened: {}", error.what))?;
+        for transaction in &changeset.transactions {
+            let seen = transaction.changes.iter().map(|change| change.base.seq.0).max().unwrap_or(0);
+            if seen > self.head() || transaction.stamp.0 <= self.stamps[seen as usize] {
+                return Err(format!("G6: a transaction is not stamped after what it had seen (up to {seen})"));
+            }
+        }
+        let visible = decision.receipt.seq.is_some();
+        let refused = self.reference.decide(decision.author.0, &changeset, decision.now.0, visible);
+        let rejected: Vec<u32> = decision.receipt.rejected.iter().map(|rejection| rejection.index).collect();
+        if refused != rejected {
+            let words: Vec<&str> = decision.receipt.rejected.iter().map(|r| r.detail.as_str()).collect();
+            return Err(format!("G5: the space refused {rejected:?} {words:?}, the rules refuse {refused:?}: {changeset:?}"));
+        }
+        if let Some(seq) = decision.receipt.seq {
+            if seq.0 != self.head() + 1 {
+                return Err(format!("G6: commit {} follows {}", seq.0, self.head()));
+            }
+            self.history.push(Rc::new(self.reference.rows()));
+            let newest = changeset.transactions.iter().map(|t| t.stamp.0).max().unwrap_or(0);
+            let shifted = newest.saturating_sub(decision.receipt.clock_shift_ms << 16);
+            self.stamps.push(shifted.max(self.stamps[self.stamps.len() - 1]));
+        }
+        self.receipts.insert(key, decision.receipt.clone());
+        self.decisions.push(decision);
+        Ok(())
+    }
+
+    /// The space says this to a device, which has confirmed receipts up to `confirmed`.
+    pub fn said(&self, incarnation: Incarnation, confirmed: DeviceSeq, messages: &[ServerMessage]) -> Result<(), Finding> {
+        for message in messages {
+            let ServerMessage::Receipt(receipt) = message else { continue };
+            let known = self.receipts.get(&(incarnation, receipt.device_seq));
+            let same = known.is_some_and(|known| match receipt.device_seq > confirmed {
+                true => known == receipt,
+                false => known.seq == receipt.seq,
+            });
+            if !same {
+                return Err(format!("G2: a receipt changed: {known:?} became {receipt:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A device seals: its bytes must stay as they are.
+    pub fn sealed(&mut self, incarnation: Incarnation, number: DeviceSeq, bytes: &[u8]) -> Result<(), Finding> {
+        let known = self.sealed.entry((incarnation, number)).or_insert_with(|| bytes.to_vec());
+        if known != bytes { Err(format!("G2: the bytes of number {} changed", number.0)) } else { Ok(()) }
+    }
+
+    /// Whether the judge has seen these sealed bytes.
+    pub fn knows_sealed(&self, incarnation: Incarnation, number: DeviceSeq) -> bool {
+        self.sealed.contains_key(&(incarnation, number))
+    }
+
+    /// A device's whole state at any moment between two steps.
+    pub fn device(&mut self, durable: &Durable) -> Result<(), Finding> {
+        let cursor = durable.state.cursor.seq.0;
+        let before = self.cursors.insert(durable.state.incarnation, cursor).unwrap_or(0);
+        if cursor < before || cursor > self.head() {
+            return Err(format!("a cursor went from {before} to {cursor} with head {}", self.head()));
+        }
+        let expected = durable.expected(&self.history[cursor as usize], &self.catalogue);
+        if durable.rows != expected {
+            let differing = difference(&durable.rows, &expected, &self.catalogue);
+            let waiting: String = durable.log.iter().map(|transaction| waiting_line(durable, transaction)).collect();
+            return Err(format!("a device at {cursor} does not show the fold (device | fold):{differing}{waiting}"));
+        }
+        halves_agree(&durable.rows, &self.catalogue)
+    }
+
+    /// What was acknowledged must be what is there after a crash.
+    pub fn survived(before: &Durable, after: &Durable, catalogue: &Catalogue) -> Result<(), Finding> {
+        if before == after {
+            return Ok(());
+        }
+        let differing = difference(&after.rows, &before.rows, catalogue);
+        let counts = (before.log.len(), after.log.len(), before.sealed.len(), after.sealed.len());
+        Err(format!("G1: a crash changed what was acknowledged {counts:?} (after | before):{differing}"))
+    }
+
+    /// The end: all commits are there as they were acknowledged, and deciding the same again gives the same bytes.
+    pub fn replay(&self, space: &mut SpaceHost, schema: &Schema) -> Result<(), Finding> {
+        let acknowledged: Vec<_> = self.decisions.iter().filter_map(|decision| decision.commit.clone()).collect();
+        if space.commits() != acknowledged {
+            return Err("G1: the space's log is not what it acknowledged".into());
+        }
+        let mut authors: BTreeMap<u32, Incarnation> = BTreeMap::new();
+        self.decisions.iter().for_each(|decision| {
+            authors.insert(decision.author.0, decision.incarnation);
+        });
+        let mut fresh = SpaceHost::open(schema);
+        self.replay_into(&mut fresh, &authors)?;
+        if fresh.head() != space.head() || fresh.rows() != space.rows() {
+            return Err("G5: the same history gave another result".into());
+        }
+        Ok(())
+    }
+
+    fn replay_into(&self, fresh: &mut SpaceHost, authors: &BTreeMap<u32, Incarnation>) -> Result<(), Finding> {
+        let fails = |error| format!("G5: a replay fails: {error:?}");
+        let catalogue = &self.catalogue;
+        for author in 1..=authors.keys().max().copied().unwrap_or(0) {
+            // An author without a decision still takes its short name.
+            let unknown = Incarnation([author as u8; 16]);
+            let hello = Hello {
+                min_version: 1,
+                max_version: 1,
+                incarnation: authors.get(&author).copied().unwrap_or(unknown),
+                next_device_seq: DeviceSeq(1),
+                schema: catalogue.version,
+                schema_hash: catalogue.hash,
+                ..Hello::default()
+            };
+            fresh.connect(u64::from(author), "ada", true);
+            let bytes = encode_client(&[ClientMessage::Hello(hello)]);
+            fresh.receive(u64::from(author), &bytes, ebbtide_core::ids::Millis(0), None).map_err(fails)?;
+        }
+        for decision in &self.decisions {
+            let (device_seq, bytes) = (decision.device_seq, decision.bytes.clone());
+            let submit = ClientMessage::Submit(Submit { device_seq, applied_receipt: DeviceSeq(0), bytes });
+            let bytes = encode_client(&[submit]);
+            let answer = fresh.receive(u64::from(decision.author.0), &bytes, decision.now, None).map_err(fails)?;
+            let again = answer.decisions.first();
+            if again.is_none_or(|again| again.receipt != decision.receipt || again.commit != decision.commit) {
+                return Err(format!("G5: number {} was decided otherwise when it was replayed", device_seq.0));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn waiting_line(durable: &Durable, transaction: &LoggedTransaction) -> String {
+    let blocked = if durable.blocked.contains(&transaction.id) { "blocked" } else { "waiting" };
+    format!("\n    {blocked} {} from {}: {:?}", transaction.id.0, transaction.base.seq.0, transaction.changes)
+}
+
+/// The halves are always written together, so they are seen together.
+fn halves_agree(rows: &Rows, catalogue: &Catalogue) -> Result<(), Finding> {
+    let half = |name: &str| -> BTreeMap<&RowId, &Vec<Value>> {
+        let table = catalogue.table_id(name);
+        rows.iter().filter(|(row, _)| Some(row.table) == table).collect()
+    };
+    let (left, right) = (half("left_half"), half("right_half"));
+    let same = left.len() == right.len() && left.iter().zip(&right).all(|(l, r)| l.0.key == r.0.key && l.1 == r.1);
+    if same { Ok(()) } else { Err(format!("G3: half of a transaction is visible: {left:?} | {right:?}")) }
+}

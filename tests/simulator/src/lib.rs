@@ -1,0 +1,17 @@
+//! Client and server sessions over real SQLite, with a network, clocks and faults that follow from a seed.
+//! It judges the engine by a reference that shares no code with its merge; the conversations use its two hosts as well.
+//! The binary runs many seeds, the regression tests single ones.
+
+pub mod device;
+pub mod dialogue;
+pub mod host;
+pub mod judge;
+pub mod random;
+pub mod reference;
+pub mod rows;
+pub mod runner;
+pub mod schema;
+pub mod trace;
+pub mod transcript;
+pub mod workload;
+pub mod world;

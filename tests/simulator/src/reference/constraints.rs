@@ -1,0 +1,54 @@
+//! The constraints of the simulated application, written out by hand.
+//! It knows the tables of `schema` by name and nothing of SQLite.
+//! The reference asks it whether a whole state may exist.
+
+use crate::rows::Rows;
+use ebbtide_core::catalogue::{Catalogue, Table};
+use ebbtide_core::change::RowId;
+use ebbtide_core::value::{Key, Value};
+use std::collections::BTreeSet;
+
+/// A field of a row by its column's name.
+pub fn field<'a>(table: &Table, row: &'a RowId, values: &'a [Value], name: &str) -> &'a Value {
+    let column = table.columns.iter().position(|column| column.name == name).expect("a column of the schema");
+    if let Some(position) = table.key.iter().position(|key| usize::from(key.0) == column) {
+        return &row.key.0[position];
+    }
+    let position = table.fields().position(|(id, _)| usize::from(id.0) == column).expect("a field");
+    &values[position]
+}
+
+/// The first constraint that a state breaks.
+pub fn broken(rows: &Rows, catalogue: &Catalogue) -> Option<&'static str> {
+    let mut codes = BTreeSet::new();
+    for (row, values) in rows {
+        let table = catalogue.table(row.table).expect("a table of the schema");
+        let at = |name: &str| field(table, row, values, name);
+        let nulls = table.fields().zip(values).any(|((_, column), value)| column.not_null && *value == Value::Null);
+        let reason = match table.name.as_str() {
+            _ if nulls => Some("NOT NULL"),
+            "household" if *at("code") != Value::Null && !codes.insert(at("code").clone()) => Some("UNIQUE"),
+            "household" if integer(at("doses")) < -1_000_000 => Some("CHECK doses"),
+            "member" if *at("age") != Value::Null && !(0..=150).contains(&integer(at("age"))) => Some("CHECK age"),
+            "visit" if integer(at("low")) > integer(at("high")) => Some("CHECK low <= high"),
+            "member" | "visit" if dangles(at("household"), rows, catalogue) => Some("FOREIGN KEY"),
+            _ => None,
+        };
+        if reason.is_some() {
+            return reason;
+        }
+    }
+    None
+}
+
+fn dangles(household: &Value, rows: &Rows, catalogue: &Catalogue) -> bool {
+    let table = catalogue.table_id("household").expect("a table of the schema");
+    *household != Value::Null && !rows.contains_key(&RowId { table, key: Key(vec![household.clone()]) })
+}
+
+fn integer(value: &Value) -> i64 {
+    match value {
+        Value::Integer(number) => *number,
+        other => panic!("not an integer: {other:?}"),
+    }
+}

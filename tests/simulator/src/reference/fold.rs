@@ -1,0 +1,40 @@
+//! What a device must show: the space's rows at its cursor with its own waiting transactions replayed on them.
+//! It folds logs as they were captured, uncoalesced; which transactions are out of the view it is told.
+//! Checks of the simulator and the conversations compare it with what SELECT answers.
+
+use crate::rows::Rows;
+use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::change::{LoggedChange, LoggedMutation};
+
+/// Replays one captured change. An update of a row that is not there shows nothing.
+pub fn replay(rows: &mut Rows, change: &LoggedChange, catalogue: &Catalogue) {
+    match &change.mutation {
+        LoggedMutation::Insert(values) => {
+            rows.insert(change.row.clone(), values.clone());
+        }
+        LoggedMutation::Delete(_) => {
+            rows.remove(&change.row);
+        }
+        LoggedMutation::Update(fields) => {
+            let Some(values) = rows.get_mut(&change.row) else { return };
+            let table = catalogue.table(change.row.table).expect("a captured change names a table");
+            for field in fields {
+                let position = table.field_position(field.column).expect("a captured field");
+                values[position] = field.new.clone();
+            }
+        }
+    }
+}
+
+/// Whether a captured change tells the truth about what was there before it.
+pub fn old_values_hold(rows: &Rows, change: &LoggedChange, catalogue: &Catalogue) -> bool {
+    let before = rows.get(&change.row);
+    match &change.mutation {
+        LoggedMutation::Insert(_) => before.is_none(),
+        LoggedMutation::Delete(old) => before == Some(old),
+        LoggedMutation::Update(fields) => before.is_some_and(|values| {
+            let table = catalogue.table(change.row.table).expect("a captured change names a table");
+            fields.iter().all(|field| values[table.field_position(field.column).expect("a field")] == field.old)
+        }),
+    }
+}

@@ -1,0 +1,211 @@
+//! What a space must decide: a copy of the state per transaction, the last-writer-wins rules spelled out, the constraints at the end.
+//! It knows no SQL, no marks of the engine and no outcomes; a transaction that breaks a constraint simply leaves the copy unused.
+//! The simulator feeds it changesets in the order in which the real space decided them.
+
+use super::constraints::{broken, field};
+use crate::rows::Rows;
+use ebbtide_core::catalogue::{Catalogue, Table};
+use ebbtide_core::change::{Base, Changeset, Mutation, RowId, Transaction};
+use ebbtide_core::value::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// How far ahead of the space a device's clock may run.
+const TOLERANCE_MS: u64 = 60_000;
+
+/// Who wrote something, when, and whether it became what was written.
+#[derive(Debug, Clone, Copy)]
+struct Write {
+    seq: u64,
+    author: u32,
+    number: u64,
+    stamp: u64,
+    exact: bool,
+}
+
+/// A key's whole story.
+#[derive(Debug, Clone, Default)]
+struct Story {
+    /// The fields, while the row lives.
+    values: Option<Vec<Value>>,
+    /// Who wrote each field last; nobody for a field that was left at its default.
+    writes: Vec<Option<Write>>,
+    /// The last time it was deleted.
+    died: Option<Write>,
+    /// What one must know of to mean the present life.
+    reborn: Option<Write>,
+}
+
+type Stories = BTreeMap<RowId, Story>;
+
+/// The reference space.
+#[derive(Debug, Clone)]
+pub struct ReferenceSpace {
+    catalogue: Rc<Catalogue>,
+    stories: Stories,
+    /// How many commits there were.
+    pub head: u64,
+}
+
+/// Whose transaction it is.
+struct Context<'a> {
+    catalogue: &'a Catalogue,
+    author: u32,
+    number: u64,
+    seq: u64,
+    stamp: u64,
+}
+
+impl ReferenceSpace {
+    /// An empty space.
+    pub fn new(catalogue: Rc<Catalogue>) -> Self {
+        Self { catalogue, stories: Stories::new(), head: 0 }
+    }
+
+    /// The living rows.
+    pub fn rows(&self) -> Rows {
+        living(&self.stories)
+    }
+
+    /// Decides a changeset; answers the positions of the refused transactions. `visible` says that the space made a commit of it.
+    pub fn decide(&mut self, author: u32, changeset: &Changeset, now: u64, visible: bool) -> Vec<u32> {
+        let newest = changeset.transactions.iter().map(|transaction| transaction.stamp.0 >> 16).max().unwrap_or(0);
+        let ahead = newest.saturating_sub(now);
+        let shift = if ahead > TOLERANCE_MS { ahead } else { 0 };
+        let mut refused = Vec::new();
+        let mut missing: BTreeSet<&RowId> = BTreeSet::new();
+        for (index, transaction) in changeset.transactions.iter().enumerate() {
+            let context = Context {
+                catalogue: &self.catalogue,
+                author,
+                number: changeset.device_seq.0,
+                seq: self.head + 1,
+                stamp: transaction.stamp.0.saturating_sub(shift << 16),
+            };
+            let needs_refused = transaction.changes.iter().any(|change| missing.contains(&change.row));
+            match context.attempt(&self.stories, transaction).filter(|_| !needs_refused) {
+                Some(stories) => self.stories = stories,
+                None => {
+                    let inserts = transaction.changes.iter().filter(|c| matches!(c.mutation, Mutation::Insert(_)));
+                    missing.extend(inserts.map(|change| &change.row));
+                    refused.push(index as u32);
+                }
+            }
+        }
+        self.head += u64::from(visible);
+        refused
+    }
+}
+
+fn living(stories: &Stories) -> Rows {
+    let alive = stories.iter().filter_map(|(row, story)| Some((row.clone(), story.values.clone()?)));
+    alive.collect()
+}
+
+impl Context<'_> {
+    /// The state after the transaction, or nothing if it may not be.
+    fn attempt(&self, before: &Stories, transaction: &Transaction) -> Option<Stories> {
+        let mut after = before.clone();
+        let mut gone: Vec<RowId> = Vec::new();
+        for change in &transaction.changes {
+            let table = self.catalogue.table(change.row.table).expect("a table of the schema");
+            match &change.mutation {
+                Mutation::Insert(values) => self.insert(&mut after, table, &change.row, values, change.base),
+                Mutation::Update(fields) => {
+                    let story = after.get_mut(&change.row)?;
+                    if story.values.is_some() && self.means_this_life(story, change.base) {
+                        for field in fields {
+                            let position = table.field_position(field.column).expect("a field");
+                            self.write(story, position, &field.value, change.base);
+                        }
+                    }
+                }
+                Mutation::Delete => {
+                    let story = after.get_mut(&change.row)?;
+                    if story.values.is_some() && self.means_this_life(story, change.base) {
+                        story.values = None;
+                        story.died = Some(self.mark(true));
+                        gone.push(change.row.clone());
+                    }
+                }
+            }
+        }
+        gone.iter().for_each(|parent| self.children_follow(before, &mut after, parent));
+        broken(&living(&after), self.catalogue).is_none().then_some(after)
+    }
+
+    fn mark(&self, exact: bool) -> Write {
+        Write { seq: self.seq, author: self.author, number: self.number, stamp: self.stamp, exact }
+    }
+
+    /// It was pulled, or it is the device's own earlier write that came out as written.
+    fn knows(&self, write: &Write, base: Base) -> bool {
+        let own = write.author == self.author && write.number <= self.number && write.exact;
+        write.seq <= base.seq.0 || own
+    }
+
+    fn means_this_life(&self, story: &Story, base: Base) -> bool {
+        story.reborn.is_none_or(|deletion| self.knows(&deletion, base))
+    }
+
+    fn insert(&self, after: &mut Stories, table: &Table, row: &RowId, values: &[Value], base: Base) {
+        let story = after.entry(row.clone()).or_default();
+        let defaults: Vec<bool> =
+            table.fields().zip(values).map(|((_, column), value)| column.default.as_ref() == Some(value)).collect();
+        if story.values.is_some() {
+            for (position, value) in values.iter().enumerate() {
+                if !defaults[position] {
+                    self.write(story, position, value, base);
+                }
+            }
+            return;
+        }
+        story.values = Some(values.to_vec());
+        story.writes = defaults.iter().map(|default| (!default).then(|| self.mark(true))).collect();
+        story.reborn = story.died.map(|died| if self.knows(&died, base) { died } else { self.mark(true) });
+    }
+
+    /// Last writer wins, where the writers did not know of each other.
+    fn write(&self, story: &mut Story, position: usize, value: &Value, base: Base) {
+        let wins = match &story.writes[position] {
+            None => true,
+            Some(present) => self.knows(present, base) || self.stamp >= present.stamp,
+        };
+        if wins {
+            story.values.as_mut().expect("a living row")[position] = value.clone();
+            story.writes[position] = Some(self.mark(true));
+        }
+    }
+
+    /// Members go with their household, visits stay without one.
+    fn children_follow(&self, before: &Stories, after: &mut Stories, parent: &RowId) {
+        let name = |row: &RowId| self.catalogue.table(row.table).expect("a table").name.clone();
+        if name(parent) != "household" {
+            return;
+        }
+        for row in before.keys() {
+            let table_name = name(row);
+            if table_name != "member" && table_name != "visit" {
+                continue;
+            }
+            let table = self.catalogue.table(row.table).expect("a table");
+            let refers = |stories: &Stories| {
+                let values = stories.get(row).and_then(|story| story.values.as_ref());
+                values.is_some_and(|values| *field(table, row, values, "household") == parent.key.0[0])
+            };
+            if !refers(before) || !refers(after) {
+                continue;
+            }
+            let story = after.get_mut(row).expect("a child that is there");
+            if table_name == "member" {
+                story.values = None;
+                story.died = Some(self.mark(false));
+            } else {
+                let column = table.columns.iter().position(|column| column.name == "household").expect("a column");
+                let position = table.fields().position(|(id, _)| usize::from(id.0) == column).expect("a field");
+                story.values.as_mut().expect("a living row")[position] = Value::Null;
+                story.writes[position] = Some(self.mark(false));
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The application whose databases are synced: few tables, each there for a rule that it puts under strain.
+//! It is plain SQL as a developer would write it; the engine's own tables are not its business.
+//! Used by the simulator and the conversations.
+
+use ebbtide_store::schema::Schema;
+
+/// Households with a unique code and an `updated_at` trigger, members that go with them, visits that stay behind without them,
+/// doses under a composite key without a rowid, and two halves that are always written together.
+pub fn schema() -> Schema {
+    let json = serde_json::json!({
+        "migrations": [
+            "CREATE TABLE household (id TEXT PRIMARY KEY NOT NULL, name TEXT, code TEXT UNIQUE, doses INTEGER NOT NULL DEFAULT 0,
+                weight REAL, photo BLOB, touched INTEGER NOT NULL DEFAULT 0, CHECK (doses >= -1000000)) STRICT;
+             CREATE TRIGGER household_touched AFTER UPDATE OF name ON household
+                BEGIN UPDATE household SET touched = touched + 1 WHERE id = NEW.id; END;",
+            "CREATE TABLE member (id TEXT PRIMARY KEY NOT NULL, household TEXT NOT NULL REFERENCES household(id) ON DELETE CASCADE,
+                name TEXT NOT NULL DEFAULT 'nobody', age INTEGER CHECK (age IS NULL OR age BETWEEN 0 AND 150)) STRICT;
+             CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL, household TEXT REFERENCES household(id) ON DELETE SET NULL,
+                notes TEXT, low INTEGER NOT NULL DEFAULT 0, high INTEGER NOT NULL DEFAULT 100, CHECK (low <= high)) STRICT;
+             CREATE TABLE dose (member TEXT NOT NULL, day INTEGER NOT NULL, amount REAL NOT NULL DEFAULT 0.0, note TEXT,
+                PRIMARY KEY (member, day)) WITHOUT ROWID, STRICT;
+             CREATE TABLE left_half (id TEXT PRIMARY KEY NOT NULL, value INTEGER) STRICT;
+             CREATE TABLE right_half (id TEXT PRIMARY KEY NOT NULL, value INTEGER) STRICT;",
+            { "on": "client", "sql": "CREATE VIRTUAL TABLE household_search USING fts5(id UNINDEXED, name);
+             CREATE TRIGGER household_search_insert AFTER INSERT ON household
+                BEGIN DELETE FROM household_search WHERE id = NEW.id;
+                INSERT INTO household_search (id, name) VALUES (NEW.id, NEW.name); END;
+             CREATE TRIGGER household_search_update AFTER UPDATE OF id, name ON household
+                BEGIN DELETE FROM household_search WHERE id IN (OLD.id, NEW.id);
+                INSERT INTO household_search (id, name) VALUES (NEW.id, NEW.name); END;
+             CREATE TRIGGER household_search_delete AFTER DELETE ON household
+                BEGIN DELETE FROM household_search WHERE id = OLD.id; END;" }
+        ],
+        "tables": { "household": {}, "member": {}, "visit": {}, "dose": {}, "left_half": {}, "right_half": {} }
+    });
+    serde_json::from_value(json).expect("the schema above has the schema's shape")
+}

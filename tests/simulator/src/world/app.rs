@@ -1,0 +1,134 @@
+//! The app on a device: carries a piece of work out, tells the session, and checks that the log says what the tables show.
+//! It compares whole tables before and after, so capture is judged by its effect; sync is not its concern.
+//! Part of the world.
+
+use super::faults::Doom;
+use super::{Event, World};
+use crate::device::Durable;
+use crate::judge::Finding;
+use crate::reference::fold;
+use crate::rows::difference;
+use crate::workload::{self, Statement, Work};
+use ebbtide_core::client::Input;
+use ebbtide_core::ids::Millis;
+use ebbtide_store::local::{DbError, DbErrorCode, LocalDatabase};
+
+impl World {
+    pub(super) fn act(&mut self, device: usize) -> Result<(), Finding> {
+        if self.calm {
+            return Ok(());
+        }
+        let next_ms = match self.random.below(3) {
+            0 => self.random.between(1, 50),
+            1 => self.random.between(50, 1_500),
+            _ => self.random.between(500, 8_000),
+        };
+        self.after(next_ms, Event::Act(device));
+        if self.seats[device].device.is_none() {
+            return Ok(());
+        }
+        let work = workload::draw(&mut self.work);
+        self.trace.event(self.now, "act", &[device as u64]);
+        self.trace.line(|| format!("  {work:?}"));
+        let before = self.durable(device)?;
+        if self.seats[device].doom == Some(Doom::InsideTransaction) {
+            return self.die_inside(device, &work, before);
+        }
+        let committed = self.work(device, &work)?;
+        let after = self.durable(device)?;
+        self.check_log(device, &before, &after, committed)?;
+        if after.log.len() > before.log.len() {
+            self.transactions += 1;
+            self.give(device, Input::LocalCommit)?;
+        }
+        Ok(())
+    }
+
+    /// Carries work out; answers whether it was committed. Constraints may refuse it, nothing else may.
+    fn work(&mut self, device: usize, work: &Work) -> Result<bool, Finding> {
+        let now = self.time_of(device);
+        let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
+        let done = carry_out(open.database(), work, now);
+        match done {
+            Ok(committed) => Ok(committed),
+            Err(error) if is_constraint(error.code) => Ok(false),
+            Err(error) => Err(format!("device {device}: {error}")),
+        }
+    }
+
+    fn die_inside(&mut self, device: usize, work: &Work, before: Durable) -> Result<(), Finding> {
+        self.seats[device].doom = None;
+        let now = self.time_of(device);
+        let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
+        let database = open.database();
+        database.begin().map_err(|error| error.to_string())?;
+        for (sql, params) in statements(work) {
+            // What the statement would have done does not matter: nothing of it may be found later.
+            let _ = database.execute(&sql, &params, now);
+        }
+        self.die(device, None)?;
+        self.seats[device].survives = Some(before);
+        Ok(())
+    }
+
+    /// What was logged, replayed on the tables before, gives the tables after; its old values are what was there.
+    fn check_log(&self, device: usize, before: &Durable, after: &Durable, committed: bool) -> Result<(), Finding> {
+        let catalogue = self.space.catalogue();
+        let added = &after.log[before.log.len()..];
+        if added.len() > 1 || (!committed && !added.is_empty() && before.rows == after.rows) {
+            return Err(format!("device {device}: {} transactions were logged by one", added.len()));
+        }
+        let mut rows = before.rows.clone();
+        for change in added.iter().flat_map(|transaction| &transaction.changes) {
+            if !fold::old_values_hold(&rows, change, &catalogue) {
+                return Err(format!("device {device}: the log has wrong old values: {change:?}"));
+            }
+            fold::replay(&mut rows, change, &catalogue);
+        }
+        if rows != after.rows {
+            let differing = difference(&rows, &after.rows, &catalogue);
+            return Err(format!("device {device}: the log does not say what happened (log | tables):{differing}"));
+        }
+        Ok(())
+    }
+}
+
+fn carry_out(database: &mut LocalDatabase, work: &Work, now: Millis) -> Result<bool, DbError> {
+    match work {
+        Work::Single((sql, params)) => database.execute(sql, params, now).map(|_| true),
+        Work::Many(sql, rows) => database.execute_many(sql, &mut rows.iter().cloned(), now).map(|_| true),
+        Work::Transaction { statements, rollback } => {
+            database.begin()?;
+            for (sql, params) in statements {
+                match database.execute(sql, params, now) {
+                    // A refused statement is taken back by itself; the app goes on.
+                    Err(error) if !is_constraint(error.code) => {
+                        database.rollback()?;
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+            if *rollback { database.rollback().map(|()| false) } else { database.commit(now).map(|()| true) }
+        }
+    }
+}
+
+fn statements(work: &Work) -> Vec<Statement> {
+    match work {
+        Work::Single(statement) => vec![statement.clone()],
+        Work::Many(sql, rows) => rows.iter().map(|row| (sql.clone(), row.clone())).collect(),
+        Work::Transaction { statements, .. } => statements.clone(),
+    }
+}
+
+fn is_constraint(code: DbErrorCode) -> bool {
+    matches!(
+        code,
+        DbErrorCode::ConstraintForeignKey
+            | DbErrorCode::ConstraintUnique
+            | DbErrorCode::ConstraintNotNull
+            | DbErrorCode::ConstraintCheck
+            | DbErrorCode::Constraint
+    )
+}

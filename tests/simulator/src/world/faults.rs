@@ -1,0 +1,174 @@
+//! What goes wrong, when, and for how long: partitions, resets, deaths, clocks, pauses, late requests, and the space's own crashes.
+//! It breaks things by the means that the other parts offer and counts what it broke; it judges nothing.
+//! Part of the world.
+
+use super::{Event, World};
+use crate::judge::Finding;
+use ebbtide_core::client::Input;
+
+/// How a device will die at its next input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doom {
+    /// Before the step's transaction commits.
+    InsideStep,
+    /// After it, before any output is carried out.
+    BeforeOutputs,
+    /// In the middle of the app's next transaction.
+    InsideTransaction,
+}
+
+/// What ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Relief {
+    /// The app's pause.
+    Pause,
+    /// The browser's idea of being offline.
+    Offline,
+}
+
+impl World {
+    pub(super) fn fault(&mut self) -> Result<(), Finding> {
+        if self.calm {
+            return Ok(());
+        }
+        let next_ms = self.random.between(300, 6_000);
+        self.after(next_ms, Event::Fault);
+        self.faults += 1;
+        let device = self.random.below(self.seats.len() as u64) as usize;
+        let kind = self.random.below(14);
+        self.trace.event(self.now, "fault", &[device as u64, kind]);
+        match kind {
+            0..=2 => self.partition(device),
+            3 | 4 => {
+                if let Some(connection) = self.seats[device].link.connection {
+                    self.reset(connection);
+                }
+                Ok(())
+            }
+            5 => {
+                self.seats[device].doom = Some(Doom::InsideStep);
+                Ok(())
+            }
+            6 => {
+                self.seats[device].doom = Some(Doom::BeforeOutputs);
+                Ok(())
+            }
+            7 => {
+                self.seats[device].doom = Some(Doom::InsideTransaction);
+                Ok(())
+            }
+            8 => self.set_clock(device),
+            9 => self.pause(device),
+            10 => self.go_offline(device),
+            11 | 12 => {
+                self.post_mail(device);
+                Ok(())
+            }
+            _ => {
+                self.crash_space();
+                Ok(())
+            }
+        }
+    }
+
+    fn partition(&mut self, device: usize) -> Result<(), Finding> {
+        let until = self.now + self.random.between(500, 45_000);
+        let which = self.random.below(3);
+        let link = &mut self.seats[device].link;
+        if which != 0 {
+            link.up_blocked_until = until;
+        }
+        if which != 1 {
+            link.down_blocked_until = until;
+        }
+        Ok(())
+    }
+
+    fn set_clock(&mut self, device: usize) -> Result<(), Finding> {
+        let by_ms = match self.random.below(3) {
+            0 => self.random.below(20_000) as i64 - 10_000,
+            1 => self.random.below(8 * 3_600_000) as i64 - 4 * 3_600_000,
+            _ => self.random.below(6 * 86_400_000) as i64 - 3 * 86_400_000,
+        };
+        self.seats[device].skew_ms += by_ms;
+        Ok(())
+    }
+
+    fn pause(&mut self, device: usize) -> Result<(), Finding> {
+        if self.seats[device].device.is_none() || self.seats[device].paused {
+            return Ok(());
+        }
+        self.seats[device].paused = true;
+        let delay_ms = self.random.between(500, 30_000);
+        self.after(delay_ms, Event::Relief { device, relief: Relief::Pause });
+        self.give(device, Input::Pause(true))
+    }
+
+    fn go_offline(&mut self, device: usize) -> Result<(), Finding> {
+        if self.seats[device].device.is_none() || !self.seats[device].online {
+            return Ok(());
+        }
+        self.seats[device].online = false;
+        let delay_ms = self.random.between(500, 30_000);
+        self.after(delay_ms, Event::Relief { device, relief: Relief::Offline });
+        self.give(device, Input::Online(false))
+    }
+
+    pub(super) fn relieve(&mut self, device: usize, relief: Relief) -> Result<(), Finding> {
+        match relief {
+            Relief::Pause if std::mem::take(&mut self.seats[device].paused) => self.give(device, Input::Pause(false)),
+            Relief::Offline if !std::mem::replace(&mut self.seats[device].online, true) => {
+                self.give(device, Input::Online(true))
+            }
+            Relief::Pause | Relief::Offline => Ok(()),
+        }
+    }
+
+    /// The service worker sends what it has, which may reach the space long after the session has sent it too.
+    fn post_mail(&mut self, device: usize) {
+        if let Some(bytes) = self.seats[device].mail.clone() {
+            let longest_ms = *self.random.pick(&[200, 5_000, 90_000]);
+            let delay_ms = self.random.between(1, longest_ms);
+            self.after(delay_ms, Event::Mail { device, bytes });
+        }
+    }
+
+    /// Before a message is handled: the object may be evicted, or is about to die in the middle of the event.
+    pub(super) fn space_fault(&mut self) -> Option<usize> {
+        if self.calm {
+            return None;
+        }
+        if self.random.percent(6) {
+            self.trace.event(self.now, "evicted", &[]);
+            self.space.evict(&self.schema);
+        }
+        if self.random.percent(2) {
+            self.faults += 1;
+            return Some(self.random.below(3) as usize);
+        }
+        None
+    }
+
+    pub(super) fn crash_space(&mut self) {
+        self.trace.event(self.now, "the space crashes", &[]);
+        self.space.crash(&self.schema);
+        let connections: Vec<u64> = self.seats.iter().filter_map(|seat| seat.link.connection).collect();
+        connections.into_iter().for_each(|connection| self.reset(connection));
+    }
+
+    /// No more faults: everything that was taken is given back, clocks stay as they are.
+    pub(super) fn begin_calm(&mut self) -> Result<(), Finding> {
+        self.calm = true;
+        self.trace.event(self.now, "calm", &[self.faults]);
+        for device in 0..self.seats.len() {
+            let seat = &mut self.seats[device];
+            seat.doom = None;
+            seat.link.up_blocked_until = 0;
+            seat.link.down_blocked_until = 0;
+            self.reopen(device)?;
+            self.relieve(device, Relief::Pause)?;
+            self.relieve(device, Relief::Offline)?;
+        }
+        Ok(())
+    }
+}
