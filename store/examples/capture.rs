@@ -93,14 +93,15 @@ fn steps(db: &mut LocalDatabase) -> [f64; 4] {
     let update = "UPDATE visit SET c = c + 1 WHERE id = ?";
     let keys = || (0..ROWS).map(|n| vec![key(n)]);
     [
-        timed(|| drop(db.execute_many(insert, &mut (0..ROWS).map(full), NOW).expect("inserts"))),
-        timed(|| drop(db.execute_many(update, &mut keys(), NOW).expect("updates"))),
-        timed(|| drop(db.execute_many("DELETE FROM visit WHERE id = ?", &mut keys(), NOW).expect("deletes"))),
-        timed(|| (0..5_000).for_each(|n| drop(db.execute(insert, &full(n), NOW).expect("inserts")))),
+        timed(|| db.execute_many(insert, &mut (0..ROWS).map(full), NOW).expect("inserts")),
+        timed(|| db.execute_many(update, &mut keys(), NOW).expect("updates")),
+        timed(|| db.execute_many("DELETE FROM visit WHERE id = ?", &mut keys(), NOW).expect("deletes")),
+        timed(|| (0..5_000).map(|n| db.execute(insert, &full(n), NOW).expect("inserts").changes).sum::<u64>()),
     ]
 }
 
-fn timed(body: impl FnOnce()) -> f64 {
+fn timed<T>(body: impl FnOnce() -> T) -> f64 {
+    #[allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
     let start = Instant::now();
     body();
     start.elapsed().as_secs_f64()

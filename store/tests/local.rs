@@ -7,8 +7,9 @@ mod common;
 use common::{NOW, Rows, Speak, open, schema, try_open};
 use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
-use ebbtide_store::local::{DbErrorCode, LocalDatabase};
+use ebbtide_store::local::{DbErrorCode, LocalDatabase, RowSink};
 use rusqlite::{Connection, MAIN_DB};
+use std::ops::ControlFlow;
 
 const NOTE: &str =
     "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), title TEXT NOT NULL CHECK (title <> 'bad'))";
@@ -121,7 +122,8 @@ fn st32_errors_are_typed_name_the_statement_and_leave_the_database_usable() {
 
 #[test]
 fn st33_any_statement_goes_through_query_and_is_captured() {
-    let mut db = open(&[NOTE], &["note"]);
+    let link = "CREATE TABLE link (note TEXT PRIMARY KEY NOT NULL REFERENCES note)";
+    let mut db = open(&[NOTE, link], &["note", "link"]);
     let mut rows = Rows::default();
     let done = db
         .query(
@@ -132,10 +134,17 @@ fn st33_any_statement_goes_through_query_and_is_captured() {
         )
         .unwrap();
     assert_eq!((done.changes, rows.0.len()), (2, 2));
+    // Whoever wants one row only does not change what the statement does, nor hide that it fails.
+    let mut first = First(0);
+    db.query("INSERT INTO note (title) VALUES ('c'), ('d') RETURNING title", &[], NOW, &mut first).unwrap();
+    assert_eq!((first.0, db.log().len()), (1, 4));
+    let child = "INSERT INTO link VALUES ('x'), ('y') RETURNING note";
+    let failed = db.query(child, &[], NOW, &mut First(0)).unwrap_err();
+    assert_eq!((failed.code, db.log().len()), (DbErrorCode::ConstraintForeignKey, 0));
     assert_eq!(db.run("CREATE TABLE IF NOT EXISTS other (x)").changes, 0);
     assert_eq!(db.run("SELECT 1").changes, 0);
     assert_eq!(db.rows("WITH x AS (SELECT 1 AS n) SELECT n FROM x"), ["1"]);
-    assert_eq!(db.log().len(), 2);
+    assert!(db.log().is_empty());
 }
 
 #[test]
@@ -272,6 +281,18 @@ fn st39_a_statement_of_ours_is_not_the_apps_to_run() {
     assert!(db.sync_step(NOW, |_| Ok::<_, ()>(())).is_err(), "no step within the app's transaction");
     assert_eq!(db.begin().unwrap_err().code, DbErrorCode::TransactionState);
     db.rollback().unwrap();
+}
+
+/// Wants one row.
+struct First(usize);
+
+impl RowSink for First {
+    fn columns(&mut self, _: &[&str]) {}
+
+    fn row(&mut self, _: &rusqlite::Row<'_>) -> ControlFlow<()> {
+        self.0 += 1;
+        ControlFlow::Break(())
+    }
 }
 
 fn tempfile() -> std::path::PathBuf {

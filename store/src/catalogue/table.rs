@@ -14,6 +14,7 @@ pub(super) struct Listed {
     name: String,
     kind: String,
     without_rowid: bool,
+    strict: bool,
 }
 
 /// All tables of the main database.
@@ -24,6 +25,7 @@ pub(super) fn list(sql: &mut impl Sql) -> Result<Vec<Listed>, SchemaError> {
         name: text(row, 1).into(),
         kind: text(row, 2).into(),
         without_rowid: integer(row, 4) != 0,
+        strict: integer(row, 5) != 0,
     };
     Ok(main.map(listed).collect())
 }
@@ -50,7 +52,7 @@ pub(super) fn read(
     }
     let stored: Vec<&Row> = info.iter().filter(|row| integer(row, 6) == 0).collect();
     let mut table = Table { name: found.name.clone(), delete: DeleteRule::Wins, ..Table::default() };
-    table.columns = stored.iter().map(|row| column(row)).collect();
+    table.columns = stored.iter().map(|row| column(row, found.strict)).collect();
     table.key = key(&place, &info, &stored)?;
     let alias = !found.without_rowid && !has_key_index(sql, &found.name)?;
     check_key(&place, &table, alias, rules)?;
@@ -58,8 +60,10 @@ pub(super) fn read(
     Ok(table)
 }
 
-fn column(row: &Row) -> Column {
-    let affinity = affinity(text(row, 2));
+fn column(row: &Row, strict: bool) -> Column {
+    // ANY is a type of its own in a STRICT table, and a word like any other elsewhere.
+    let any = strict && text(row, 2).eq_ignore_ascii_case("ANY");
+    let affinity = if any { Affinity::Blob } else { affinity(text(row, 2)) };
     Column {
         name: text(row, 1).into(),
         affinity,
@@ -77,7 +81,7 @@ fn affinity(declared: &str) -> Affinity {
         Affinity::Integer
     } else if has(&["CHAR", "CLOB", "TEXT"]) {
         Affinity::Text
-    } else if upper.is_empty() || has(&["BLOB"]) || upper == "ANY" {
+    } else if upper.is_empty() || has(&["BLOB"]) {
         Affinity::Blob
     } else if has(&["REAL", "FLOA", "DOUB"]) {
         Affinity::Real

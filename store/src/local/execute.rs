@@ -192,12 +192,14 @@ impl LocalDatabase {
         if statement.column_count() == 0 {
             statement.raw_execute()?;
         } else {
+            let readonly = statement.readonly();
             sink.columns(&statement.column_names().collect::<Vec<_>>());
             let mut rows = statement.raw_query();
-            while let Some(row) = rows.next()? {
-                if sink.row(row).is_break() {
-                    break;
-                }
+            let mut wanted = true;
+            // A statement that writes runs to its end, or its last constraints would fail unheard.
+            while wanted || !readonly {
+                let Some(row) = rows.next()? else { break };
+                wanted = wanted && sink.row(row).is_continue();
             }
         }
         // Statements that change no row leave the count of the one before.
