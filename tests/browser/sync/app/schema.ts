@@ -1,5 +1,5 @@
 /**
- * The tables of the two-device tests: notes with two independent fields and a counter, and entries that belong to a note.
+ * The tables of the two-device tests: notes with two independent fields and a counter, entries that belong to a note, and tags of which each exists once.
  * The test page and the test Worker share it.
  */
 import { defineSchema } from 'ebbtide/schema';
@@ -11,7 +11,8 @@ export const schema = defineSchema({
      ) STRICT;
      CREATE TABLE entry (
        id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), note TEXT NOT NULL REFERENCES note(id) ON DELETE CASCADE, text TEXT NOT NULL
-     ) STRICT`,
+     ) STRICT;
+     CREATE TABLE tag (id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), name TEXT NOT NULL UNIQUE) STRICT`,
   ],
-  tables: { note: {}, entry: {} },
+  tables: { note: {}, entry: {}, tag: {} },
 });
