@@ -3,8 +3,8 @@
 
 use crate::commit::Receipt;
 use crate::error::Refusal;
-use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, SchemaHash, SchemaVersion, Seq, View};
 use crate::ids::ChainHash;
+use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, SchemaHash, SchemaVersion, Seq, View};
 use alloc::vec::Vec;
 
 /// From the device to the space.

@@ -23,10 +23,7 @@ pub enum Net {
 }
 
 /// The net effect per row, in the order of first mention. `position` finds a column among a table's fields.
-pub fn coalesce(
-    changes: &[LoggedChange],
-    position: impl Fn(&RowId, ColumnId) -> Option<usize>,
-) -> Vec<(RowId, Net)> {
+pub fn coalesce(changes: &[LoggedChange], position: impl Fn(&RowId, ColumnId) -> Option<usize>) -> Vec<(RowId, Net)> {
     let mut index: BTreeMap<&RowId, usize> = BTreeMap::new();
     let mut rows: Vec<(RowId, Net)> = Vec::with_capacity(changes.len());
     for change in changes {
@@ -66,7 +63,11 @@ fn then(net: Net, next: &LoggedMutation, position: impl Fn(ColumnId) -> Option<u
     }
 }
 
-fn overwrite(mut values: Vec<Value>, fields: &[LoggedField], position: impl Fn(ColumnId) -> Option<usize>) -> Vec<Value> {
+fn overwrite(
+    mut values: Vec<Value>,
+    fields: &[LoggedField],
+    position: impl Fn(ColumnId) -> Option<usize>,
+) -> Vec<Value> {
     for field in fields {
         if let Some(slot) = position(field.column).and_then(|at| values.get_mut(at)) {
             *slot = field.new.clone();
@@ -116,7 +117,8 @@ mod tests {
     #[test]
     fn cs02_updates_of_one_row_become_one_with_the_first_old_and_the_last_new_value() {
         let net = run(&[change(1, update(1, 0, 5)), change(1, update(2, 0, 7)), change(1, update(1, 5, 0))]);
-        let field = |column, new| LoggedField { column: ColumnId(column), old: Value::Integer(0), new: Value::Integer(new) };
+        let field =
+            |column, new| LoggedField { column: ColumnId(column), old: Value::Integer(0), new: Value::Integer(new) };
         assert_eq!(net, vec![(row(1), Net::Updated(vec![field(1, 0), field(2, 7)]))]);
     }
 

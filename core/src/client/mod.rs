@@ -5,6 +5,9 @@
 mod apply;
 mod backoff;
 mod coalesce;
+mod inbox;
+mod link;
+mod outbox;
 mod overlay;
 mod seal;
 pub mod session;

@@ -140,7 +140,8 @@ impl View {
         let after = self.after(transaction, &store.catalogue());
         let visible: Vec<Outcome> = after.iter().map(|(row, values)| outcome(row, values.clone())).collect();
         if depends || !store.try_write(&visible)? {
-            let inserted = transaction.changes.iter().filter(|change| matches!(change.mutation, LoggedMutation::Insert(_)));
+            let inserted =
+                transaction.changes.iter().filter(|change| matches!(change.mutation, LoggedMutation::Insert(_)));
             self.lost.extend(inserted.map(|change| change.row.clone()));
             return Ok(false);
         }

@@ -6,7 +6,8 @@ use super::coalesce::{Net, coalesce};
 use super::store::{ClientStore, DeviceState};
 use crate::catalogue::Catalogue;
 use crate::change::{
-    Base, Change, Changeset, Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, RowId, Transaction,
+    Base, Change, Changeset, Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, RowId,
+    Transaction,
 };
 use crate::codec::Codec;
 use crate::commit::{Effect, Outcome};
@@ -124,7 +125,11 @@ impl Bases {
         for entry in waiting {
             let bytes = store.sealed_bytes(entry.device_seq)?;
             let sealed = codec.open(&bytes, entry.device_seq, &store.catalogue()).map_err(Fault::Peer)?;
-            sealed.transactions.iter().flat_map(|transaction| &transaction.changes).for_each(|change| bases.note_sealed(change));
+            sealed
+                .transactions
+                .iter()
+                .flat_map(|transaction| &transaction.changes)
+                .for_each(|change| bases.note_sealed(change));
         }
         Ok(bases)
     }

@@ -83,7 +83,12 @@ impl Uploads {
     }
 
     /// The space has the chunks before `next_chunk`.
-    pub fn staged<S: ClientStore>(&mut self, device_seq: DeviceSeq, next_chunk: u32, store: &mut S) -> Result<(), S::Error> {
+    pub fn staged<S: ClientStore>(
+        &mut self,
+        device_seq: DeviceSeq,
+        next_chunk: u32,
+        store: &mut S,
+    ) -> Result<(), S::Error> {
         let Some(entry) = undecided(device_seq, store)? else { return Ok(()) };
         let count = chunk_count(&entry);
         let next_chunk = next_chunk.min(count);

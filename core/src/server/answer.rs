@@ -9,8 +9,8 @@ use crate::error::{Refusal, RefusalCode};
 use crate::ids::{Cursor, DeviceSeq, Seq};
 use crate::limits;
 use crate::message::{Hello, ItemBody, Part, Range, RangeItem, ServerMessage};
-use core::cmp::Ordering;
 use alloc::{format, string::String, vec, vec::Vec};
+use core::cmp::Ordering;
 
 impl ServerSession {
     /// What this connection should be sent after another one's commit: the commits themselves,
@@ -87,7 +87,12 @@ impl ServerSession {
     }
 
     /// A commit that is larger than a page goes alone, in parts.
-    fn parts<S: ServerStore>(&mut self, after: Seq, commit: SealedCommit, store: &mut S) -> Result<Vec<ServerMessage>, S::Error> {
+    fn parts<S: ServerStore>(
+        &mut self,
+        after: Seq,
+        commit: SealedCommit,
+        store: &mut S,
+    ) -> Result<Vec<ServerMessage>, S::Error> {
         let chain = store.chain_at(commit.seq)?.unwrap_or_default().truncated();
         let own = self.is_own(&commit).then_some(commit.device_seq);
         let head = store.head()?.seq;

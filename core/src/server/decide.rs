@@ -50,7 +50,12 @@ pub fn decide<S: ServerStore>(
         changeset,
         outcomes: Outcomes::new(store.catalogue()),
         refused_rows: BTreeSet::new(),
-        verdict: Verdict { clock_shift_ms, as_sent: true, stamp: newest.shifted_back(clock_shift_ms), ..Verdict::default() },
+        verdict: Verdict {
+            clock_shift_ms,
+            as_sent: true,
+            stamp: newest.shifted_back(clock_shift_ms),
+            ..Verdict::default()
+        },
     };
     for (index, transaction) in changeset.transactions.iter().enumerate() {
         decider.transaction(index as u32, transaction, store)?;
@@ -76,7 +81,12 @@ struct Decider<'a> {
 }
 
 impl Decider<'_> {
-    fn transaction<S: ServerStore>(&mut self, index: u32, transaction: &Transaction, store: &mut S) -> Result<(), S::Error> {
+    fn transaction<S: ServerStore>(
+        &mut self,
+        index: u32,
+        transaction: &Transaction,
+        store: &mut S,
+    ) -> Result<(), S::Error> {
         match self.merge(transaction, store)? {
             Ok(drafts) => self.write(index, transaction, drafts, store),
             Err(violation) => {
@@ -86,7 +96,11 @@ impl Decider<'_> {
         }
     }
 
-    fn merge<S: ServerStore>(&self, transaction: &Transaction, store: &mut S) -> Result<Result<Drafts, Violation>, S::Error> {
+    fn merge<S: ServerStore>(
+        &self,
+        transaction: &Transaction,
+        store: &mut S,
+    ) -> Result<Result<Drafts, Violation>, S::Error> {
         let catalogue = store.catalogue();
         if let Some(violation) = self.first_dependency(transaction, &catalogue) {
             return Ok(Err(violation));
@@ -182,7 +196,10 @@ fn unknown_table() -> Violation {
 }
 
 fn unknown_row(table: &Table, row: &RowId) -> Violation {
-    let detail = format!("{}: the row {:?} is not in the space; the transaction that inserted it was refused", table.name, row.key.0);
+    let detail = format!(
+        "{}: the row {:?} is not in the space; the transaction that inserted it was refused",
+        table.name, row.key.0
+    );
     Violation { reason: Reason::Dependency, detail }
 }
 
@@ -233,13 +250,7 @@ impl Drafts {
         self.index.get(row).and_then(|position| self.list.get_mut(*position))
     }
 
-    fn apply(
-        &mut self,
-        table: &Table,
-        row: &RowId,
-        mutation: &Mutation,
-        write: &Write,
-    ) -> Result<(), UnknownRow> {
+    fn apply(&mut self, table: &Table, row: &RowId, mutation: &Mutation, write: &Write) -> Result<(), UnknownRow> {
         self.tracking_deletes(row, |draft| draft.apply(table, mutation, write))
     }
 

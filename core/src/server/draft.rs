@@ -120,7 +120,10 @@ impl RowDraft {
     fn create(&mut self, table: &Table, values: &[Value], write: &Write) {
         let mark = write.mark(true);
         let created = self.life_begins(write);
-        let fields = table.fields().zip(values).map(|((_, column), value)| (column.default.as_ref() != Some(value)).then_some(mark));
+        let fields = table
+            .fields()
+            .zip(values)
+            .map(|((_, column), value)| (column.default.as_ref() != Some(value)).then_some(mark));
         self.marks = Some(RowMarks { created, fields: fields.collect(), deleted: None });
         self.values = Some(values.to_vec());
         self.recreated = true;

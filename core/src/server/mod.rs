@@ -4,9 +4,9 @@
 pub mod answer;
 pub mod decide;
 pub mod draft;
+mod references;
 pub mod session;
 pub mod staging;
 pub mod store;
-mod references;
 
 pub use session::{Identity, ServerOutput, ServerSession, SessionState};

@@ -7,9 +7,9 @@ use super::draft::Write;
 use super::store::{ServerStore, Violation};
 use crate::catalogue::{Reference, ReferenceAction, Table};
 use crate::change::RowId;
+use crate::commit::Reason;
 use crate::ids::ColumnId;
 use crate::value::Value;
-use crate::commit::Reason;
 use alloc::{format, vec::Vec};
 
 /// Follows every deleted row to its children until nothing more changes.

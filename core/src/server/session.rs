@@ -137,10 +137,16 @@ impl ServerSession {
         }
     }
 
-    fn hello<S: ServerStore>(&mut self, hello: &Hello, now: Millis, store: &mut S) -> Result<Vec<ServerMessage>, S::Error> {
+    fn hello<S: ServerStore>(
+        &mut self,
+        hello: &Hello,
+        now: Millis,
+        store: &mut S,
+    ) -> Result<Vec<ServerMessage>, S::Error> {
         self.state.greeted = None;
         let Some(version) = common_version(hello) else {
-            let detail = format!("this server speaks {VERSIONS:?}, the device {}..={}", hello.min_version, hello.max_version);
+            let detail =
+                format!("this server speaks {VERSIONS:?}, the device {}..={}", hello.min_version, hello.max_version);
             return Ok(vec![refusal(RefusalCode::UnsupportedVersion, None, detail)]);
         };
         if let Err(refusal) = answer::check_schema(hello, &store.catalogue()) {
@@ -170,7 +176,11 @@ impl ServerSession {
         let user = &self.state.identity.user;
         let author = match store.author(hello.incarnation)? {
             Some(author) if author.user != *user => {
-                return Ok(Err(answer::refusal(RefusalCode::ForeignDevice, None, "this device belongs to another user")));
+                return Ok(Err(answer::refusal(
+                    RefusalCode::ForeignDevice,
+                    None,
+                    "this device belongs to another user",
+                )));
             }
             Some(author) if author.retired => {
                 return Ok(Err(answer::refusal(RefusalCode::Retired, None, "this device was replaced by a later one")));
@@ -193,8 +203,11 @@ impl ServerSession {
     }
 
     fn greet(&mut self, author: &Author, hello: &Hello) {
-        self.state.greeted =
-            Some(Greeted { author: author.id, incarnation: author.incarnation, applied_receipt: hello.applied_receipt });
+        self.state.greeted = Some(Greeted {
+            author: author.id,
+            incarnation: author.incarnation,
+            applied_receipt: hello.applied_receipt,
+        });
         self.state.sent = hello.cursor.seq;
         self.state.unconfirmed_bytes = 0;
         self.state.live = false;
@@ -383,7 +396,11 @@ impl ServerSession {
     }
 
     /// The receipt, then the commits that the device has not been sent, its own among them.
-    fn answer_decision<S: ServerStore>(&mut self, receipt: Receipt, store: &mut S) -> Result<Vec<ServerOutput>, S::Error> {
+    fn answer_decision<S: ServerStore>(
+        &mut self,
+        receipt: Receipt,
+        store: &mut S,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
         let (device_seq, seq) = (receipt.device_seq, receipt.seq);
         let mut messages = vec![ServerMessage::Receipt(receipt)];
         messages.extend(self.page(self.state.sent, limits::PAGE_BYTES, Some(device_seq), store)?);
@@ -446,4 +463,3 @@ pub(super) fn refuse(code: RefusalCode, device_seq: Option<DeviceSeq>, detail: &
 fn refusal(code: RefusalCode, device_seq: Option<DeviceSeq>, detail: String) -> ServerMessage {
     ServerMessage::Refused(Refusal { code, device_seq, detail })
 }
-

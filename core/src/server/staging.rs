@@ -132,7 +132,11 @@ fn vote<C: Codec>(
     codec: &C,
 ) -> Result<(), Refusal> {
     if codec.hash(bytes) != hash {
-        return Err(refusal(RefusalCode::HashMismatch, Some(device_seq), "the chunks do not add up to what was announced"));
+        return Err(refusal(
+            RefusalCode::HashMismatch,
+            Some(device_seq),
+            "the chunks do not add up to what was announced",
+        ));
     }
     open(bytes, device_seq, catalogue, codec).map(|_| ())
 }

@@ -1,0 +1,199 @@
+//! What the space says: each message taken into the store and into the session's memory of the connection.
+//! It applies through `apply` and notes answers in `upload`; what to send next is for `outbox`.
+
+use super::apply::{self, Applied};
+use super::session::{ClientSession, Link, Output, Step, cause};
+use super::store::ClientStore;
+use crate::codec::Codec;
+use crate::commit::Receipt;
+use crate::error::{Fault, Malformed, Refusal};
+use crate::ids::DeviceSeq;
+use crate::limits;
+use crate::message::{ClientMessage, ItemBody, Part, Range, RangeItem, ServerMessage, Welcome};
+use alloc::{vec, vec::Vec};
+
+/// A commit larger than this many parts cannot exist: the largest changeset in parts.
+const MAX_PARTS: usize = limits::INFLATED_BYTES / limits::PART_BYTES;
+
+impl ClientSession {
+    pub(super) fn received<S: ClientStore, C: Codec>(
+        &mut self,
+        messages: Vec<ServerMessage>,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        for message in messages {
+            if self.link == Link::Down || self.link == Link::Connecting {
+                return Ok(());
+            }
+            self.timers.answer_by = None;
+            self.message(message, step)?;
+        }
+        Ok(())
+    }
+
+    /// Only what holds whoever brings it: receipts and ranges.
+    pub(super) fn delivered<S: ClientStore, C: Codec>(
+        &mut self,
+        messages: Vec<ServerMessage>,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        for message in messages {
+            match message {
+                ServerMessage::Receipt(receipt) => self.receipt(receipt, step)?,
+                ServerMessage::Range(range) => self.range(range, step)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn message<S: ClientStore, C: Codec>(
+        &mut self,
+        message: ServerMessage,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        match message {
+            ServerMessage::Welcome(welcome) => self.welcome(welcome, step)?,
+            ServerMessage::Staged { device_seq, next_chunk } => {
+                self.uploads.staged(device_seq, next_chunk, step.store)?
+            }
+            ServerMessage::Prepared { device_seq } => self.uploads.prepared(device_seq, step.store)?,
+            ServerMessage::Receipt(receipt) => self.receipt(receipt, step)?,
+            ServerMessage::Expected { device_seq } => self.expected(device_seq, step)?,
+            ServerMessage::Range(range) => self.range(range, step)?,
+            ServerMessage::Part(part) => self.part(part, step)?,
+            ServerMessage::Head { seq } => self.status.head = self.status.head.max(seq),
+            ServerMessage::Refused(refusal) => self.refused(&refusal, step),
+        }
+        Ok(())
+    }
+
+    fn welcome<S: ClientStore, C: Codec>(
+        &mut self,
+        welcome: Welcome,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        if self.link == Link::Greeting {
+            self.link = Link::Up;
+            self.pulling = true;
+        }
+        self.backoff.reset();
+        self.status.reason = None;
+        self.status.head = self.status.head.max(welcome.head);
+        step.device.author = Some(welcome.author);
+        step.device.previous = None;
+        step.device.cursor.view = welcome.view;
+        Ok(step.store.set_device(&step.device)?)
+    }
+
+    fn receipt<S: ClientStore, C: Codec>(
+        &mut self,
+        receipt: Receipt,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        self.uploads.decided(receipt.device_seq);
+        let sealed = step.store.sealed()?;
+        let Some(entry) = sealed.iter().find(|entry| entry.device_seq == receipt.device_seq) else { return Ok(()) };
+        if entry.receipt.is_some() {
+            return Ok(());
+        }
+        if receipt.rejected.iter().any(|rejection| rejection.index >= entry.transactions) {
+            return Err(Fault::Peer(Malformed { what: "a rejection of a transaction that was not sent" }));
+        }
+        if step.device.last_decided.is_none_or(|(last, _)| last < receipt.device_seq) {
+            step.device.last_decided = Some((receipt.device_seq, entry.hash));
+        }
+        step.store.put_receipt(&receipt)?;
+        step.store.set_device(&step.device)?;
+        self.status.head = self.status.head.max(receipt.decided_at);
+        let mut applied = Applied::default();
+        apply::settle_until(step.device.cursor.seq, &mut step.device, step.store, step.codec, &mut applied)?;
+        self.report(applied, step);
+        Ok(())
+    }
+
+    fn expected<S: ClientStore, C: Codec>(
+        &mut self,
+        due: DeviceSeq,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        self.uploads.reset();
+        let known = step.store.sealed()?.iter().any(|entry| entry.device_seq == due && entry.receipt.is_none());
+        if !known {
+            self.drop_link(step);
+            self.failed(cause("unknown_history", false), step);
+        }
+        Ok(())
+    }
+
+    fn range<S: ClientStore, C: Codec>(&mut self, range: Range, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
+        let before = step.device.cursor.seq;
+        let asked = core::mem::take(&mut self.pulling);
+        self.status.head = self.status.head.max(range.upto);
+        let Some(applied) = apply::range(&range, &mut step.device, step.store, step.codec)? else { return Ok(()) };
+        if let Some(wish) = self.wish.as_mut() {
+            wish.pulled |= asked && range.upto >= self.status.head;
+        }
+        if let Some(device_seq) = applied.needs_receipt {
+            self.ask_for_receipt(device_seq, step)?;
+        }
+        self.report(applied, step);
+        if step.device.cursor.seq > before {
+            step.outputs.push(Output::Applied { seq: step.device.cursor.seq });
+        }
+        Ok(())
+    }
+
+    fn ask_for_receipt<S: ClientStore, C: Codec>(
+        &mut self,
+        device_seq: DeviceSeq,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        let sealed = step.store.sealed()?;
+        let Some(entry) = sealed.iter().find(|entry| entry.device_seq == device_seq) else {
+            self.drop_link(step);
+            self.failed(cause("unknown_history", false), step);
+            return Ok(());
+        };
+        step.outputs.push(Output::Send(vec![ClientMessage::Resume { device_seq, hash: entry.hash }]));
+        Ok(())
+    }
+
+    fn part<S: ClientStore, C: Codec>(&mut self, part: Part, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
+        if part.seq <= step.device.cursor.seq {
+            return Ok(());
+        }
+        if part.index >= part.count || part.bytes.len() > limits::PART_BYTES || part.count as usize > MAX_PARTS {
+            return Err(Fault::Peer(Malformed { what: "a part that does not fit its commit" }));
+        }
+        self.unconfirmed_bytes += part.bytes.len();
+        step.store.put_part(&part)?;
+        let Some(bytes) = step.store.take_parts(part.seq, part.count)? else { return Ok(()) };
+        let body = match part.own {
+            Some(device_seq) => ItemBody::OwnMerged(device_seq, bytes),
+            None => ItemBody::Foreign(bytes),
+        };
+        let items = vec![RangeItem { seq: part.seq, body }];
+        self.range(Range { from: part.from, upto: part.seq, chain: part.chain, items }, step)
+    }
+
+    fn refused<S: ClientStore, C: Codec>(&mut self, refusal: &Refusal, step: &mut Step<S, C>) {
+        self.drop_link(step);
+        self.failed(cause(refusal.code.code(), refusal.code.retryable()), step);
+    }
+
+    fn report<S: ClientStore, C: Codec>(&mut self, applied: Applied, step: &mut Step<S, C>) {
+        self.unconfirmed_bytes += applied.bytes;
+        if let Some(wish) = self.wish.as_mut() {
+            wish.report.sent += applied.settled;
+            wish.report.received += applied.foreign;
+            wish.report.conflicts += applied.conflicts;
+            wish.report.conflicts_resolved += applied.conflicts;
+            wish.report.errors += applied.rejected.len() as u32;
+        }
+        if applied.conflicts > 0 {
+            step.outputs.push(Output::Conflicts { count: applied.conflicts });
+        }
+        step.outputs.extend(applied.rejected.into_iter().map(Output::Rejected));
+    }
+}

@@ -1,0 +1,119 @@
+//! What the device says: changesets as there is room for them, the next pull, a confirmation, the hello.
+//! It reads what waits from the store; what comes back is for `inbox`.
+
+use super::seal;
+use super::session::{ClientSession, Link, Output, Step};
+use super::store::{ClientStore, DeviceState};
+use crate::codec::Codec;
+use crate::error::Fault;
+use crate::limits;
+use crate::message::{ClientMessage, Hello, Submit};
+use crate::server::session::VERSIONS;
+use alloc::{vec, vec::Vec};
+
+/// An answer that takes longer than this makes the service worker's copy worth writing.
+const MIRROR_AFTER_MS: u64 = 1_000;
+
+/// Bytes of changesets in one ready-made request.
+const READY_BYTES: usize = 1024 * 1024;
+
+impl ClientSession {
+    pub(super) fn seal<S: ClientStore, C: Codec>(
+        &mut self,
+        at_most: usize,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        let mut waiting = step.store.sealed()?.len();
+        while waiting < at_most && seal::seal_next(&mut step.device, step.store, step.codec)? {
+            waiting += 1;
+        }
+        Ok(())
+    }
+
+    /// Sends what can be sent: changesets, the next pull, a confirmation.
+    pub(super) fn pump<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
+        if self.link != Link::Up {
+            return Ok(());
+        }
+        self.seal(limits::SEALED_IN_FLIGHT, step)?;
+        let receipts = step.device.applied_receipt;
+        let mut messages = self.uploads.pump(self.options.two_phase, receipts, step.store)?;
+        messages.extend(self.pull(step));
+        messages.extend(self.confirm(step));
+        if self.uploads.awaits_answer() || self.pulling {
+            self.timers.answer_by.get_or_insert(step.in_ms(limits::ANSWER_TIMEOUT_MS));
+            self.timers.mirror_at.get_or_insert(step.in_ms(MIRROR_AFTER_MS));
+        }
+        if !messages.is_empty() {
+            step.outputs.push(Output::Send(messages));
+        }
+        Ok(())
+    }
+
+    fn pull<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Option<ClientMessage> {
+        let behind = step.device.cursor.seq < self.status.head && !self.uploads.awaits_answer();
+        let wished = self.wish.is_some_and(|wish| !wish.pulled);
+        if self.pulling || !(behind || wished) {
+            return None;
+        }
+        self.pulling = true;
+        Some(ClientMessage::Pull { cursor: step.device.cursor, max_bytes: limits::PAGE_BYTES as u32 })
+    }
+
+    fn confirm<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Option<ClientMessage> {
+        let due =
+            self.timers.confirm_at.is_some_and(|at| at <= step.now) || self.unconfirmed_bytes >= limits::CONFIRM_BYTES;
+        if due {
+            self.timers.confirm_at = None;
+            self.unconfirmed_bytes = 0;
+            let (seq, applied_receipt) = (step.device.cursor.seq, step.device.applied_receipt);
+            return Some(ClientMessage::Applied { seq, applied_receipt });
+        }
+        if self.unconfirmed_bytes > 0 {
+            self.timers.confirm_at.get_or_insert(step.in_ms(limits::CONFIRM_AFTER_MS));
+        }
+        None
+    }
+
+    /// A ready-made conversation for somebody without a session: the hello and every small undecided changeset, in order.
+    /// `None` if nothing waits that could travel so.
+    pub fn ready_request<S: ClientStore>(&self, store: &mut S) -> Result<Option<Vec<ClientMessage>>, S::Error> {
+        let device = store.device()?;
+        let mut messages = vec![ClientMessage::Hello(hello(&device, store))];
+        let mut bytes_left = READY_BYTES;
+        for entry in store.sealed()?.iter().filter(|entry| entry.receipt.is_none()) {
+            if entry.total_bytes > limits::SINGLE_MESSAGE_BYTES || entry.total_bytes > bytes_left {
+                break;
+            }
+            bytes_left -= entry.total_bytes;
+            let bytes = store.sealed_bytes(entry.device_seq)?;
+            let (device_seq, applied_receipt) = (entry.device_seq, device.applied_receipt);
+            messages.push(ClientMessage::Submit(Submit { device_seq, applied_receipt, bytes }));
+        }
+        Ok((messages.len() > 1).then_some(messages))
+    }
+
+    /// The hello with which a request over HTTP begins.
+    pub fn hello<S: ClientStore>(&self, store: &mut S) -> Result<ClientMessage, S::Error> {
+        let device = store.device()?;
+        Ok(ClientMessage::Hello(hello(&device, store)))
+    }
+}
+
+/// Who speaks, and from where it continues.
+pub(super) fn hello<S: ClientStore>(device: &DeviceState, store: &S) -> Hello {
+    let catalogue = store.catalogue();
+    Hello {
+        min_version: *VERSIONS.start(),
+        max_version: *VERSIONS.end(),
+        features: 0,
+        incarnation: device.incarnation,
+        previous: device.previous,
+        next_device_seq: device.next_device_seq,
+        last_decided: device.last_decided,
+        applied_receipt: device.applied_receipt,
+        cursor: device.cursor,
+        schema: catalogue.version,
+        schema_hash: catalogue.hash,
+    }
+}
