@@ -2,8 +2,11 @@
 //! Five interleaved rounds on disk, medians; the figures that decide are taken inside wasm by `bench/`.
 //! Run with `cargo run --release --example capture -p ebbtide-store`.
 
-use ebbtide_core::ids::Millis;
-use ebbtide_core::value::Value;
+use ebbtide_core::change::RowId;
+use ebbtide_core::client::store::ClientStore;
+use ebbtide_core::commit::{Effect, Outcome};
+use ebbtide_core::ids::{Millis, TableId};
+use ebbtide_core::value::{Key, Value};
 use ebbtide_store::local::LocalDatabase;
 use ebbtide_store::schema::Schema;
 use rusqlite::Connection;
@@ -50,6 +53,20 @@ fn main() {
             .collect();
         println!("{name:>22}: {}", cells.join(" | "));
     }
+    let mut rates: Vec<f64> = (0..ROUNDS).map(|_| with_file(apply)).collect();
+    println!("{:>22}: {:.0} rows/s", "apply", median(&mut rates));
+}
+
+/// Rows per second of remote inserts, as a device applies them.
+fn apply(path: &Path) -> f64 {
+    let mut db = open(path, "hook");
+    let outcome = |n: i64| {
+        let mut values = full(n);
+        let key = Key(vec![values.remove(0)]);
+        Outcome { row: RowId { table: TableId(0), key }, effect: Effect::Put(values) }
+    };
+    let outcomes: Vec<Outcome> = (0..ROWS).map(outcome).collect();
+    ROWS as f64 / timed(|| db.sync_step(NOW, |store| store.write(&outcomes)).expect("commits").expect("writes"))
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -58,9 +75,13 @@ fn median(values: &mut [f64]) -> f64 {
 }
 
 fn run(mode: &str) -> [f64; 4] {
+    with_file(|path| steps(&mut open(path, mode)))
+}
+
+fn with_file<T>(body: impl FnOnce(&Path) -> T) -> T {
     let folder = std::env::temp_dir().join(format!("ebbtide-capture-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
-    let result = steps(&mut open(&folder.join("db"), mode));
+    let result = body(&folder.join("db"));
     std::fs::remove_dir_all(folder).expect("removed");
     result
 }
@@ -76,19 +97,16 @@ fn open(path: &Path, mode: &str) -> LocalDatabase {
     LocalDatabase::open(connection, &schema, NOW, [1; 16]).expect("opens")
 }
 
+fn key(n: i64) -> Value {
+    Value::Text(format!("0190f1d2-0000-7000-8000-{n:012}"))
+}
+
+fn full(n: i64) -> Vec<Value> {
+    let text = |text: &str| Value::Text(text.into());
+    vec![key(n), text("a household"), text("some words of a note"), Value::Integer(n), Value::Real(0.5), Value::Null]
+}
+
 fn steps(db: &mut LocalDatabase) -> [f64; 4] {
-    let key = |n: i64| Value::Text(format!("0190f1d2-0000-7000-8000-{n:012}"));
-    let full = |n: i64| {
-        let text = |text: &str| Value::Text(text.into());
-        vec![
-            key(n),
-            text("a household"),
-            text("some words of a note"),
-            Value::Integer(n),
-            Value::Real(0.5),
-            Value::Null,
-        ]
-    };
     let insert = "INSERT INTO visit VALUES (?, ?, ?, ?, ?, ?)";
     let update = "UPDATE visit SET c = c + 1 WHERE id = ?";
     let keys = || (0..ROWS).map(|n| vec![key(n)]);

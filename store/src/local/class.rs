@@ -114,7 +114,7 @@ mod tests {
     use super::first_word;
 
     #[test]
-    fn st21_the_first_word_is_found_behind_comments() {
+    fn st31_the_first_word_is_found_behind_comments() {
         assert_eq!(first_word("/* a */ -- b\n ; VACUUM INTO 'x'"), "VACUUM");
         assert_eq!(first_word("-- only"), "");
         assert_eq!(first_word(""), "");

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn st11_ids_rise_within_a_millisecond_and_when_the_clock_falls_back() {
+    fn st37_ids_rise_within_a_millisecond_and_when_the_clock_falls_back() {
         let mut source = Source::new([7; 16]);
         let mut last = String::new();
         for step in 0..10_000_u64 {

@@ -160,7 +160,7 @@ mod tests {
     use super::after_name;
 
     #[test]
-    fn st20_the_name_of_a_trigger_is_skipped_however_it_is_quoted() {
+    fn st22_the_name_of_a_trigger_is_skipped_however_it_is_quoted() {
         for name in ["plain", "\"a \"\" b\"", "[x y]", "`b`", "main.t", "main . \"t\"", "größe$1"] {
             let sql = format!("CREATE TRIGGER {name} AFTER INSERT ON t BEGIN SELECT 1; END");
             assert_eq!(after_name(&sql).map(str::trim_start), Some("AFTER INSERT ON t BEGIN SELECT 1; END"), "{name}");

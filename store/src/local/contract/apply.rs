@@ -39,7 +39,7 @@ fn parent(key: &str) -> Outcome {
     Outcome { row: row(1, key), effect: Effect::Put(vec![Value::Null]) }
 }
 
-pub(super) fn st20_applying_writes_rows_and_logs_nothing(connection: Connection) {
+pub fn st20_applying_writes_rows_and_logs_nothing(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     step(&mut db, |store| store.write(&[put("a", "t", 1), put("b", "t", 2), put("c", "t", 3)]));
     step(&mut db, |store| {
@@ -60,7 +60,7 @@ pub(super) fn st20_applying_writes_rows_and_logs_nothing(connection: Connection)
     assert_eq!(db.log().len(), 1, "capture is on again");
 }
 
-pub(super) fn st21_a_swap_of_unique_values_works_and_a_taken_one_is_an_error(connection: Connection) {
+pub fn st21_a_swap_of_unique_values_works_and_a_taken_one_is_an_error(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     step(&mut db, |store| store.write(&[put("a", "t", 1), put("b", "t", 2), put("c", "t", 3)]));
     step(&mut db, |store| {
@@ -75,7 +75,7 @@ pub(super) fn st21_a_swap_of_unique_values_works_and_a_taken_one_is_an_error(con
     assert_eq!(db.rows("SELECT count(*) FROM note"), ["4"]);
 }
 
-pub(super) fn st22_triggers_on_apply_run_only_if_they_write_local_tables(connection: Connection) {
+pub fn st22_triggers_on_apply_run_only_if_they_write_local_tables(connection: Connection) {
     let migration = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT, rank INTEGER DEFAULT 0);
         CREATE VIRTUAL TABLE found USING fts5 (title);
         CREATE TABLE journal (what);
@@ -105,7 +105,7 @@ pub(super) fn st22_triggers_on_apply_run_only_if_they_write_local_tables(connect
     assert_eq!(db.rows("SELECT rank FROM note WHERE id = 'a'"), ["9"]);
 }
 
-pub(super) fn st22_a_trigger_that_writes_both_kinds_is_refused(connection: Connection) {
+pub fn st22_a_trigger_that_writes_both_kinds_is_refused(connection: Connection) {
     let migration = format!(
         "{NOTE}; CREATE TABLE l (x); CREATE TRIGGER both AFTER INSERT ON note
         BEGIN INSERT INTO l VALUES (1); UPDATE note SET title = 'x'; END"
@@ -115,7 +115,7 @@ pub(super) fn st22_a_trigger_that_writes_both_kinds_is_refused(connection: Conne
     assert!(error.message.contains("both"), "{error}");
 }
 
-pub(super) fn st23_references_are_checked_at_the_end_of_a_step_and_no_cascade_acts(connection: Connection) {
+pub fn st23_references_are_checked_at_the_end_of_a_step_and_no_cascade_acts(connection: Connection) {
     let mut db = open(connection, &[TREE], &["parent", "child"]);
     assert_eq!(
         db.rows("SELECT name FROM sqlite_schema WHERE name LIKE '\\_ebb\\_fk%' ESCAPE '\\'"),
@@ -133,7 +133,7 @@ pub(super) fn st23_references_are_checked_at_the_end_of_a_step_and_no_cascade_ac
     assert_eq!(db.fails("INSERT INTO child VALUES ('z', 'x')"), "constraint_foreign_key");
 }
 
-pub(super) fn st23_local_tables_follow_synced_rows_that_are_gone(connection: Connection) {
+pub fn st23_local_tables_follow_synced_rows_that_are_gone(connection: Connection) {
     let mut db = open(connection, &[TREE], &["parent", "child"]);
     step(&mut db, |store| store.write(&[parent("p"), parent("q")]));
     db.run("INSERT INTO draft VALUES ('p', 1), ('q', 2)");

@@ -10,7 +10,7 @@ const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT,
 const TREE: &str = "CREATE TABLE parent (id TEXT PRIMARY KEY NOT NULL, n);
     CREATE TABLE child (id TEXT PRIMARY KEY NOT NULL, parent TEXT REFERENCES parent ON DELETE CASCADE ON UPDATE CASCADE)";
 
-pub(super) fn st10_insert_update_and_delete_are_logged_with_their_deltas(connection: Connection) {
+pub fn st10_insert_update_and_delete_are_logged_with_their_deltas(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('a', 't', 'b', 1)");
     db.run("UPDATE note SET title = 'u', body = body WHERE id = 'a'");
@@ -26,7 +26,7 @@ pub(super) fn st10_insert_update_and_delete_are_logged_with_their_deltas(connect
     );
 }
 
-pub(super) fn st10_falsy_values_are_values(connection: Connection) {
+pub fn st10_falsy_values_are_values(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('', '', NULL, 0)");
     db.run("UPDATE note SET title = NULL, body = '', rank = NULL WHERE id = ''");
@@ -36,7 +36,7 @@ pub(super) fn st10_falsy_values_are_values(connection: Connection) {
     );
 }
 
-pub(super) fn st11_replace_logs_the_evicted_row(connection: Connection) {
+pub fn st11_replace_logs_the_evicted_row(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('a', 't', 'b', 1), ('b', 't', 'b', 2)");
     db.log();
@@ -49,7 +49,7 @@ pub(super) fn st11_replace_logs_the_evicted_row(connection: Connection) {
     assert!(log[2].starts_with(r#"note|["b"]|insert"#), "{log:?}");
 }
 
-pub(super) fn st11_upsert_logs_what_it_changed(connection: Connection) {
+pub fn st11_upsert_logs_what_it_changed(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     let upsert = "INSERT INTO note VALUES ('a', 't', 'b', 1) ON CONFLICT (id) DO UPDATE SET title = title || '!'";
     db.run(upsert);
@@ -60,7 +60,7 @@ pub(super) fn st11_upsert_logs_what_it_changed(connection: Connection) {
     assert!(db.log().is_empty());
 }
 
-pub(super) fn st11_delete_without_where_logs_every_row(connection: Connection) {
+pub fn st11_delete_without_where_logs_every_row(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('a', 't', 'b', 1), ('b', 't', 'b', 2)");
     db.log();
@@ -68,7 +68,7 @@ pub(super) fn st11_delete_without_where_logs_every_row(connection: Connection) {
     assert_eq!(db.log().len(), 2);
 }
 
-pub(super) fn st12_cascades_are_logged(connection: Connection) {
+pub fn st12_cascades_are_logged(connection: Connection) {
     let mut db = open(connection, &[TREE], &["parent", "child"]);
     db.run("INSERT INTO parent VALUES ('p', 1)");
     db.run("INSERT INTO child VALUES ('a', 'p'), ('b', 'p')");
@@ -86,7 +86,7 @@ pub(super) fn st12_cascades_are_logged(connection: Connection) {
     assert_eq!(db.log().iter().filter(|change| change.contains("|delete|")).count(), 3);
 }
 
-pub(super) fn st12_a_key_change_is_a_delete_and_an_insert(connection: Connection) {
+pub fn st12_a_key_change_is_a_delete_and_an_insert(connection: Connection) {
     let columns = "(a TEXT NOT NULL, v, b INTEGER NOT NULL, PRIMARY KEY (b, a))";
     let tables = format!("CREATE TABLE t {columns}; CREATE TABLE u {columns} WITHOUT ROWID");
     let mut db = open(connection, &[&tables], &["t", "u"]);
@@ -104,7 +104,7 @@ pub(super) fn st12_a_key_change_is_a_delete_and_an_insert(connection: Connection
     }
 }
 
-pub(super) fn st12_a_natural_rowid_key_is_logged(connection: Connection) {
+pub fn st12_a_natural_rowid_key_is_logged(connection: Connection) {
     let mut db = open(connection, &["CREATE TABLE t (v, id INTEGER PRIMARY KEY)"], &["t"]);
     db.run("INSERT INTO t (v) VALUES ('x')");
     db.run("UPDATE t SET id = 9");
@@ -114,7 +114,7 @@ pub(super) fn st12_a_natural_rowid_key_is_logged(connection: Connection) {
     );
 }
 
-pub(super) fn st13_generated_columns_are_left_out_and_reals_stay_reals(connection: Connection) {
+pub fn st13_generated_columns_are_left_out_and_reals_stay_reals(connection: Connection) {
     let table = "CREATE TABLE t (g AS (a || '!'), a TEXT, s AS (r * 2) STORED, r REAL, id TEXT PRIMARY KEY NOT NULL, n NUMERIC)";
     let mut db = open(connection, &[table], &["t"]);
     db.run("INSERT INTO t (a, r, id, n) VALUES ('x', 5, 'k', 5.0)");
@@ -131,7 +131,7 @@ pub(super) fn st13_generated_columns_are_left_out_and_reals_stay_reals(connectio
     );
 }
 
-pub(super) fn st13_a_column_added_later_has_its_default(connection: Connection) {
+pub fn st13_a_column_added_later_has_its_default(connection: Connection) {
     let first = "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)";
     let mut db = open(connection, &[first], &["t"]);
     db.run("INSERT INTO t VALUES ('a')");
@@ -141,7 +141,7 @@ pub(super) fn st13_a_column_added_later_has_its_default(connection: Connection) 
     assert_eq!(db.log(), [r#"t|["a"]|update|{"n":4}|{"n":5}"#]);
 }
 
-pub(super) fn st14_triggers_behave_as_in_plain_sqlite_and_their_writes_are_logged(connection: Connection) {
+pub fn st14_triggers_behave_as_in_plain_sqlite_and_their_writes_are_logged(connection: Connection) {
     let trigger = "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, v, updated_at INTEGER DEFAULT 0);
         CREATE TRIGGER stamp AFTER UPDATE ON t BEGIN UPDATE t SET updated_at = updated_at + 1 WHERE id = new.id; END";
     let mut db = open(connection, &[trigger], &["t"]);

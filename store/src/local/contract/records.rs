@@ -30,7 +30,7 @@ fn sealed(device_seq: u64) -> Sealed {
     Sealed { device_seq: DeviceSeq(device_seq), bytes: vec![device_seq as u8; 10], hash: Hash([9; 32]) }
 }
 
-pub(super) fn st24_the_log_is_sealed_in_order_and_dropped_with_its_changeset(connection: Connection) {
+pub fn st24_the_log_is_sealed_in_order_and_dropped_with_its_changeset(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('a', 't', 1)");
     db.run("UPDATE note SET title = 'u'");
@@ -62,7 +62,7 @@ pub(super) fn st24_the_log_is_sealed_in_order_and_dropped_with_its_changeset(con
     assert_eq!(step(&mut db, |store| store.unsealed(usize::MAX, 9)).len(), 1);
 }
 
-pub(super) fn st25_changesets_keep_their_progress_and_their_receipt(connection: Connection) {
+pub fn st25_changesets_keep_their_progress_and_their_receipt(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     for number in 1..=2 {
         db.run("INSERT INTO note (id) VALUES (uuidv7())");
@@ -79,7 +79,7 @@ pub(super) fn st25_changesets_keep_their_progress_and_their_receipt(connection: 
     assert_eq!(step(&mut db, |store| store.sealed_bytes(DeviceSeq(2))), [2; 10]);
 }
 
-pub(super) fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither(
+pub fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither(
     connection: Connection,
 ) {
     let mut db = open(connection, &[NOTE], &["note"]);
@@ -106,7 +106,7 @@ pub(super) fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_s
     assert_eq!((logged[0].base.seq, logged[0].base.device_seq), (Seq(9), DeviceSeq(3)));
 }
 
-pub(super) fn st27_records_are_kept(connection: Connection) {
+pub fn st27_records_are_kept(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     let kept = ServerRow::Kept(Some(vec![text("s"), Value::Null]));
     step(&mut db, |store| {
@@ -132,7 +132,7 @@ pub(super) fn st27_records_are_kept(connection: Connection) {
     });
 }
 
-pub(super) fn st28_pieces_of_a_commit_are_kept_until_the_last(connection: Connection) {
+pub fn st28_pieces_of_a_commit_are_kept_until_the_last(connection: Connection) {
     let part = |seq: u64, index: u32, count: u32| Part {
         from: Seq(seq - 1),
         seq: Seq(seq),
@@ -155,7 +155,7 @@ pub(super) fn st28_pieces_of_a_commit_are_kept_until_the_last(connection: Connec
     });
 }
 
-pub(super) fn st29_what_waits_follows_a_migration(connection: Connection) {
+pub fn st29_what_waits_follows_a_migration(connection: Connection) {
     let first = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, a, gone, b); CREATE TABLE lost (id TEXT PRIMARY KEY NOT NULL)";
     let mut db = open(connection, &[first], &["note", "lost"]);
     db.run("INSERT INTO note VALUES ('n', 1, 2, 3)");

@@ -67,7 +67,7 @@ impl Dice {
 
 type State = BTreeMap<RowId, Vec<Value>>;
 
-pub(super) fn st10_replaying_the_log_gives_the_database(connection: Connection) {
+pub fn st10_replaying_the_log_gives_the_database(connection: Connection) {
     let mut db = open(connection, &[TABLES], &["p", "q", "n"]);
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for _ in 0..10 {

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT, body TEXT, rank INTEGER UNIQUE)";
 
-pub(super) fn st15_a_failing_statement_leaves_no_trace_in_the_log(connection: Connection) {
+pub fn st15_a_failing_statement_leaves_no_trace_in_the_log(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('a', 't', 'b', 1)");
     db.log();
@@ -25,7 +25,7 @@ pub(super) fn st15_a_failing_statement_leaves_no_trace_in_the_log(connection: Co
     assert!(log[0].contains(r#"["d"]"#) && log[1].contains(r#"["g"]"#));
 }
 
-pub(super) fn st15_or_fail_keeps_and_logs_what_it_did(connection: Connection) {
+pub fn st15_or_fail_keeps_and_logs_what_it_did(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('a', 't', 'b', 1)");
     db.log();
@@ -43,7 +43,7 @@ pub(super) fn st15_or_fail_keeps_and_logs_what_it_did(connection: Connection) {
     assert_eq!(db.rows("SELECT count(*) FROM note WHERE rank = 7"), ["1"]);
 }
 
-pub(super) fn st15_or_rollback_ends_the_transaction(connection: Connection) {
+pub fn st15_or_rollback_ends_the_transaction(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('a', 't', 'b', 1)");
     db.log();
@@ -59,7 +59,7 @@ pub(super) fn st15_or_rollback_ends_the_transaction(connection: Connection) {
     assert_eq!(db.log().len(), 1);
 }
 
-pub(super) fn st16_savepoints_take_their_part_of_the_log_along(connection: Connection) {
+pub fn st16_savepoints_take_their_part_of_the_log_along(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.begin().unwrap();
     db.run("INSERT INTO note VALUES ('a', 't', 'b', 1)");
@@ -80,7 +80,7 @@ pub(super) fn st16_savepoints_take_their_part_of_the_log_along(connection: Conne
     assert_eq!(keys.len(), 3, "{keys:?}");
 }
 
-pub(super) fn st16_a_rolled_back_transaction_logs_nothing(connection: Connection) {
+pub fn st16_a_rolled_back_transaction_logs_nothing(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.begin().unwrap();
     db.run("INSERT INTO note VALUES ('a', 't', 'b', 1)");
@@ -89,7 +89,7 @@ pub(super) fn st16_a_rolled_back_transaction_logs_nothing(connection: Connection
     assert!(db.take_touched().iter().all(|table| table != "note"));
 }
 
-pub(super) fn st17_execute_many_is_all_or_nothing(connection: Connection) {
+pub fn st17_execute_many_is_all_or_nothing(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     let row = |id: &str, rank: i64| vec![Value::Text(id.into()), Value::Integer(rank)];
     let insert = "INSERT INTO note (id, rank) VALUES (?, ?)";
@@ -111,7 +111,7 @@ pub(super) fn st17_execute_many_is_all_or_nothing(connection: Connection) {
     assert_eq!(db.log().len(), 1);
 }
 
-pub(super) fn st18_a_transaction_over_the_bound_is_refused_at_commit(connection: Connection) {
+pub fn st18_a_transaction_over_the_bound_is_refused_at_commit(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO note (id) SELECT 'x' || i FROM n";
     let error = db.execute(many, &[Value::Integer(100_001)], NOW).unwrap_err();
@@ -128,7 +128,7 @@ pub(super) fn st18_a_transaction_over_the_bound_is_refused_at_commit(connection:
     db.commit(NOW).unwrap();
 }
 
-pub(super) fn st19_text_that_is_not_utf8_is_refused_in_synced_tables(connection: Connection) {
+pub fn st19_text_that_is_not_utf8_is_refused_in_synced_tables(connection: Connection) {
     let mut db = open(connection, &[NOTE, "CREATE TABLE local (x)"], &["note"]);
     let error = db.execute("INSERT INTO note (id, title) VALUES ('a', CAST(x'ff' AS TEXT))", &[], NOW).unwrap_err();
     assert_eq!(error.code, DbErrorCode::InvalidText);

@@ -22,7 +22,7 @@ fn values() -> Vec<Value> {
     [Value::Null].into_iter().chain(integers).chain(reals).chain(texts).chain(long).chain(blobs).collect()
 }
 
-pub(super) fn st09_values_come_back_and_are_logged_as_they_went_in(connection: Connection) {
+pub fn st09_values_come_back_and_are_logged_as_they_went_in(connection: Connection) {
     let mut db = open(connection, &[ANY], &["any"]);
     for (n, value) in values().into_iter().enumerate() {
         let key = format!("k{n}");
@@ -37,7 +37,7 @@ pub(super) fn st09_values_come_back_and_are_logged_as_they_went_in(connection: C
     assert!(logged.eq(values().into_iter().map(|value| LoggedMutation::Insert(vec![value]))));
 }
 
-pub(super) fn st09_applied_values_are_the_values_sent(connection: Connection) {
+pub fn st09_applied_values_are_the_values_sent(connection: Connection) {
     let mut db = open(connection, &[ANY], &["any"]);
     for (n, value) in values().into_iter().enumerate() {
         let row = row(0, &format!("k{n}"));
@@ -47,7 +47,7 @@ pub(super) fn st09_applied_values_are_the_values_sent(connection: Connection) {
     }
 }
 
-pub(super) fn st09_what_is_logged_is_what_a_select_answers(connection: Connection) {
+pub fn st09_what_is_logged_is_what_a_select_answers(connection: Connection) {
     let mut db = open(connection, &[TYPED], &["typed"]);
     let given = [Value::Real(5.0), Value::Integer(7), Value::Integer(12), Value::Blob(vec![1])];
     let mut params = vec![Value::Text("k".into())];
@@ -73,14 +73,14 @@ pub(super) fn st09_what_is_logged_is_what_a_select_answers(connection: Connectio
     assert_eq!(folded, stored);
 }
 
-pub(super) fn st09_not_a_number_is_null(connection: Connection) {
+pub fn st09_not_a_number_is_null(connection: Connection) {
     let mut db = open(connection, &[ANY], &["any"]);
     db.execute("INSERT INTO any VALUES ('n', ?)", &[Value::Real(f64::NAN)], NOW).unwrap();
     assert_eq!(db.rows("SELECT typeof(v) FROM any"), ["null"]);
     assert_eq!(db.log(), [r#"any|["n"]|insert|null|{"v":null}"#]);
 }
 
-pub(super) fn st09_keys_of_every_type_name_their_rows(connection: Connection) {
+pub fn st09_keys_of_every_type_name_their_rows(connection: Connection) {
     let table = "CREATE TABLE pair (a BLOB NOT NULL, b REAL NOT NULL, v, PRIMARY KEY (a, b)) WITHOUT ROWID";
     let mut db = open(connection, &[table], &["pair"]);
     let key = vec![Value::Blob(vec![0, 255]), Value::Real(2.0)];
