@@ -121,6 +121,31 @@ fn st32_errors_are_typed_name_the_statement_and_leave_the_database_usable() {
 }
 
 #[test]
+fn st32_a_full_disk_is_an_error_that_keeps_what_was_committed() {
+    let connection = Connection::open_in_memory().unwrap();
+    let mut db = try_open(connection, &[NOTE], &["note"]).unwrap();
+    db.run("INSERT INTO note VALUES ('kept', 'x')");
+    let connection = db.into_connection().unwrap();
+    // The engine's authorizer belongs to the database that installed it; a new one is installed by opening.
+    let pages: i64 = connection.query_row("SELECT page_count FROM pragma_page_count()", [], |row| row.get(0)).unwrap();
+    let limit = format!("PRAGMA max_page_count = {}", pages + 20);
+    connection.query_row(&limit, [], |_| Ok(())).unwrap();
+    let mut db = try_open(connection, &[NOTE], &["note"]).unwrap();
+    let fill = "INSERT INTO note (title) SELECT hex(zeroblob(200000))";
+    let error = db.execute(fill, &[], NOW).unwrap_err();
+    assert_eq!((error.code, error.code.retryable()), (DbErrorCode::DiskFull, true));
+    db.begin().unwrap();
+    db.run("INSERT INTO note (title) VALUES ('small')");
+    assert_eq!(db.fails(fill), "disk_full");
+    let ended = db.commit(NOW);
+    assert!(ended.is_ok() || ended.unwrap_err().code == DbErrorCode::TransactionEnded);
+    db.run("INSERT INTO note (title) VALUES ('after')");
+    let rows = db.rows("SELECT count(*) FROM note");
+    assert_eq!(db.log().len().to_string(), rows[0], "the log is what the table is");
+    assert_eq!(db.rows("PRAGMA integrity_check"), ["ok"]);
+}
+
+#[test]
 fn st33_any_statement_goes_through_query_and_is_captured() {
     let link = "CREATE TABLE link (note TEXT PRIMARY KEY NOT NULL REFERENCES note)";
     let mut db = open(&[NOTE, link], &["note", "link"]);
