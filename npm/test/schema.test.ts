@@ -10,7 +10,7 @@ const good = {
   tables: { visit: { merge: { doses: 'sum' }, delete: 'keep' as const } },
 };
 
-test('JS-40 a schema comes back equal, and frozen to the bottom', () => {
+test('JS-70 a schema comes back equal, and frozen to the bottom', () => {
   const schema = defineSchema(good);
   assert.deepEqual(schema, good);
   assert.ok([schema, schema.migrations, schema.migrations[1], schema.tables, schema.tables['visit'], schema.tables['visit']?.merge].every(Object.isFrozen));
@@ -18,7 +18,7 @@ test('JS-40 a schema comes back equal, and frozen to the bottom', () => {
   assert.deepEqual(defineSchema(schema), schema, 'defining it again changes nothing');
 });
 
-test('JS-41 what is wrong is said with its place', () => {
+test('JS-71 what is wrong is said with its place', () => {
   const cases: [unknown, RegExp][] = [
     [undefined, /^schema must/],
     [[], /^schema must/],
