@@ -15,7 +15,7 @@ import {
 export interface FrontOptions {
   readonly prefix: string;
   readonly origins: readonly string[];
-  readonly authenticate: Authenticate<never> | TokenAuthentication;
+  readonly authenticate: Authenticate<never>;
 }
 
 interface Route {
@@ -60,7 +60,7 @@ function findRoute(prefix: string, request: Request, env: ServerEnv, url: URL): 
 }
 
 function devToken({ authenticate }: FrontOptions, env: ServerEnv, url: URL): Response {
-  if (!('secretName' in authenticate)) throw misconfigured('development tokens need auth: jwt({ secret })');
+  if (!isTokens(authenticate)) throw misconfigured('development tokens need auth: jwt({ secret })');
   const secret = secretOf(env, authenticate.secretName);
   const [user, spaces] = ['user', 'spaces'].map((name) => url.searchParams.get(name) ?? '');
   return jsonResponse(rust().devToken(user ?? '', spaces ?? '', secret, Date.now()));
@@ -78,10 +78,14 @@ async function identify(authenticate: FrontOptions['authenticate'], request: Req
     return identityJson(await authenticate(request, env as never));
   } catch (thrown) {
     if (thrown instanceof EbbtideError) throw refusal(401, thrown.code, thrown.message, thrown.retryable);
-    if ('secretName' in authenticate) throw thrown;
+    if (isTokens(authenticate)) throw thrown;
     console.error('ebbtide: auth failed', thrown);
     throw refusal(401, 'unauthorized', 'the request could not be authenticated');
   }
+}
+
+function isTokens(authenticate: Authenticate<never>): authenticate is TokenAuthentication {
+  return 'secretName' in authenticate;
 }
 
 function ticketOf(request: Request): string {

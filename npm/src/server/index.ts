@@ -5,7 +5,7 @@
 import { EbbtideError } from '../errors.ts';
 import { defineSchema } from '../schema.ts';
 import type { SchemaDefinition } from '../types.ts';
-import type { Authenticate, TokenAuthentication } from './auth.ts';
+import type { Authenticate } from './auth.ts';
 import { handle, type FrontOptions } from './front.ts';
 import { STEP_MEMORY_MS } from './limits.ts';
 import type { ServerEnv } from './platform.ts';
@@ -22,7 +22,7 @@ export interface ServerOptions {
   /** The schema that the app's devices open. */
   readonly schema: SchemaDefinition;
   /** Who asks: `jwt({ secret })`, or any function of request and environment. */
-  readonly auth: Authenticate<never> | TokenAuthentication;
+  readonly auth: Authenticate<never>;
   /** The path under which all routes are; what `sync.url` ends with. Default `/ebbtide`. */
   readonly prefix?: string;
   /** Origins of pages that may use the server beside its own, such as `https://app.example`. `*` allows all. */

@@ -12,3 +12,16 @@ export const schema = defineSchema({
   ],
   tables: { household: {}, visit: {} },
 });
+
+/** One version later: a parent table is rebuilt under its children, and a column comes. */
+export const upgraded = defineSchema({
+  ...schema,
+  migrations: [
+    ...schema.migrations,
+    `CREATE TABLE household_new (id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), name TEXT, code TEXT UNIQUE,
+       village TEXT NOT NULL DEFAULT 'unknown') STRICT;
+     INSERT INTO household_new (id, name, code) SELECT id, name, code FROM household;
+     DROP TABLE household;
+     ALTER TABLE household_new RENAME TO household`,
+  ],
+});

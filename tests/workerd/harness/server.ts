@@ -25,8 +25,8 @@ export interface ServerOptions {
 
 /** A Worker that runs, or was killed. */
 export class Server implements AsyncDisposable {
-  readonly #options: ServerOptions;
-  readonly #script: string;
+  #options: ServerOptions;
+  #script: string;
   readonly #wasm: Uint8Array<ArrayBuffer>;
   readonly state: string;
   #miniflare: Miniflare | undefined;
@@ -53,9 +53,13 @@ export class Server implements AsyncDisposable {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Starts it again on the same state. */
-  async restart(): Promise<void> {
+  /** Starts it again on the same state, as another version where one is named. */
+  async restart(changed?: ServerOptions): Promise<void> {
     await this.#miniflare?.dispose();
+    if (changed !== undefined) {
+      this.#options = changed;
+      this.#script = await bundle(changed.entry ?? APP);
+    }
     const { bindings = { EBBTIDE_DEV: '1' }, withoutD1 = false } = this.#options;
     const options = convertV4MiniflareOptions({
       host: '127.0.0.1', port: 0, cf: false, name: 'app', modulesRoot: '/',
