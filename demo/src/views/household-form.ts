@@ -11,6 +11,7 @@ import { attempt } from '../toasts.ts';
 import type { Context } from './context.ts';
 
 const EMPTY: HouseholdFields = { name: '', village: '', directions: '', facility: null };
+const SOURCE = 'https://doi.org/10.1038/s41597-019-0142-2';
 const NAME_LENGTH = 120;
 const TEXT_LENGTH = 500;
 
@@ -51,9 +52,11 @@ function form(
   const directions = textField('How to find it', fields.directions, { maxlength: TEXT_LENGTH });
   const chosen = fields.facility === null ? undefined : { code: fields.facility, name: facilityName ?? fields.facility };
   const facility = new FacilityField(db, 'Nearest health facility', chosen);
+  const credit = element('p', { class: 'credit' }, 'Facilities of Malawi and Zambia: ',
+    element('a', { href: SOURCE, target: '_blank', rel: 'noopener' }, 'Maina et al. 2019'), ', CC BY 4.0.');
   const actions = element('div', { class: 'actions' },
     element('button', { class: 'button primary' }, action), element('a', { class: 'button quiet', href: linkTo(back) }, 'Cancel'));
-  const node = element('form', { class: 'form' }, name.node, village.node, directions.node, facility.node, actions);
+  const node = element('form', { class: 'form' }, name.node, village.node, directions.node, facility.node, actions, credit);
   node.addEventListener('submit', (event) => {
     event.preventDefault();
     attempt('The household was not saved', () => save({

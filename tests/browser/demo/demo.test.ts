@@ -104,6 +104,18 @@ test('JS-63 a household is added by keyboard alone, and the focus goes where the
   assert.match(await page.locator('.detail > .facts').innerText(), /Chiwoko/);
 });
 
+test('JS-68 on a phone the second device opens in a tab of its own, with the same records', async () => {
+  await using page = await opened('phone-tab', PHONE);
+  await addHousehold(page, 'Lungu');
+  await page.locator('.badge').getByText('In step').waitFor();
+  const opening = page.context().waitForEvent('page');
+  await page.getByRole('button', { name: 'Second device' }).click();
+  await using second = await opening;
+  await second.locator('.row', { hasText: 'Lungu' }).waitFor();
+  assert.match(await second.locator('#brand').innerText(), /Blessings/);
+  assert.equal(await second.getByRole('button', { name: 'Second device' }).count(), 0);
+});
+
 test('JS-64 the browser finds nothing that keeps the demo from being installed', async () => {
   await using page = await opened('install', PHONE);
   const session = await page.context().newCDPSession(page);
