@@ -33,7 +33,7 @@ async function post(request: OutboxRecord, signal: AbortSignal): Promise<Respons
     // A redirect would carry the token to an address that the app never named.
     return await fetch(url, { method: 'POST', headers, body, signal, cache: 'no-store', redirect: 'error' });
   } catch (cause) {
-    throw new EbbtideError('offline', 'the server could not be reached', { retryable: true, cause });
+    throw new EbbtideError('network_error', 'the server could not be reached', { retryable: true, cause });
   }
 }
 
@@ -49,7 +49,7 @@ async function refused(mailbox: Mailbox, databaseName: string, request: OutboxRe
   await response.body?.cancel();
   const { status } = response;
   if (status >= 500 || LATER.has(status)) {
-    throw new EbbtideError('server_unavailable', `the server answered ${status}`, { retryable: true });
+    throw new EbbtideError('server_error', `the server answered ${status}`, { retryable: true });
   }
   await mailbox.note(databaseName, request, problem(status === 401 ? 'signed_out' : 'refused', status));
 }
@@ -70,7 +70,7 @@ async function readBounded(response: Response, signal: AbortSignal): Promise<Uin
       parts.push(part);
     }
   } catch (cause) {
-    throw new EbbtideError('offline', 'the reply broke off', { retryable: true, cause });
+    throw new EbbtideError('network_error', 'the reply broke off', { retryable: true, cause });
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
