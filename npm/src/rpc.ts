@@ -13,6 +13,8 @@ export interface OpenRequest {
   readonly durability: 'full' | 'relaxed';
   readonly wasmUrl: string;
   readonly online: boolean;
+  /** Whether the app has paused the sync; a new worker keeps to it. */
+  readonly paused: boolean;
   readonly sync?: { readonly url: string; readonly space: string; readonly twoPhase: 'auto' | 'always' };
 }
 

@@ -7,9 +7,9 @@ use crate::database::Database;
 use crate::error::{ClientError, Result};
 use crate::inspect;
 use crate::options::{Options, Storage};
-use crate::{panic, records};
 use crate::storage;
-use crate::sync::{Host, SharedDatabase, Sync};
+use crate::sync::{Host, SharedDatabase, Sync, Wishes};
+use crate::{panic, records};
 use core::cell::{Cell, RefMut};
 use sqlite_wasm_vfs::sahpool::OpfsSAHPoolUtil;
 use std::rc::Rc;
@@ -39,7 +39,8 @@ impl Client {
         let mut database = Database::open(opened.connection, &options.schema)?;
         let device = inspect::device_id(&mut database)?;
         let database: SharedDatabase = Rc::new(Some(database).into());
-        let sync = options.sync.map(|sync| Sync::new(host, sync, device, Rc::clone(&database), options.online));
+        let wishes = Wishes { online: options.online, paused: options.paused };
+        let sync = options.sync.map(|sync| Sync::new(host, sync, device, Rc::clone(&database), wishes));
         Ok(Client {
             database,
             pool: opened.pool,

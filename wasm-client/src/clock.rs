@@ -14,7 +14,8 @@ pub fn now() -> Millis {
 pub fn random_bytes() -> Result<[u8; 16]> {
     let scope: web_sys::WorkerGlobalScope = js_sys::global().unchecked_into();
     let bytes = Uint8Array::new_with_length(16);
-    let crypto = Reflect::get(&scope, &JsValue::from_str("crypto")).map(|crypto| crypto.unchecked_into::<web_sys::Crypto>());
+    let crypto =
+        Reflect::get(&scope, &JsValue::from_str("crypto")).map(|crypto| crypto.unchecked_into::<web_sys::Crypto>());
     let filled = crypto.and_then(|crypto| crypto.get_random_values_with_array_buffer_view(&bytes));
     filled.map_err(|thrown| {
         let message = "the browser has no source of randomness";

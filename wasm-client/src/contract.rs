@@ -24,6 +24,7 @@ pub async fn run_contract_case(name: String) -> Result<(), JsValue> {
         durability: Durability::Full,
         sync: None,
         online: false,
+        paused: false,
     };
     let opened = storage::open(&options).await?;
     contract::run(&name, opened.connection);

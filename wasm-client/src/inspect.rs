@@ -25,7 +25,7 @@ pub fn local_status(database: &mut Database, online: bool) -> Result<String> {
         "online": online,
         "pending": waiting.pending,
         "failed": waiting.rejected,
-        "blocked": 0,
+        "blocked": waiting.blocked,
         "conflicts": 0,
         "cursor": cursor.0,
     });

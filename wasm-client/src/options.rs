@@ -27,6 +27,9 @@ pub struct Options {
     /// Whether the browser believes to have a network.
     #[serde(default)]
     pub online: bool,
+    /// Whether the app has paused the sync: a worker that replaces another keeps to it.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// With whom a database is kept in step.
@@ -150,7 +153,8 @@ mod tests {
 
     #[test]
     fn js20_an_unknown_option_is_refused_by_name() {
-        let error = Options::parse(r#"{"name":"a","schema":{"migrations":[],"tables":{}},"colour":"red"}"#).unwrap_err();
+        let error =
+            Options::parse(r#"{"name":"a","schema":{"migrations":[],"tables":{}},"colour":"red"}"#).unwrap_err();
         assert_eq!(error.code, "bad_option");
         assert!(error.message.contains("colour"), "{}", error.message);
     }

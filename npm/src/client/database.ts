@@ -57,13 +57,19 @@ export class WorkerDatabase extends ConnectionStatements implements Database {
     return this.close();
   }
 
-  /** A page in the back/forward cache keeps its workers, and they would keep the files locked for every other tab. */
+  /** A page that is frozen or in the back/forward cache keeps its workers, and they would keep the files locked for every other tab. */
   #followPage(): void {
     const { signal } = this.#life;
-    addEventListener('pagehide', () => this.connection.suspend(), { signal });
-    addEventListener('pageshow', () => this.connection.resume(), { signal });
-    for (const type of ['online', 'offline']) {
-      addEventListener(type, () => this.connection.tell({ kind: 'online', online: navigator.onLine }), { signal });
-    }
+    const suspend = () => this.connection.suspend();
+    const resume = () => this.connection.resume();
+    const network = () => this.connection.tell({ kind: 'online', online: navigator.onLine });
+    addEventListener('pagehide', suspend, { signal });
+    addEventListener('pageshow', resume, { signal });
+    document.addEventListener('freeze', suspend, { signal });
+    document.addEventListener('resume', resume, { signal });
+    addEventListener('online', network, { signal });
+    addEventListener('offline', network, { signal });
+    // A page that comes back to the front need not wait for the next attempt.
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && network(), { signal });
   }
 }

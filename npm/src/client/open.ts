@@ -16,7 +16,7 @@ export async function open(options: OpenOptions): Promise<Database> {
   const request = openRequest(options);
   const connection: Connection = new Connection({
     startWorker: () => startWorker(options.workerUrl),
-    openRequest: () => ({ ...request, online: navigator.onLine }),
+    openRequest: () => ({ ...request, online: navigator.onLine, paused: sync.isPaused }),
     opened: (status) => sync.update(status),
     notice: (notice) => void receive(notice, sync, connection, options),
   });
@@ -46,7 +46,7 @@ function wasmUrl(url: string | URL | undefined): string {
   return new URL('./ebbtide_client_bg.wasm', import.meta.url).href;
 }
 
-function openRequest(options: OpenOptions): OpenRequest {
+function openRequest(options: OpenOptions): Omit<OpenRequest, 'online' | 'paused'> {
   if (typeof options !== 'object' || options === null) throw badOption('it takes an object with `name` and `schema`');
   const { name, schema, storage = 'opfs', durability = 'full' } = options;
   if (typeof name !== 'string') throw badOption('`name` must be a string');
@@ -54,7 +54,7 @@ function openRequest(options: OpenOptions): OpenRequest {
   if (storage !== 'opfs' && storage !== 'memory') throw badOption("`storage` is 'opfs' or 'memory'");
   if (durability !== 'full' && durability !== 'relaxed') throw badOption("`durability` is 'full' or 'relaxed'");
   const sync = options.sync === undefined ? {} : { sync: syncRequest(options.sync) };
-  const place = { wasmUrl: wasmUrl(options.wasmUrl), online: navigator.onLine };
+  const place = { wasmUrl: wasmUrl(options.wasmUrl) };
   // `schema` may be frozen and carry more than the engine reads.
   const { migrations, tables } = schema;
   return { name, schema: { migrations, tables }, storage, durability, ...place, ...sync };

@@ -13,6 +13,7 @@ export class PageSync extends EventTarget implements Sync {
   readonly #databaseName: string;
   readonly #isLocal: boolean;
   #status: SyncStatus;
+  #isPaused = false;
 
   constructor(connection: Connection, databaseName: string, isLocal: boolean) {
     super();
@@ -26,6 +27,11 @@ export class PageSync extends EventTarget implements Sync {
     return this.#status;
   }
 
+  /** What a worker that replaces another must be told. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   async now(options: { readonly signal?: AbortSignal } = {}): Promise<SyncReport> {
     this.#requireSync('now');
     options.signal?.throwIfAborted();
@@ -35,11 +41,13 @@ export class PageSync extends EventTarget implements Sync {
 
   async pause(): Promise<void> {
     this.#requireSync('pause');
+    this.#isPaused = true;
     await this.#connection.call('pause', { paused: true });
   }
 
   async resume(): Promise<void> {
     this.#requireSync('resume');
+    this.#isPaused = false;
     await this.#connection.call('pause', { paused: false });
   }
 

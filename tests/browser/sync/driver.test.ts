@@ -61,6 +61,23 @@ test('JS-31 paused means silent: nothing is sent until the app resumes, and sync
   await one.inStep();
 });
 
+test('JS-31 a pause outlives the worker: a page that comes back from the cache is still paused', async () => {
+  await using one = await device();
+  await one.inStep();
+  await one.page.evaluate(() => db.sync.pause());
+  const address = one.page.url();
+  await one.page.goto(`${address}page.js`);
+  await one.page.goBack({ waitUntil: 'commit' });
+  await one.exec("INSERT INTO note (title) VALUES ('kept')");
+  const { state, pending } = await one.page.evaluate(() => new Promise<Ebbtide.SyncStatus>((resolve) => {
+    const look = () => (db.sync.status.pending === 1 ? resolve(db.sync.status) : setTimeout(look, 20));
+    look();
+  }));
+  assert.deepEqual([state, pending], ['paused', 1]);
+  await one.page.evaluate(() => db.sync.resume());
+  await one.inStep();
+});
+
 test('JS-32 without sockets the same conversation runs over requests', async () => {
   await using one = await device();
   await one.close();

@@ -36,8 +36,7 @@ pub struct Sync {
     /// An input is being handled, or the app has a transaction open.
     busy: Cell<bool>,
     held: Cell<bool>,
-    online: Cell<bool>,
-    paused: Cell<bool>,
+    wishes: Cell<Wishes>,
     wake: RefCell<Option<Timer>>,
     token: RefCell<Option<String>>,
     mirror_wants_token: Cell<bool>,
@@ -46,6 +45,15 @@ pub struct Sync {
     bytes_at_wish: Cell<Option<Traffic>>,
     faults: Cell<u32>,
     this: Weak<Sync>,
+}
+
+/// What browser and app say of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes {
+    /// The browser believes to have one.
+    pub online: bool,
+    /// The app does not want it used.
+    pub paused: bool,
 }
 
 /// Application payload, in bytes.
@@ -57,7 +65,7 @@ pub struct Traffic {
 
 impl Sync {
     /// A sync that has not started.
-    pub fn new(host: Host, options: SyncOptions, device: String, database: SharedDatabase, online: bool) -> Rc<Self> {
+    pub fn new(host: Host, options: SyncOptions, device: String, database: SharedDatabase, wishes: Wishes) -> Rc<Self> {
         let session = RefCell::new(new_session(&options));
         Rc::new_cyclic(|this| Self {
             host,
@@ -69,8 +77,7 @@ impl Sync {
             queue: RefCell::default(),
             busy: Cell::new(false),
             held: Cell::new(false),
-            online: Cell::new(online),
-            paused: Cell::new(false),
+            wishes: Cell::new(wishes),
             wake: RefCell::default(),
             token: RefCell::default(),
             mirror_wants_token: Cell::new(false),
@@ -84,13 +91,9 @@ impl Sync {
 
     /// Begins, and begins again after a fault.
     pub fn start(&self) {
-        let mut queue = self.queue.borrow_mut();
-        queue.push_back(Input::Online(self.online.get()));
-        if self.paused.get() {
-            queue.push_back(Input::Pause(true));
-        }
-        queue.push_back(Input::Start);
-        drop(queue);
+        let Wishes { online, paused } = self.wishes.get();
+        let pause = paused.then_some(Input::Pause(true));
+        self.queue.borrow_mut().extend([Some(Input::Online(online)), pause, Some(Input::Start)].into_iter().flatten());
         self.drain();
     }
 
@@ -122,13 +125,13 @@ impl Sync {
 
     /// The browser says whether there is a network.
     pub fn set_online(&self, online: bool) {
-        self.online.set(online);
+        self.wishes.set(Wishes { online, ..self.wishes.get() });
         self.feed(Input::Online(online));
     }
 
     /// The app pauses or resumes the sync.
     pub fn set_paused(&self, paused: bool) {
-        self.paused.set(paused);
+        self.wishes.set(Wishes { paused, ..self.wishes.get() });
         self.feed(Input::Pause(paused));
     }
 
@@ -170,9 +173,8 @@ impl Sync {
         let mut database = self.database.borrow_mut();
         let Some(database) = database.as_mut() else { return Ok(Outputs::new()) };
         let now = clock::now();
-        database.sync_step(now, |store| {
-            self.session.borrow_mut().handle(input, now, store, &ebbtide_protocol::WireCodec)
-        })
+        database
+            .sync_step(now, |store| self.session.borrow_mut().handle(input, now, store, &ebbtide_protocol::WireCodec))
     }
 
     fn execute(&self, output: Output) {

@@ -109,8 +109,8 @@ async fn prepare(sync: &Rc<Sync>, generation: u32) -> Result<(), Cause> {
         return use_http(sync, generation);
     }
     let answer = request::post(sync, "ticket", &[]).await?;
-    let ticket: Ticket = serde_json::from_slice(&answer)
-        .map_err(|_| Cause { code: "server_error".to_owned(), retryable: true })?;
+    let ticket: Ticket =
+        serde_json::from_slice(&answer).map_err(|_| Cause { code: "server_error".to_owned(), retryable: true })?;
     let protocols = [format!("ebbtide.v{}", request::SYNC_VERSION), format!("ebbtide.ticket.{}", ticket.ticket)];
     let url = sync.socket_url();
     if sync.link.borrow().generation != generation {

@@ -11,5 +11,5 @@ mod request;
 mod socket;
 mod timer;
 
-pub use driver::{SharedDatabase, Sync};
+pub use driver::{SharedDatabase, Sync, Wishes};
 pub use host::Host;

@@ -15,7 +15,7 @@ pub fn status(status: &Status) -> String {
         "online": status.online,
         "pending": status.pending,
         "failed": status.failed,
-        "blocked": 0,
+        "blocked": status.blocked,
         "conflicts": 0,
         "cursor": status.cursor.0,
     });

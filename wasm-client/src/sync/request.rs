@@ -27,12 +27,7 @@ pub async fn post(sync: &Rc<Sync>, path: &str, body: &[u8]) -> Result<Vec<u8>, C
     judge(status, answer)
 }
 
-async fn attempt(
-    sync: &Rc<Sync>,
-    path: &str,
-    body: &[u8],
-    abort: &AbortController,
-) -> Result<(u16, Vec<u8>), Cause> {
+async fn attempt(sync: &Rc<Sync>, path: &str, body: &[u8], abort: &AbortController) -> Result<(u16, Vec<u8>), Cause> {
     let token = sync.token().await?;
     let request = request(sync, path, body, &token, abort).map_err(|thrown| unusable(&thrown))?;
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
@@ -45,13 +40,7 @@ async fn attempt(
     Ok((response.status(), bytes))
 }
 
-fn request(
-    sync: &Sync,
-    path: &str,
-    body: &[u8],
-    token: &str,
-    abort: &AbortController,
-) -> Result<Request, JsValue> {
+fn request(sync: &Sync, path: &str, body: &[u8], token: &str, abort: &AbortController) -> Result<Request, JsValue> {
     let headers = Headers::new()?;
     for (name, value) in sync.headers(token) {
         headers.set(name, &value)?;

@@ -1,8 +1,8 @@
 //! One WebSocket: sends messages as bytes and tells the link what happens to it.
 //! It knows its generation and nothing of what the bytes mean; after `drop` it says nothing more.
 
-use super::link;
 use super::driver::Sync;
+use super::link;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::closure::Closure;
