@@ -39,12 +39,17 @@ pub(super) fn bound(value: &Value) -> Value {
     }
 }
 
-/// Every number comes back as a double, and a whole one is taken for an integer.
+/// Every number comes back as a double, and a whole one is taken for an integer; the sign of zero stays, as it does there.
 pub(super) fn returned(value: Value) -> Value {
     let number = match value {
         Value::Integer(number) => number as f64,
         Value::Real(number) => number,
         other => return other,
     };
-    if number.fract() == 0.0 && number.abs() <= EXACT { Value::Integer(number as i64) } else { Value::Real(number) }
+    let negative_zero = number == 0.0 && number.is_sign_negative();
+    if number.fract() == 0.0 && number.abs() <= EXACT && !negative_zero {
+        Value::Integer(number as i64)
+    } else {
+        Value::Real(number)
+    }
 }
