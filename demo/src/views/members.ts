@@ -4,6 +4,7 @@
  */
 
 import { adder } from '../adder.ts';
+import { confirmed } from '../confirm.ts';
 import { element, setText } from '../dom.ts';
 import { icon } from '../icons.ts';
 import { KeyedList, type RowView } from '../keyed-list.ts';
@@ -25,7 +26,9 @@ export function members(context: Context, household: string): HTMLElement {
 
 function person({ db }: Context, { id }: Member): RowView<Member> {
   const [name, year] = [element('span', { class: 'person-name' }), element('span', { class: 'row-sub' })];
-  const click = () => attempt('The member was not removed', () => removeMember(db, id));
+  const click = () => attempt('The member was not removed', async () => {
+    if (await confirmed(`Remove ${name.textContent}?`, 'Remove')) await removeMember(db, id);
+  });
   const remove = element('button', { type: 'button', class: 'icon-button', on: { click } }, icon('trash'));
   const update = (row: Member) => {
     setText(name, row.name);

@@ -4,6 +4,7 @@
  */
 
 import { adder, closeAdder } from '../adder.ts';
+import { confirmed } from '../confirm.ts';
 import { readableDay, today } from '../dates.ts';
 import { element, newId, setText } from '../dom.ts';
 import { icon } from '../icons.ts';
@@ -54,7 +55,9 @@ function card(context: Context, first: Visit): RowView<Visit> {
   const heading = element('h3', { class: 'visit-day' });
   const doses = doseStepper(context, first.id);
   const notes = notesField(context, first.id);
-  const click = () => attempt('The visit was not removed', () => removeVisit(context.db, first.id));
+  const click = () => attempt('The visit was not removed', async () => {
+    if (await confirmed(`Remove the visit of ${heading.textContent}?`, 'Remove')) await removeVisit(context.db, first.id);
+  });
   const remove = element('button', { type: 'button', class: 'icon-button', on: { click } }, icon('trash'));
   const node = element('li', { class: 'visit', 'data-visit': first.id }, element('div', { class: 'visit-head' }, heading, remove), doses.node, notes.node);
   const update = (row: Visit) => {

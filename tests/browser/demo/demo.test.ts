@@ -116,6 +116,25 @@ test('JS-68 on a phone the second device opens in a tab of its own, with the sam
   assert.equal(await second.getByRole('button', { name: 'Second device' }).count(), 0);
 });
 
+test('JS-69 what is removed on one device is gone on the other, which says so where it was open', async () => {
+  await using page = await opened('removal', DESKTOP);
+  const second = await secondDevice(page);
+  await page.getByRole('button', { name: 'Add four sample households' }).click();
+  await page.locator('.row', { hasText: 'Phiri' }).click();
+  await second.locator('.row', { hasText: 'Phiri' }).click();
+  await second.getByRole('button', { name: 'Remove Grace Phiri' }).click();
+  await second.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await page.locator('.person', { hasText: 'Grace' }).waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  await page.locator('.person', { hasText: 'Yankho' }).waitFor();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await second.getByText('This household is not here any more.').waitFor();
+  await second.getByRole('link', { name: 'All households' }).click();
+  assert.equal(await second.locator('.row').count(), 3);
+});
+
 test('JS-64 the browser finds nothing that keeps the demo from being installed', async () => {
   await using page = await opened('install', PHONE);
   const session = await page.context().newCDPSession(page);
