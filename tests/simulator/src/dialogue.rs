@@ -30,6 +30,8 @@ struct Party {
     skew_ms: i64,
     seed: [u8; 16],
     connection: Option<ConnectionId>,
+    /// The session asked for a connection and has not been given one.
+    asking: bool,
     outbox: VecDeque<Vec<u8>>,
     inbox: VecDeque<Vec<u8>>,
     outputs: Vec<Output>,
@@ -87,6 +89,7 @@ impl Dialogue {
             skew_ms: 0,
             seed,
             connection: None,
+            asking: false,
             outbox: VecDeque::new(),
             inbox: VecDeque::new(),
             outputs: Vec::new(),
@@ -183,6 +186,7 @@ impl Dialogue {
                         self.parties[party].outbox.push_back(bytes);
                     }
                 }
+                Output::Connect => self.parties[party].asking = true,
                 Output::Disconnect => self.forget_connection(party),
                 _ => {}
             }
@@ -215,7 +219,7 @@ impl Dialogue {
         }
         self.parties[party].outputs.clear();
         self.input(party, Input::SyncNow);
-        assert!(self.took(party, |output| *output == Output::Connect), "the session wants a connection");
+        assert!(std::mem::take(&mut self.parties[party].asking), "the session wants a connection");
         self.connections += 1;
         let (connection, user) = (self.connections, self.parties[party].user.clone());
         self.space.connect(connection, &user, self.parties[party].may_write);
@@ -233,6 +237,7 @@ impl Dialogue {
         if let Some(connection) = self.parties[party].connection.take() {
             self.space.disconnect(connection);
         }
+        self.parties[party].asking = false;
         self.parties[party].outbox.clear();
         self.parties[party].inbox.clear();
     }
@@ -276,6 +281,21 @@ impl Dialogue {
         let messages = decode_server(&bytes).expect("the space's own bytes");
         self.input(party, Input::Received(messages));
         true
+    }
+
+    /// Delivers only the first frames of a device's oldest message: the line breaks in its middle.
+    pub fn up_partly(&mut self, party: usize, frames: usize) {
+        let bytes = self.parties[party].outbox.pop_front().expect("a message");
+        let messages = decode_client(&bytes).expect("the device's own bytes");
+        assert!(messages.len() > frames, "the message has only {} frames", messages.len());
+        let connection = self.parties[party].connection.expect("queued on a connection");
+        let answer = self.say(connection, &encode_client(&messages[..frames]));
+        self.route(party, answer);
+    }
+
+    /// Loses the oldest message of the space to a device.
+    pub fn lose(&mut self, party: usize) {
+        self.parties[party].inbox.pop_front().expect("a message");
     }
 
     /// What waits for a device, without delivering it.

@@ -67,6 +67,8 @@ enum Event {
     Up { connection: ConnectionId, bytes: Vec<u8> },
     /// Messages reach a device.
     Down { connection: ConnectionId, bytes: Vec<u8> },
+    /// A device's adapter looks whether its connection still answers.
+    Ping { connection: ConnectionId },
     /// A device learns that its connection is gone.
     Broken { connection: ConnectionId },
     /// The space learns that a connection is gone.
@@ -271,6 +273,7 @@ impl World {
             Event::Attempt { device, attempt, succeeds } => self.attempt(device, attempt, succeeds),
             Event::Up { connection, bytes } => self.arrive_at_space(connection, &bytes),
             Event::Down { connection, bytes } => self.arrive_at_device(connection, &bytes),
+            Event::Ping { connection } => self.ping(connection),
             Event::Broken { connection } => self.broken(connection),
             Event::Closed { connection } => {
                 self.space.disconnect(connection);

@@ -12,6 +12,9 @@ use ebbtide_core::ids::{Incarnation, Millis};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_protocol::{decode_client, decode_server, encode_client};
 
+/// How often an adapter looks whether its connection is alive.
+const PING_EVERY_MS: u64 = 30_000;
+
 /// A device's way to the space.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -78,7 +81,25 @@ impl World {
         let made = Connection { device, incarnation, up_dead: false, down_dead: false, last_up, last_down };
         self.connections.insert(connection, made);
         self.seats[device].link.connection = Some(connection);
+        self.after(PING_EVERY_MS, Event::Ping { connection });
         self.give(device, Input::Connected)
+    }
+
+    /// A connection that died without a word is found by the adapter's pings: the session, idle, would wait for ever.
+    pub(super) fn ping(&mut self, connection: ConnectionId) -> Result<(), Finding> {
+        let Some(state) = self.connections.get(&connection) else { return Ok(()) };
+        let device = state.device;
+        if self.seats[device].link.connection != Some(connection) {
+            return Ok(());
+        }
+        let link = &self.seats[device].link;
+        let blocked = self.now < link.up_blocked_until.max(link.down_blocked_until);
+        if blocked || state.up_dead || state.down_dead || !self.space.is_connected(connection) {
+            self.trace.event(self.now, "no answer", &[connection]);
+            return self.broken(connection);
+        }
+        self.after(PING_EVERY_MS, Event::Ping { connection });
+        Ok(())
     }
 
     /// A device sends.

@@ -1,0 +1,1 @@
+//! Conversations are tests only: see `tests/`. This crate has no code of its own.

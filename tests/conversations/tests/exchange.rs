@@ -1,0 +1,151 @@
+//! How changes travel: plain writes, pushes, gaps, announcements, parts, somebody else's delivery.
+
+use crate::script::{A, B, noise, on_both_paths, status, text, value, with_household};
+use ebbtide_core::client::Input;
+use ebbtide_core::ids::Seq;
+use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::value::Value;
+
+#[test]
+fn cs10_a_write_reaches_the_other_device_as_it_was_written() {
+    on_both_paths(|talk| {
+        let values = [Value::Null, Value::Integer(0), text(""), Value::Real(5e-324), Value::Blob(vec![])];
+        let [name, doses, code, weight, photo] = values.clone();
+        let sql = "INSERT INTO household (id, name, doses, code, weight, photo) VALUES ('h', ?, ?, ?, ?, ?)";
+        talk.exec(A, sql, &[name, doses, code, weight, photo]);
+        talk.visit(A);
+        talk.visit(B);
+        let row = talk.query(B, "SELECT name, doses, code, weight, photo FROM household");
+        assert_eq!(row, [values.to_vec()]);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs11_a_commit_is_pushed_to_a_connected_device_without_a_request() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(A);
+        talk.sync(B);
+        talk.outputs(B);
+        talk.exec(A, "UPDATE household SET name = 'pushed'", &[]);
+        while talk.up(A) || talk.down(A) {}
+        assert!(talk.sent_by(B).is_empty());
+        assert!(talk.down(B));
+        assert_eq!(value(talk, B, "SELECT name FROM household"), text("pushed"));
+        talk.settle();
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs12_a_gap_in_what_was_pushed_is_pulled() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(A);
+        talk.sync(B);
+        talk.exec(A, "UPDATE household SET name = 'lost'", &[]);
+        while talk.up(A) || talk.down(A) {}
+        talk.lose(B);
+        talk.exec(A, "UPDATE household SET doses = 7", &[]);
+        while talk.up(A) || talk.down(A) {}
+        talk.down(B);
+        assert_eq!(talk.query(B, "SELECT name, doses FROM household"), [[text("first"), Value::Integer(0)]]);
+        assert!(matches!(talk.sent_by(B).as_slice(), [ClientMessage::Pull { .. }]), "{:?}", talk.sent_by(B));
+        talk.settle();
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs13_a_device_that_confirms_nothing_is_only_told_of_the_head_and_pulls() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(A);
+        talk.sync(B);
+        for step in 0..12 {
+            let name = noise(60_000, step);
+            talk.exec(A, "UPDATE household SET name = ?", &[text(&name)]);
+            while talk.up(A) || talk.down(A) {}
+        }
+        let waiting = talk.waiting_for(B);
+        let head = talk.head();
+        assert!(waiting.len() < 12 && matches!(waiting.last(), Some(ServerMessage::Head { seq }) if *seq < head));
+        talk.settle();
+        talk.assert_in_step();
+        talk.exec(A, "UPDATE household SET name = 'short'", &[]);
+        while talk.up(A) || talk.down(A) {}
+        assert!(matches!(talk.waiting_for(B).as_slice(), [ServerMessage::Range(_)]), "pushes go on after a pull");
+        talk.settle();
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs14_a_commit_larger_than_a_message_travels_in_parts_and_is_applied_with_the_last() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let photo = noise(4_000_000, 1).into_bytes();
+        talk.exec(A, "UPDATE household SET photo = ?", &[Value::Blob(photo.clone())]);
+        talk.visit(A);
+        talk.connect(B);
+        talk.up(B);
+        let parts = talk.waiting_for(B).iter().filter(|message| matches!(message, ServerMessage::Part(_))).count();
+        assert!(parts > 1, "{parts} parts");
+        talk.settle();
+        assert_eq!(value(talk, B, "SELECT photo FROM household"), Value::Blob(photo));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs15_a_ready_made_request_delivered_by_somebody_else_settles_through_its_reply() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET name = 'posted'", &[]);
+        talk.pass_ms(2_000);
+        talk.input(A, Input::Tick);
+        let now = talk.time_of(A);
+        let request = talk.device(A).ready_request(now).expect("a request").expect("something that waits");
+        let replies = talk.mail(A, &request);
+        assert_eq!(talk.head(), Seq(2));
+        talk.restart(A);
+        talk.input(A, Input::Start);
+        talk.input(A, Input::Delivered(replies.clone()));
+        assert_eq!(status(talk, A).pending, 0);
+        assert!(talk.durable(A).sealed.is_empty());
+        // Once more, and again through the session: nothing happens twice.
+        talk.input(A, Input::Delivered(replies));
+        let again = talk.mail(A, &request);
+        talk.input(A, Input::Delivered(again));
+        assert_eq!(talk.head(), Seq(2));
+        talk.restart(A);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs16_a_receipt_alone_changes_nothing_that_is_seen() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET name = 'mine'", &[]);
+        talk.exec(B, "UPDATE household SET name = 'later', doses = 3", &[]);
+        talk.visit(B);
+        talk.pass_ms(2_000);
+        talk.input(A, Input::Tick);
+        let now = talk.time_of(A);
+        let request = talk.device(A).ready_request(now).expect("a request").expect("something that waits");
+        let replies = talk.mail(A, &request);
+        let receipts: Vec<_> = replies.iter().filter(|m| matches!(m, ServerMessage::Receipt(_))).cloned().collect();
+        assert_eq!(receipts.len(), 1);
+        talk.input(A, Input::Delivered(receipts));
+        assert_eq!(talk.query(A, "SELECT name, doses FROM household"), [[text("mine"), Value::Integer(0)]]);
+        assert_eq!(talk.durable(A).sealed.len(), 1);
+        talk.visit(A);
+        assert_eq!(talk.query(A, "SELECT name, doses FROM household"), [[text("later"), Value::Integer(3)]]);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}

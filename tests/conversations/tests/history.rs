@@ -1,0 +1,150 @@
+//! Histories that do not fit: each is refused by name, the session stops or waits, and nothing is lost.
+
+use crate::script::{A, B, assert_stopped, hello, on_both_paths, status, with_household};
+use ebbtide_core::client::{Input, State};
+use ebbtide_core::error::RefusalCode;
+use ebbtide_core::ids::Incarnation;
+use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_simulator::host::{HostError, SpaceHost};
+use ebbtide_simulator::schema::schema;
+use ebbtide_store::schema::Migration;
+
+#[test]
+fn cs26_a_restored_backup_is_noticed_by_the_numbers_that_it_never_sealed() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.backup(A);
+        talk.exec(A, "UPDATE household SET doses = 1", &[]);
+        talk.visit(A);
+        talk.restore(A, &backup);
+        talk.exec(A, "UPDATE household SET doses = 2", &[]);
+        talk.connect(A);
+        talk.settle();
+        assert_stopped(talk, A, "unknown_history");
+        assert_eq!(talk.durable(A).log.len(), 1, "what waits stays");
+    });
+}
+
+#[test]
+fn cs26_a_space_that_was_restored_is_noticed_by_the_chain_of_its_commits() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.space = SpaceHost::open(&schema());
+        talk.connect(A);
+        talk.settle();
+        assert_stopped(talk, A, "unknown_history");
+        // Another history of the same length: only the chain tells.
+        talk.exec(B, "UPDATE household SET doses = 1", &[]);
+        let mut other = hello(talk, A);
+        other.incarnation = Incarnation([9; 16]);
+        other.last_decided = None;
+        other.cursor = Default::default();
+        let bytes = ebbtide_core::codec::Codec::seal(
+            &ebbtide_protocol::WireCodec,
+            &insert_household(talk),
+            &talk.space.catalogue(),
+        )
+        .bytes;
+        let replies = talk.mail(A, &[ClientMessage::Hello(other), crate::script::submit(1, bytes)]);
+        assert!(replies.iter().any(|reply| matches!(reply, ServerMessage::Receipt(_))), "{replies:?}");
+        let mut wrong = hello(talk, B);
+        wrong.last_decided = None;
+        let replies = talk.mail(B, &[ClientMessage::Hello(wrong)]);
+        assert!(matches!(&replies[..], [ServerMessage::Refused(r)] if r.code == RefusalCode::UnknownHistory), "{replies:?}");
+    });
+}
+
+fn insert_household(talk: &ebbtide_simulator::dialogue::Dialogue) -> ebbtide_core::change::Changeset {
+    use ebbtide_core::change::{Base, Change, Changeset, Mutation, RowId, Transaction};
+    use ebbtide_core::value::{Key, Value};
+    let catalogue = talk.space.catalogue();
+    let table = catalogue.table_id("left_half").expect("a table");
+    let row = RowId { table, key: Key(vec![Value::Text("p".into())]) };
+    let change = Change { row, mutation: Mutation::Insert(vec![Value::Integer(1)]), base: Base::default() };
+    let stamp = ebbtide_core::clock::Stamp(1 << 16);
+    let transactions = vec![Transaction { stamp, changes: vec![change] }];
+    Changeset { device_seq: ebbtide_core::ids::DeviceSeq(1), schema: catalogue.version, transactions }
+}
+
+#[test]
+fn sv44_a_retired_incarnation_is_refused_and_its_successor_welcomed() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let mut successor = hello(talk, A);
+        successor.previous = Some(successor.incarnation);
+        successor.incarnation = Incarnation([9; 16]);
+        successor.next_device_seq = ebbtide_core::ids::DeviceSeq(1);
+        successor.last_decided = None;
+        let replies = talk.mail(A, &[ClientMessage::Hello(successor)]);
+        assert!(matches!(&replies[0], ServerMessage::Welcome(_)), "{replies:?}");
+        talk.connect(A);
+        talk.settle();
+        assert_stopped(talk, A, "device_retired");
+    });
+}
+
+#[test]
+fn sv45_a_device_of_another_user_is_refused() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.user(A, "eve");
+        talk.connect(A);
+        talk.settle();
+        assert_stopped(talk, A, "foreign_device");
+        talk.user(A, "ada");
+        talk.exec(A, "UPDATE household SET doses = 1", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn sv46_no_common_version_is_a_refusal_of_its_own() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let mut future = hello(talk, A);
+        (future.min_version, future.max_version) = (7, 9);
+        let replies = talk.mail(A, &[ClientMessage::Hello(future)]);
+        let refused = matches!(&replies[..], [ServerMessage::Refused(r)] if r.code == RefusalCode::UnsupportedVersion);
+        assert!(refused, "{replies:?}");
+        talk.connect(A);
+        talk.input(A, Input::Received(replies));
+        assert_stopped(talk, A, "unsupported_version");
+    });
+}
+
+#[test]
+fn cs27_a_device_of_another_schema_version_waits_with_its_changes() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let mut newer = schema();
+        newer.migrations.push(Migration::Both("ALTER TABLE visit ADD COLUMN done INTEGER".into()));
+        talk.restart_with(A, &newer);
+        talk.exec(A, "UPDATE household SET doses = 1", &[]);
+        talk.connect(A);
+        talk.settle();
+        let status = status(talk, A);
+        assert_ne!(status.state, State::Idle);
+        assert!(status.reason.is_some() && status.pending == 1, "{status:?}");
+        assert_eq!(talk.head().0, 1);
+    });
+}
+
+#[test]
+fn sv47_garbage_and_messages_before_the_hello_change_nothing_and_leave_the_connection() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.connect(A);
+        for bytes in [&[][..], &[0xff; 40], &[1, 0], &[9, 1, 0]] {
+            assert!(matches!(talk.raw(A, bytes), Err(HostError::Undecodable(_))), "{bytes:?}");
+        }
+        let pull = ClientMessage::Pull { cursor: Default::default(), max_bytes: 1 };
+        let replies = talk.mail(B, &[pull]);
+        assert!(matches!(&replies[..], [ServerMessage::Refused(r)] if r.code == RefusalCode::Malformed));
+        talk.settle();
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}

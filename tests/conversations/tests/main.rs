@@ -1,0 +1,11 @@
+//! All conversations: each runs over real SQLite on both sides, through the protocol's bytes, and by both commit paths.
+//! A scenario is a script on a `Dialogue`; nothing moves unless the script moves it.
+
+mod conflicts;
+mod exchange;
+mod golden;
+mod history;
+mod rejections;
+mod script;
+mod staging;
+mod view;

@@ -1,0 +1,72 @@
+//! Transactions that the space refuses: taken back with what depends on them, listed, blocking nothing else.
+
+use crate::script::{A, B, on_both_paths, refused, status, text, with_household};
+use ebbtide_core::value::Value;
+
+#[test]
+fn cs21_a_transaction_refused_for_a_unique_value_is_taken_back_with_its_dependents_alone() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x')", &[]);
+        talk.visit(A);
+        talk.exec(B, "INSERT INTO household (id, code) VALUES ('b', 'x')", &[]);
+        talk.exec(B, "INSERT INTO member (id, household) VALUES ('m', 'b')", &[]);
+        talk.exec(B, "UPDATE household SET name = 'dependent' WHERE id = 'b'", &[]);
+        talk.exec(B, "UPDATE household SET name = 'free' WHERE id = 'h'", &[]);
+        talk.sync(B);
+        assert_eq!(refused(talk, B), ["unique", "foreign_key", "dependency"]);
+        assert_eq!(status(talk, B).failed, 3);
+        assert_eq!(talk.query(B, "SELECT id FROM household ORDER BY id"), [[text("a")], [text("h")]]);
+        assert_eq!(talk.query(B, "SELECT name FROM household WHERE id = 'h'"), [[text("free")]]);
+        talk.cut(B);
+        talk.visit(A);
+        talk.assert_in_step();
+        talk.assert_intact(B);
+    });
+}
+
+#[test]
+fn cs21_a_child_of_a_parent_that_is_gone_is_refused() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.visit(A);
+        talk.exec(B, "INSERT INTO member (id, household) VALUES ('m', 'h')", &[]);
+        talk.sync(B);
+        assert_eq!(refused(talk, B), ["foreign_key"]);
+        assert!(talk.query(B, "SELECT * FROM member").is_empty());
+        talk.cut(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs21_two_edits_that_break_a_check_together_leave_the_first() {
+    on_both_paths(|talk| {
+        talk.exec(A, "INSERT INTO visit (id, low, high) VALUES ('v', 10, 90)", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(A, "UPDATE visit SET low = 60", &[]);
+        talk.exec(B, "UPDATE visit SET high = 50", &[]);
+        talk.visit(A);
+        talk.sync(B);
+        assert_eq!(refused(talk, B), ["constraint"]);
+        assert_eq!(talk.query(B, "SELECT low, high FROM visit"), [[Value::Integer(60), Value::Integer(90)]]);
+        talk.cut(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn sv43_what_a_reader_writes_is_refused_and_taken_back() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.may_write(B, false);
+        talk.exec(B, "UPDATE household SET name = 'not mine'", &[]);
+        talk.sync(B);
+        assert_eq!(refused(talk, B), ["forbidden"]);
+        assert_eq!(talk.query(B, "SELECT name FROM household"), [[text("first")]]);
+        talk.cut(B);
+        talk.assert_in_step();
+    });
+}

@@ -1,0 +1,90 @@
+//! What the scripts share: both commit paths, short ways to write values, and what a device says of itself.
+
+use ebbtide_core::client::{Output, State, Status, TwoPhase};
+use ebbtide_core::ids::DeviceSeq;
+use ebbtide_core::message::{ClientMessage, Hello};
+use ebbtide_core::value::Value;
+use ebbtide_simulator::dialogue::Dialogue;
+
+/// The first device.
+pub const A: usize = 0;
+/// The second device.
+pub const B: usize = 1;
+
+/// Runs a script with two devices, once by each commit path.
+pub fn on_both_paths(script: impl Fn(&mut Dialogue)) {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        script(&mut Dialogue::new(2, two_phase));
+    }
+}
+
+/// Both devices have a household `h`, nothing waits, nobody is connected.
+pub fn with_household(talk: &mut Dialogue) {
+    talk.exec(A, "INSERT INTO household (id, name) VALUES ('h', 'first')", &[]);
+    talk.visit(A);
+    talk.visit(B);
+}
+
+/// The only value of a query.
+pub fn value(talk: &mut Dialogue, party: usize, sql: &str) -> Value {
+    let rows = talk.query(party, sql);
+    assert_eq!((rows.len(), rows[0].len()), (1, 1), "{sql}: {rows:?}");
+    rows[0][0].clone()
+}
+
+/// Text.
+pub fn text(text: &str) -> Value {
+    Value::Text(text.into())
+}
+
+/// Text that does not deflate to less than about half of its length.
+pub fn noise(bytes: usize, seed: u64) -> String {
+    let mut random = ebbtide_simulator::random::Random::new(seed);
+    let mut noise = String::with_capacity(bytes + 16);
+    while noise.len() < bytes {
+        noise.push_str(&format!("{:016x}", random.draw()));
+    }
+    noise
+}
+
+/// Where a device's session stands.
+pub fn status(talk: &mut Dialogue, party: usize) -> Status {
+    talk.device(party).session().status().clone()
+}
+
+/// The session stopped for this reason.
+pub fn assert_stopped(talk: &mut Dialogue, party: usize, reason: &str) {
+    let status = status(talk, party);
+    assert_eq!((status.state, status.reason.as_deref()), (State::Error, Some(reason)), "{}", talk.transcript());
+}
+
+/// The reasons of the transactions that a device was told are refused.
+pub fn refused(talk: &mut Dialogue, party: usize) -> Vec<&'static str> {
+    let outputs = talk.outputs(party).into_iter();
+    outputs.filter_map(|output| if let Output::Rejected(r) = output { Some(r.reason.code()) } else { None }).collect()
+}
+
+/// The hello of a device as it would be sent now.
+pub fn hello(talk: &mut Dialogue, party: usize) -> Hello {
+    let state = talk.durable(party).state;
+    let catalogue = talk.space.catalogue();
+    Hello {
+        min_version: 1,
+        max_version: 1,
+        features: 0,
+        incarnation: state.incarnation,
+        previous: state.previous,
+        next_device_seq: state.next_device_seq,
+        last_decided: state.last_decided,
+        applied_receipt: state.applied_receipt,
+        cursor: state.cursor,
+        schema: catalogue.version,
+        schema_hash: catalogue.hash,
+    }
+}
+
+/// A whole changeset in one message.
+pub fn submit(number: u64, bytes: Vec<u8>) -> ClientMessage {
+    let (device_seq, applied_receipt) = (DeviceSeq(number), DeviceSeq(0));
+    ClientMessage::Submit(ebbtide_core::message::Submit { device_seq, applied_receipt, bytes })
+}

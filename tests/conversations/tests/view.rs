@@ -1,0 +1,107 @@
+//! What a device shows while something waits: pulls under pending changes, collisions, the app's triggers.
+
+use crate::script::{A, B, on_both_paths, status, text, value, with_household};
+use ebbtide_core::value::Value;
+
+#[test]
+fn cs22_a_pull_leaves_pending_values_visible_until_they_are_decided() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET name = 'mine', doses = 1", &[]);
+        talk.exec(B, "UPDATE household SET weight = 2.5", &[]);
+        talk.visit(B);
+        talk.connect(A);
+        talk.up(A);
+        talk.down(A);
+        let row = talk.query(A, "SELECT name, doses, weight FROM household");
+        assert_eq!(row, [[text("mine"), Value::Integer(1), Value::Real(2.5)]]);
+        talk.settle();
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs23_a_pending_transaction_that_collides_leaves_the_view_and_returns_when_it_was_accepted() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(B, "INSERT INTO household (id, code) VALUES ('b', 'x')", &[]);
+        talk.exec(B, "UPDATE household SET doses = 5 WHERE id = 'h'", &[]);
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x')", &[]);
+        talk.visit(A);
+        talk.connect(B);
+        talk.up(B);
+        talk.down(B);
+        assert_eq!(talk.query(B, "SELECT id FROM household ORDER BY id"), [[text("a")], [text("h")]]);
+        assert_eq!(value(talk, B, "SELECT doses FROM household WHERE id = 'h'"), Value::Integer(5));
+        assert_eq!((status(talk, B).blocked, status(talk, B).pending), (1, 2));
+        // A lets go of the value before B's transaction is decided.
+        talk.exec(A, "UPDATE household SET code = NULL WHERE id = 'a'", &[]);
+        talk.connect(A);
+        while talk.up(A) || talk.down(A) {}
+        talk.cut(A);
+        talk.settle();
+        assert_eq!((status(talk, B).blocked, status(talk, B).failed), (0, 0));
+        assert_eq!(value(talk, B, "SELECT code FROM household WHERE id = 'b'"), text("x"));
+        talk.cut(B);
+        talk.visit(A);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs23_a_blocked_row_takes_what_the_space_says_of_it_meanwhile() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        // The transaction collides by its code; the same row's photo changes in a later commit of the same pull.
+        talk.exec(B, "UPDATE household SET code = 'x', name = 'hidden' WHERE id = 'h'", &[]);
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x')", &[]);
+        talk.visit(A);
+        talk.exec(A, "UPDATE household SET weight = 1.5 WHERE id = 'h'", &[]);
+        talk.visit(A);
+        talk.connect(B);
+        talk.up(B);
+        talk.down(B);
+        let row = talk.query(B, "SELECT name, code, weight FROM household WHERE id = 'h'");
+        assert_eq!(row, [[text("first"), Value::Null, Value::Real(1.5)]]);
+        talk.settle();
+        talk.cut(B);
+        talk.visit(A);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs24_the_effects_of_the_apps_triggers_travel_and_happen_once() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET name = 'renamed'", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(talk.query(B, "SELECT name, touched FROM household"), [[text("renamed"), Value::Integer(1)]]);
+        assert_eq!(value(talk, B, "SELECT id FROM household_search WHERE household_search MATCH 'renamed'"), text("h"));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs25_a_swap_of_two_unique_values_arrives() {
+    on_both_paths(|talk| {
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x'), ('b', 'y')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        let swap = [
+            "UPDATE household SET code = NULL WHERE id = 'a'",
+            "UPDATE household SET code = 'x' WHERE id = 'b'",
+            "UPDATE household SET code = 'y' WHERE id = 'a'",
+        ];
+        talk.transaction(A, &swap);
+        talk.exec(B, "UPDATE household SET doses = 1", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.visit(A);
+        assert_eq!(talk.query(B, "SELECT code FROM household ORDER BY id"), [[text("y")], [text("x")]]);
+        talk.assert_in_step();
+    });
+}
