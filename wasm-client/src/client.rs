@@ -66,9 +66,14 @@ impl Client {
 
     /// Runs a statement and answers its rows, encoded as `cells.rs` says.
     pub fn query(&self, sql: &str, parameters: &[u8]) -> Js<Vec<u8>> {
-        self.written.set(true);
         let mut rows = Rows::default();
-        self.database()?.query(sql, &Parameters::single(parameters)?, &mut rows)?;
+        let mut database = self.database()?;
+        let result = database.query(sql, &Parameters::single(parameters)?, &mut rows);
+        // A query may write by RETURNING, but hardly any does, and the sync has better to do than look at each.
+        if database.has_touched() {
+            self.written.set(true);
+        }
+        result?;
         Ok(rows.finish())
     }
 
@@ -92,6 +97,12 @@ impl Client {
         let rolled_back = self.database()?.rollback();
         self.hold(false);
         Ok(rolled_back?)
+    }
+
+    /// Whether something was committed that `pump` and `takeTouched` have not been asked about.
+    #[wasm_bindgen(js_name = hasWritten)]
+    pub fn has_written(&self) -> bool {
+        self.written.get()
     }
 
     /// Tells the sync of what was committed. To be called after calls were answered, outside of a transaction.

@@ -44,6 +44,11 @@ impl Database {
         Ok(())
     }
 
+    /// Whether something was committed since `take_touched` was last asked.
+    pub fn has_touched(&self) -> bool {
+        self.local.has_touched()
+    }
+
     /// Begins the app's transaction.
     pub fn begin(&mut self) -> Result<()> {
         Ok(self.local.begin()?)

@@ -102,12 +102,12 @@ export class Session {
     return null;
   }
 
-  /** Every statement may write, a query with RETURNING too. */
+  /** Every statement may write, a query with RETURNING too; only what did write concerns the sync and the live queries. */
   async #write<T>(call: Placed, work: (client: Client) => T): Promise<T> {
     const run = () => work(this.#required());
     if (call.transaction !== undefined) return this.#scheduler.inside(call.transaction, run);
     const answer = await this.#scheduler.outside(run);
-    this.#refreshLater.request();
+    if (this.#client?.hasWritten() === true) this.#refreshLater.request();
     return answer;
   }
 

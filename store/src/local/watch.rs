@@ -18,6 +18,11 @@ impl LocalDatabase {
         std::mem::take(&mut self.touched).into_iter().collect()
     }
 
+    /// Whether something was committed since `take_touched` was last asked.
+    pub fn has_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
     /// The transaction is committed: what it touched counts.
     pub(super) fn note_touched(&mut self) {
         for table in self.capture.lock().take_touched() {
