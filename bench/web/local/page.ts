@@ -25,11 +25,10 @@ function freshName(): string {
 
 async function runRound(contender: Contender, counts: Counts): Promise<Timings> {
   const name = freshName();
-  try {
-    return contender.from === 'worker' ? await loopsInWorker(contender, name, counts) : await callsFromPage(contender, name, counts);
-  } finally {
-    await removeFiles(contender.engine, name);
-  }
+  const run = contender.from === 'worker' ? loopsInWorker : callsFromPage;
+  const timings = await run(contender, name, counts);
+  await removeFiles(contender.engine, name);
+  return timings;
 }
 
 async function loopsInWorker(contender: Contender, name: string, counts: Counts): Promise<Timings> {

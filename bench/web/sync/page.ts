@@ -6,6 +6,8 @@ import { open, type Database } from 'ebbtide';
 import { schema } from './schema.ts';
 
 type Cells = (string | number | null)[];
+type Column = 'name' | 'ownership' | 'lat';
+type Fields = Record<Column, string | number | null>;
 
 const INSERT = `INSERT INTO facility (country, iso3, admin1, name, type, ownership, lat, lon, location_source)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
@@ -59,24 +61,24 @@ async function someKeys(count: number): Promise<string[]> {
 }
 
 /** Changes one field; answers when it was asked to, and when the change was durable here. */
-async function changeName(id: string, name: string): Promise<{ asked: number; durable: number }> {
+async function changeField(id: string, column: Column, value: string | number): Promise<{ asked: number; durable: number }> {
   const asked = now();
-  await db.exec('UPDATE facility SET name = ? WHERE id = ?', [name, id]);
+  await db.exec(`UPDATE facility SET ${column} = ? WHERE id = ?`, [value, id]);
   return { asked, durable: now() };
 }
 
 const seen = new Map<string, Promise<number>>();
 
-/** Starts to watch a row; resolves when its first answer is there. `whenSeen` tells when it showed the name. */
-async function watchName(id: string, name: string): Promise<void> {
-  const rows = db.watch<{ name: string | null }>('SELECT * FROM facility WHERE id = ?', [id]);
+/** Starts to watch a row; resolves when its first answer is there. `whenSeen` tells when it showed the value. */
+async function watchField(id: string, column: Column, value: string | number): Promise<void> {
+  const rows = db.watch<Fields>('SELECT * FROM facility WHERE id = ?', [id]);
   await rows.next();
-  seen.set(id, shows(rows, name));
+  seen.set(id, shows(rows, column, value));
 }
 
-async function shows(rows: AsyncIterableIterator<{ name: string | null }[]>, name: string): Promise<number> {
+async function shows(rows: AsyncIterableIterator<Fields[]>, column: Column, value: string | number): Promise<number> {
   for await (const [row] of rows) {
-    if (row?.name === name) return now();
+    if (row?.[column] === value) return now();
   }
   throw new Error('the database was closed before the change had come');
 }
@@ -95,7 +97,7 @@ async function digest(): Promise<string> {
 }
 
 const device = {
-  now, openDevice, settled, insertAll, whenCountIs, someKeys, changeName, watchName, whenSeen, digest,
+  now, openDevice, settled, insertAll, whenCountIs, someKeys, changeField, watchField, whenSeen, digest,
   close: () => db.close(),
 };
 Object.assign(globalThis, { device });
