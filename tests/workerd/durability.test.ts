@@ -126,6 +126,22 @@ test('SV-33 the change history arrives in D1, in order and once', async () => {
   assert.equal((await server.d1('SELECT device FROM ebbtide_device')).length, 2);
 });
 
+test('SV-33 a large commit arrives in several steps, each row once', async () => {
+  await using server = await Server.start();
+  const a = new Device(server, frames, 'large');
+  const names = Array.from({ length: 3000 }, () => randomUUID().repeat(8));
+  await a.sync(a.submit(names.map((name, at) => household(`h${at}`, name))));
+  await a.sync(a.submit([household('last', 'small')]));
+  const count = 'SELECT count(*) AS n, count(DISTINCT key) AS keys, min(op) AS first, max(op) AS last FROM ebbtide_change WHERE seq=1';
+  await until('the commit behind the large one', async () => {
+    const last = await server.d1("SELECT 1 FROM ebbtide_change WHERE key='[\"last\"]'").catch(() => []);
+    return last.length === 1 ? last : undefined;
+  });
+  assert.deepEqual(await server.d1(count), [{ n: 3000, keys: 3000, first: 0, last: 2999 }]);
+  const steps = await server.d1('SELECT seq,part FROM ebbtide_step ORDER BY seq,part');
+  assert.ok(steps.length > 2, `${steps.length} steps`);
+});
+
 test('SV-34 a step that D1 already has is not applied twice', async () => {
   await using server = await Server.start();
   const a = new Device(server, frames, 'steps');

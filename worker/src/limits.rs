@@ -26,8 +26,9 @@ pub const TICKET_BYTES: usize = 32;
 /// How long a development token is good: a day of work.
 pub const DEV_TOKEN_MS: u64 = 24 * 3_600_000;
 
-/// Bytes of JSON in one step of the outbox. D1 takes values of 2 MB; smaller steps keep each batch short.
-pub const STEP_BYTES: usize = 256 * 1024;
+/// Bytes of JSON in one step of the outbox. D1 takes values of 2 MB; smaller steps keep each batch short, larger ones
+/// unpack a large commit less often.
+pub const STEP_BYTES: usize = 512 * 1024;
 
 /// Commits in one step of the outbox.
 pub const STEP_COMMITS: usize = 500;

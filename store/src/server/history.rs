@@ -1,8 +1,10 @@
 //! The durable change history in D1: its tables, and the batch that delivers a piece of a space's log.
 //! It holds SQL text and JSON, and runs nothing: D1 is asynchronous, so the adapter does. Values are JSON that loses nothing.
 
+use super::limits::HISTORY_VALUE_BYTES;
 use ebbtide_core::catalogue::{Catalogue, Table};
-use ebbtide_core::commit::{Commit, Effect, Outcome, SealedCommit};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::commit::{Effect, Outcome, SealedCommit};
 use ebbtide_core::ids::{ColumnId, Millis, Seq};
 use ebbtide_core::value::Value;
 use serde_json::{Map, Value as Json, json};
@@ -10,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 /// Creates the tables where they are missing.
 ///
 /// `ebbtide_change` has one row for each field of an update, and one for an insert or a delete, whose `value` is then
-/// the whole row as an object, or NULL. `op` orders the rows within a commit.
+/// the whole row as an object, or NULL. `op` orders the rows within a commit. A value too large for D1 is `{"$omitted": bytes}`.
 pub const CREATE: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS ebbtide_space (space TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL,
      updated_at INTEGER NOT NULL) WITHOUT ROWID",
@@ -80,18 +82,36 @@ pub fn batch(space: &str, from: (Seq, u64), upto: (Seq, u64), entries: &[Entry],
     ]
 }
 
-/// The rows of one outcome of a commit.
+/// How many rows the outcomes make: the place of the next one's first row within its commit.
+pub fn operations(outcomes: &[Outcome]) -> usize {
+    outcomes.iter().map(|outcome| if let Effect::Set(fields) = &outcome.effect { fields.len() } else { 1 }).sum()
+}
+
+/// Who made a commit, as the history names them.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The user's id.
+    pub user: &'a str,
+    /// The device, in hexadecimal digits.
+    pub device: &'a str,
+    /// The newest clock reading of the commit.
+    pub stamp: Stamp,
+}
+
+/// The rows of one outcome; `first` is the place of its first row within the commit.
 pub fn entries(
     sealed: &SealedCommit,
-    user: &str,
-    device: &str,
-    commit: &Commit,
+    origin: &Origin<'_>,
     catalogue: &Catalogue,
     outcome: &Outcome,
+    first: usize,
 ) -> Vec<Entry> {
     let Some(table) = catalogue.table(outcome.row.table) else { return Vec::new() };
-    let first = first_op(commit, outcome);
-    let key = Json::Array(outcome.row.key.0.iter().map(to_json).collect()).to_string();
+    let key = bounded(&Json::Array(outcome.row.key.0.iter().map(to_json).collect()), HISTORY_VALUE_BYTES);
+    let most = match &outcome.effect {
+        Effect::Set(fields) => HISTORY_VALUE_BYTES / fields.len().max(1),
+        Effect::Put(_) | Effect::Delete => HISTORY_VALUE_BYTES,
+    };
     let entry = |op: usize, kind: &str, column: Option<&str>, value: Option<Json>| {
         Entry(json!([
             sealed.seq.0,
@@ -100,11 +120,11 @@ pub fn entries(
             table.name,
             key,
             column,
-            value.map(|value| value.to_string()),
-            user,
-            device,
+            value.map(|value| bounded(&value, most)),
+            origin.user,
+            origin.device,
             sealed.device_seq.0,
-            commit.stamp.0.to_string(),
+            origin.stamp.0.to_string(),
             sealed.decided_at.0,
         ]))
     };
@@ -121,10 +141,10 @@ pub fn entries(
     }
 }
 
-/// The place of an outcome's first row within its commit.
-fn first_op(commit: &Commit, outcome: &Outcome) -> usize {
-    let before = commit.outcomes.iter().take_while(|other| !std::ptr::eq(*other, outcome));
-    before.map(|other| if let Effect::Set(fields) = &other.effect { fields.len() } else { 1 }).sum()
+/// JSON as text, or only its length where D1 could not take it: one such value must not hold up all that follow.
+fn bounded(json: &Json, most: usize) -> String {
+    let text = json.to_string();
+    if text.len() <= most { text } else { json!({ "$omitted": text.len() }).to_string() }
 }
 
 fn column_name(table: &Table, column: ColumnId) -> Option<&str> {
@@ -154,4 +174,34 @@ fn to_json(value: &Value) -> Json {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sv33_values_become_json_that_loses_nothing() {
+        let cases = [
+            (Value::Null, "null"),
+            (Value::Integer(0), "0"),
+            (Value::Integer(i64::MIN), r#"{"$integer":"-9223372036854775808"}"#),
+            (Value::Real(0.5), "0.5"),
+            (Value::Real(3.0), "3.0"),
+            (Value::Real(f64::NEG_INFINITY), r#"{"$real":"-Infinity"}"#),
+            (Value::Text(String::new()), "\"\""),
+            (Value::Text("a\0b".into()), "\"a\\u0000b\""),
+            (Value::Blob(vec![0, 255]), r#"{"$blob":"00ff"}"#),
+        ];
+        for (value, json) in cases {
+            assert_eq!(to_json(&value).to_string(), json);
+        }
+    }
+
+    #[test]
+    fn sv33_a_value_too_large_for_d1_leaves_its_length() {
+        let large = to_json(&Value::Blob(vec![0; 600_000]));
+        assert_eq!(bounded(&large, HISTORY_VALUE_BYTES), r#"{"$omitted":1200012}"#);
+        assert_eq!(bounded(&json!("x"), HISTORY_VALUE_BYTES), "\"x\"");
+    }
 }

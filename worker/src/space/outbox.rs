@@ -10,7 +10,7 @@ use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::Commit;
 use ebbtide_core::ids::{Millis, Seq};
 use ebbtide_protocol::{WireCodec, peek_commit};
-use ebbtide_store::server::history::{self, Entry, Statement};
+use ebbtide_store::server::history::{self, Entry, Origin, Statement};
 use ebbtide_store::server::{OutboxCommit, OutboxPosition, SpaceStore};
 use ebbtide_store::sql::Sql;
 
@@ -70,12 +70,15 @@ fn collect<S: Sql + Clone>(
         let Some(next) = store.next_undelivered(at)? else { break };
         let (catalogue, commit) = open(&next, store)?;
         let device = device_text(next.author.incarnation);
-        let mut delivered = at.part as usize;
-        for outcome in commit.outcomes.iter().skip(delivered) {
+        let origin = Origin { user: &next.author.user, device: &device, stamp: commit.stamp };
+        let mut delivered = (at.part as usize).min(commit.outcomes.len());
+        let mut operation = history::operations(&commit.outcomes[..delivered]);
+        for outcome in &commit.outcomes[delivered..] {
             if bytes > limits::STEP_BYTES {
                 break;
             }
-            let more = history::entries(&next.sealed, &next.author.user, &device, &commit, &catalogue, outcome);
+            let more = history::entries(&next.sealed, &origin, &catalogue, outcome, operation);
+            operation += more.len();
             bytes += more.iter().map(Entry::size).sum::<usize>();
             entries.extend(more);
             delivered += 1;
