@@ -102,3 +102,14 @@ test('JS-11 a BLOB in a result has a buffer of its own', () => {
   const [row] = decodeRows<{ b: Uint8Array }>(resultOf(['b'], [[new Uint8Array([1, 2, 3])]]));
   assert.equal(row!.b.buffer.byteLength, 3);
 });
+
+test('JS-11 names that make the same text are not confused', () => {
+  assert.deepEqual(decodeRows(resultOf(['ab', 'c'], [[1, 2]])), [{ ab: 1, c: 2 }]);
+  assert.deepEqual(decodeRows(resultOf(['a', 'bc'], [[1, 2]])), [{ a: 1, bc: 2 }]);
+  assert.deepEqual(decodeRows(resultOf(['ab', 'c'], [[1, 2]])), [{ ab: 1, c: 2 }]);
+});
+
+test('JS-12 a refused call leaves nothing behind for the next', () => {
+  assert.throws(() => encodeParameters(['half', undefined]));
+  assert.deepEqual([...encodeParameters([1])], [1, 0, 0, 0, 1, 0, 0, 0, SMALL, 1, 0, 0, 0]);
+});

@@ -11,7 +11,7 @@ const ROOT = new URL('../../', import.meta.url);
 /** Where codes are made that reach an app, and how a code looks there. */
 const SOURCES: [string, RegExp][] = [
   ['npm/src/{client,worker}/**/*.ts', /new EbbtideError\(\s*'([a-z_]+)'/g],
-  ['npm/src/cells.ts', /new EbbtideError\(\s*'([a-z_]+)'/g],
+  ['npm/src/cells/*.ts', /new EbbtideError\(\s*'([a-z_]+)'/g],
   ['wasm-client/src/**/*.rs', /ClientError::(?:permanent|retryable)\(\s*"([a-z_]+)"/g],
   ['wasm-client/src/**/*.rs', /code: "([a-z_]+)"/g],
   ['store/src/local/error.rs', /DbErrorCode::\w+ => "([a-z_]+)"/g],
