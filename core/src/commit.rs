@@ -81,7 +81,7 @@ pub struct Receipt {
     pub decided_at: Seq,
     /// How far the device's clock ran ahead, in milliseconds; its stamps were moved back by as much.
     pub clock_shift_ms: u64,
-    /// Whether every outcome equals what was sent, so that the device may apply its own bytes.
+    /// Whether every outcome equals what was sent and nothing was overwritten unseen, so that the device may apply its own bytes.
     pub as_sent: bool,
     /// The transactions that were refused, by position in the changeset, ascending. All others are in the commit.
     pub rejected: Vec<Rejection>,

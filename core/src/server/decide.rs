@@ -62,6 +62,8 @@ pub fn decide<S: ServerStore>(
     }
     let Decider { outcomes, mut verdict, .. } = decider;
     verdict.outcomes = outcomes.list;
+    // What was overwritten unseen only the commit tells, so its author must read it too.
+    verdict.as_sent &= verdict.conflicts.is_empty();
     Ok(verdict)
 }
 
