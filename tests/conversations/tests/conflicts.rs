@@ -17,7 +17,7 @@ fn conflicts(talk: &mut Dialogue) -> Vec<Conflict> {
 }
 
 #[test]
-fn sv35_two_fields_of_one_row_edited_on_two_devices_both_survive() {
+fn sv65_two_fields_of_one_row_edited_on_two_devices_both_survive() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.exec(A, "UPDATE household SET weight = 4.5", &[]);
@@ -33,7 +33,7 @@ fn sv35_two_fields_of_one_row_edited_on_two_devices_both_survive() {
 }
 
 #[test]
-fn sv36_of_concurrent_writes_to_a_field_the_later_reading_wins_in_both_orders() {
+fn sv66_of_concurrent_writes_to_a_field_the_later_reading_wins_in_both_orders() {
     for (first, second) in [(A, B), (B, A)] {
         on_both_paths(|talk| {
             with_household(talk);
@@ -55,7 +55,7 @@ fn sv36_of_concurrent_writes_to_a_field_the_later_reading_wins_in_both_orders() 
 }
 
 #[test]
-fn sv37_who_had_seen_a_value_replaces_it_however_slow_the_clock() {
+fn sv67_who_had_seen_a_value_replaces_it_however_slow_the_clock() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.skew_ms(A, 30_000);
@@ -73,7 +73,7 @@ fn sv37_who_had_seen_a_value_replaces_it_however_slow_the_clock() {
 }
 
 #[test]
-fn sv38_a_clock_that_runs_ahead_is_moved_back_and_gains_nothing() {
+fn sv68_a_clock_that_runs_ahead_is_moved_back_and_gains_nothing() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.skew_ms(A, 86_400_000);
@@ -156,7 +156,7 @@ fn cs20_own_earlier_writes_are_no_conflict_whatever_the_clock_does_between_them(
 }
 
 #[test]
-fn sv39_a_delete_wins_over_a_concurrent_edit_in_both_orders_and_the_edit_is_recorded() {
+fn sv69_a_delete_wins_over_a_concurrent_edit_in_both_orders_and_the_edit_is_recorded() {
     for (first, second) in [(A, B), (B, A)] {
         on_both_paths(|talk| {
             with_household(talk);
@@ -173,7 +173,7 @@ fn sv39_a_delete_wins_over_a_concurrent_edit_in_both_orders_and_the_edit_is_reco
 }
 
 #[test]
-fn sv41_unseen_children_go_with_their_parent_or_stay_without_one() {
+fn sv71_unseen_children_go_with_their_parent_or_stay_without_one() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.exec(B, "INSERT INTO member (id, household) VALUES ('m', 'h')", &[]);
@@ -189,7 +189,7 @@ fn sv41_unseen_children_go_with_their_parent_or_stay_without_one() {
 }
 
 #[test]
-fn sv42_two_inserts_of_one_key_become_one_row_that_both_go_on_editing() {
+fn sv72_two_inserts_of_one_key_become_one_row_that_both_go_on_editing() {
     on_both_paths(|talk| {
         talk.exec(A, "INSERT INTO dose (member, day, amount) VALUES ('m', 1, 2.0)", &[]);
         talk.exec(B, "INSERT INTO dose (member, day, note) VALUES ('m', 1, 'b')", &[]);

@@ -67,7 +67,7 @@ fn insert_household(talk: &ebbtide_simulator::dialogue::Dialogue) -> ebbtide_cor
 }
 
 #[test]
-fn sv44_a_retired_incarnation_is_refused_and_its_successor_welcomed() {
+fn sv74_a_retired_incarnation_is_refused_and_its_successor_welcomed() {
     on_both_paths(|talk| {
         with_household(talk);
         let mut successor = hello(talk, A);
@@ -84,7 +84,7 @@ fn sv44_a_retired_incarnation_is_refused_and_its_successor_welcomed() {
 }
 
 #[test]
-fn sv45_a_device_of_another_user_is_refused() {
+fn sv75_a_device_of_another_user_is_refused() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.user(A, "eve");
@@ -100,7 +100,7 @@ fn sv45_a_device_of_another_user_is_refused() {
 }
 
 #[test]
-fn sv46_no_common_version_is_a_refusal_of_its_own() {
+fn sv76_no_common_version_is_a_refusal_of_its_own() {
     on_both_paths(|talk| {
         with_household(talk);
         let mut future = hello(talk, A);
@@ -132,7 +132,7 @@ fn cs27_a_device_of_another_schema_version_waits_with_its_changes() {
 }
 
 #[test]
-fn sv47_garbage_and_messages_before_the_hello_change_nothing_and_leave_the_connection() {
+fn sv77_garbage_and_messages_before_the_hello_change_nothing_and_leave_the_connection() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.connect(A);

@@ -58,7 +58,7 @@ fn cs21_two_edits_that_break_a_check_together_leave_the_first() {
 }
 
 #[test]
-fn sv43_what_a_reader_writes_is_refused_and_taken_back() {
+fn sv73_what_a_reader_writes_is_refused_and_taken_back() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.may_write(B, false);

@@ -80,7 +80,7 @@ fn cs17_an_acknowledged_upload_is_asked_about_and_continued_days_later() {
 }
 
 #[test]
-fn sv30_an_answer_that_was_lost_comes_again_byte_for_byte_and_nothing_twice() {
+fn sv60_an_answer_that_was_lost_comes_again_byte_for_byte_and_nothing_twice() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.exec(A, "INSERT INTO visit (id, household) VALUES ('v', 'h')", &[]);
@@ -122,7 +122,7 @@ fn foreign_changeset(talk: &Dialogue, number: u64) -> Vec<u8> {
 }
 
 #[test]
-fn sv31_other_bytes_under_a_decided_number_are_refused_on_every_path() {
+fn sv61_other_bytes_under_a_decided_number_are_refused_on_every_path() {
     on_both_paths(|talk| {
         with_household(talk);
         let hello = ClientMessage::Hello(hello(talk, A));
@@ -145,7 +145,7 @@ fn sv31_other_bytes_under_a_decided_number_are_refused_on_every_path() {
 }
 
 #[test]
-fn sv32_a_number_that_is_not_due_is_answered_with_the_one_that_is() {
+fn sv62_a_number_that_is_not_due_is_answered_with_the_one_that_is() {
     on_both_paths(|talk| {
         with_household(talk);
         let mut hello = hello(talk, A);
@@ -158,7 +158,7 @@ fn sv32_a_number_that_is_not_due_is_answered_with_the_one_that_is() {
 }
 
 #[test]
-fn sv33_an_event_that_dies_leaves_nothing_and_the_retry_does_everything() {
+fn sv63_an_event_that_dies_leaves_nothing_and_the_retry_does_everything() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.exec(A, "UPDATE household SET name = 'after'", &[]);
@@ -175,7 +175,7 @@ fn sv33_an_event_that_dies_leaves_nothing_and_the_retry_does_everything() {
 }
 
 #[test]
-fn sv34_a_session_rebuilt_at_every_message_goes_on_where_it_was() {
+fn sv64_a_session_rebuilt_at_every_message_goes_on_where_it_was() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.connect(B);
