@@ -20,7 +20,7 @@ export interface SyncWords {
 export function describe(status: SyncStatus): SyncWords {
   const waiting = status.pending;
   switch (status.state) {
-    case 'idle': return waiting === 0 ? inStep() : sending(waiting);
+    case 'idle': return waiting > 0 ? sending(waiting) : status.failed > 0 ? refused(status.failed) : inStep();
     case 'syncing': return waiting === 0 ? receiving() : sending(waiting);
     case 'connecting': return connecting(waiting);
     case 'paused': return away(waiting, 'You switched sync off.');
@@ -37,6 +37,11 @@ export function changes(count: number): string {
 
 function inStep(): SyncWords {
   return { tone: 'calm', icon: 'check', label: 'In step', explanation: 'Everything here is also on the server.' };
+}
+
+function refused(count: number): SyncWords {
+  const explanation = `The server refused ${changes(count)}. Everything else is in step.`;
+  return { tone: 'trouble', icon: 'warning', label: `${count} refused`, explanation };
 }
 
 function receiving(): SyncWords {

@@ -135,6 +135,29 @@ test('JS-69 what is removed on one device is gone on the other, which says so wh
   assert.equal(await second.locator('.row').count(), 3);
 });
 
+test('JS-70 what the server refused is said in the badge, listed with its contents, and can be let go', async () => {
+  await using page = await opened('refused', DESKTOP);
+  const second = await secondDevice(page);
+  await page.getByRole('button', { name: 'Add four sample households' }).click();
+  await second.locator('.row', { hasText: 'Zulu' }).click();
+  await second.getByRole('switch', { name: 'Work offline' }).check();
+  await second.getByText('Record a visit').click();
+  await second.getByLabel('Doses given', { exact: true }).first().fill('2');
+  await second.getByRole('button', { name: 'Save visit' }).click();
+  await second.locator('.badge').getByText('Offline, 1 pending').waitFor();
+  await page.locator('.row', { hasText: 'Zulu' }).click();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await page.locator('.badge').getByText('In step').waitFor();
+  await second.getByRole('switch', { name: 'Work offline' }).uncheck();
+  await second.locator('.badge').getByText('1 refused').click();
+  await second.locator('.refused').getByText('doses 2').waitFor();
+  await second.getByText('It belongs to a record that somebody has removed.').waitFor();
+  await second.getByRole('button', { name: 'Discard' }).click();
+  await second.locator('.badge').getByText('In step').waitFor();
+  assert.equal(await second.locator('.refused li').count(), 0);
+});
+
 test('JS-64 the browser finds nothing that keeps the demo from being installed', async () => {
   await using page = await opened('install', PHONE);
   const session = await page.context().newCDPSession(page);
