@@ -11,7 +11,8 @@ export interface OpenRequest {
   readonly schema: SchemaDefinition;
   readonly storage: 'opfs' | 'memory';
   readonly durability: 'full' | 'relaxed';
-  readonly wasmUrl: string;
+  /** The compiled engine. */
+  readonly engine: WebAssembly.Module;
   readonly online: boolean;
   /** Whether the app has paused the sync; a new worker keeps to it. */
   readonly paused: boolean;

@@ -148,13 +148,15 @@ impl Client {
     /// Sends and receives until up to date; the host gets a report or a failure.
     #[wasm_bindgen(js_name = syncNow)]
     pub fn sync_now(&self) -> Js<()> {
-        Ok(self.syncing()?.sync_now())
+        self.syncing()?.sync_now();
+        Ok(())
     }
 
     /// Pauses or resumes the sync.
     #[wasm_bindgen(js_name = setPaused)]
     pub fn set_paused(&self, paused: bool) -> Js<()> {
-        Ok(self.syncing()?.set_paused(paused))
+        self.syncing()?.set_paused(paused);
+        Ok(())
     }
 
     /// Whether the browser believes to have a network.

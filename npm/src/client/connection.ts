@@ -10,8 +10,8 @@ import type { Answer, Argument, OpenRequest, Operation, ToPage, ToWorker } from 
 export interface ConnectionHost {
   /** Starts a worker; it is given the open request next. */
   startWorker(): Worker;
-  /** How to open the database in a new worker. */
-  openRequest(): OpenRequest;
+  /** How to open the database in the new worker; what it waits for has begun when the worker was started. */
+  openRequest(): Promise<OpenRequest>;
   /** The database is open in a new worker, with this status. */
   opened(status: Answer<'open'>): void;
   /** Everything from the worker that answers no call. */
@@ -170,9 +170,18 @@ export class Connection {
   /** The worker's script runs: what was sent before would be lost where it loads in several steps. */
   #ready(worker: Worker): void {
     if (this.#state.kind !== 'running' || this.#state.worker !== worker) return;
-    clearTimeout(this.#state.starting);
-    this.#state.stage = 'opening';
-    worker.postMessage({ kind: 'call', id: this.#state.openId, op: 'open', argument: this.#host.openRequest() });
+    const running = this.#state;
+    clearTimeout(running.starting);
+    this.#host.openRequest().then(
+      (argument) => this.#sendOpen(running, argument),
+      (thrown: unknown) => this.#take(running.openId)?.reject(EbbtideError.from(thrown)),
+    );
+  }
+
+  #sendOpen(running: Running, argument: OpenRequest): void {
+    if (this.#state !== running) return;
+    running.stage = 'opening';
+    running.worker.postMessage({ kind: 'call', id: running.openId, op: 'open', argument });
   }
 
   #receive(worker: Worker, message: ToPage): void {

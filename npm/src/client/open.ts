@@ -6,6 +6,7 @@ import { EbbtideError } from '../errors.ts';
 import type { OpenRequest } from '../rpc.ts';
 import type { Database, OpenOptions, SyncOptions } from '../types.ts';
 import { Connection, type Notice } from './connection.ts';
+import { compileEngine } from './engine.ts';
 import { WorkerDatabase } from './database.ts';
 import { PageSync } from './sync.ts';
 import { answerToken } from './token.ts';
@@ -14,9 +15,17 @@ import { answerToken } from './token.ts';
 export async function open(options: OpenOptions): Promise<Database> {
   requireBrowser();
   const request = openRequest(options);
+  const engineUrl = wasmUrl(options.wasmUrl);
   const connection: Connection = new Connection({
-    startWorker: () => startWorker(options.workerUrl),
-    openRequest: () => ({ ...request, online: navigator.onLine, paused: sync.isPaused }),
+    startWorker() {
+      // Both load at the same time; whoever waits for the engine meets its failure.
+      compileEngine(engineUrl).catch(() => undefined);
+      return startWorker(options.workerUrl);
+    },
+    async openRequest() {
+      const engine = await compileEngine(engineUrl);
+      return { ...request, engine, online: navigator.onLine, paused: sync.isPaused };
+    },
     opened: (status) => sync.update(status),
     notice: (notice) => void receive(notice, sync, connection, options),
   });
@@ -37,16 +46,16 @@ function requireBrowser(): void {
 
 /** The literal URLs are what bundlers look for. */
 function startWorker(url: string | URL | undefined): Worker {
-  if (url !== undefined) return new Worker(url, { type: 'module', name: 'ebbtide' });
+  if (url !== undefined) return new Worker(resolved(url, 'workerUrl'), { type: 'module', name: 'ebbtide' });
   return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'ebbtide' });
 }
 
 function wasmUrl(url: string | URL | undefined): string {
-  if (url !== undefined) return new URL(url, document.baseURI).href;
+  if (url !== undefined) return resolved(url, 'wasmUrl');
   return new URL('./ebbtide_client_bg.wasm', import.meta.url).href;
 }
 
-function openRequest(options: OpenOptions): Omit<OpenRequest, 'online' | 'paused'> {
+function openRequest(options: OpenOptions): Omit<OpenRequest, 'engine' | 'online' | 'paused'> {
   if (typeof options !== 'object' || options === null) throw badOption('it takes an object with `name` and `schema`');
   const { name, schema, storage = 'opfs', durability = 'full' } = options;
   if (typeof name !== 'string') throw badOption('`name` must be a string');
@@ -54,10 +63,9 @@ function openRequest(options: OpenOptions): Omit<OpenRequest, 'online' | 'paused
   if (storage !== 'opfs' && storage !== 'memory') throw badOption("`storage` is 'opfs' or 'memory'");
   if (durability !== 'full' && durability !== 'relaxed') throw badOption("`durability` is 'full' or 'relaxed'");
   const sync = options.sync === undefined ? {} : { sync: syncRequest(options.sync) };
-  const place = { wasmUrl: wasmUrl(options.wasmUrl) };
   // `schema` may be frozen and carry more than the engine reads.
   const { migrations, tables } = schema;
-  return { name, schema: { migrations, tables }, storage, durability, ...place, ...sync };
+  return { name, schema: { migrations, tables }, storage, durability, ...sync };
 }
 
 function syncRequest(sync: SyncOptions): NonNullable<OpenRequest['sync']> {
@@ -74,6 +82,12 @@ function serverUrl(url: string | URL): string {
   const parsed = URL.parse(url, document.baseURI);
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw badOption('`sync.url` must be an http(s) URL');
   return parsed.origin + parsed.pathname.replace(/\/+$/, '');
+}
+
+function resolved(url: string | URL, option: string): string {
+  const parsed = URL.parse(url, document.baseURI);
+  if (parsed === null) throw badOption(`\`${option}\` is no URL`);
+  return parsed.href;
 }
 
 function badOption(what: string): EbbtideError {

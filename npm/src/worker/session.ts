@@ -64,8 +64,8 @@ export class Session {
   };
 
   async #open(request: OpenRequest): Promise<SyncStatus> {
-    const { wasmUrl, ...options } = request;
-    const engine = await startEngine(wasmUrl);
+    const { engine: module, ...options } = request;
+    const engine = await startEngine(module);
     const host = new SyncHost(request.name, this.#post, () => this.#refreshLater.request());
     this.#host = host;
     this.#client = await engine.open(JSON.stringify(options), host);

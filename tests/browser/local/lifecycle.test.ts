@@ -91,11 +91,13 @@ test('JS-16 bad options and a wrong place of the files are typed errors', async 
       await open({ name: 'a', schema, sync: { url: 'ftp://x', space: 's', token: () => 't' } }),
       await open({ name: 'a', schema, sync: { url: '/ebbtide', space: '', token: () => 't' } }),
       await open({ name: 'a', schema, sync: { url: '/ebbtide', space: 's', token: 'secret' } }),
+      await open({ name: 'a', schema, workerUrl: 'http://' }),
+      await open({ name: 'a', schema, wasmUrl: 'http://' }),
       await open({ name: 'a', schema, workerUrl: '/nowhere.js' }),
       await open({ name: 'a', schema, wasmUrl: '/nowhere.wasm' }),
     ];
   }, SCHEMA);
-  assert.deepEqual(codes, [...Array(10).fill('bad_option'), 'worker_unavailable', 'engine_unavailable']);
+  assert.deepEqual(codes, [...Array(12).fill('bad_option'), 'worker_unavailable', 'engine_unavailable']);
 });
 
 test('JS-17 a schema that does not fit, or a migration that fails, is a typed error, and the former version stays usable', async () => {
