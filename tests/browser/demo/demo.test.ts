@@ -135,7 +135,7 @@ test('JS-69 what is removed on one device is gone on the other, which says so wh
   assert.equal(await second.locator('.row').count(), 3);
 });
 
-test('JS-70 what the server refused is said in the badge, listed with its contents, and can be let go', async () => {
+test('JS-72 what the server refused is said in the badge, listed with its contents, and can be let go', async () => {
   await using page = await opened('refused', DESKTOP);
   const second = await secondDevice(page);
   await page.getByRole('button', { name: 'Add four sample households' }).click();
