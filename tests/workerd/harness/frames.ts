@@ -18,7 +18,7 @@ export class Frames implements Disposable {
   readonly #waiting: { resolve(answer: any): void; reject(error: Error): void }[] = [];
 
   constructor(schema: SchemaDefinition) {
-    const command = ['run', '--quiet', '--package', 'ebbtide-worker', '--example', 'frames', '--', JSON.stringify(schema)];
+    const command = ['run', '--quiet', '--profile', 'sim', '--package', 'ebbtide-worker', '--example', 'frames', '--', JSON.stringify(schema)];
     const built = process.env['EBBTIDE_FRAMES'];
     this.#helper = built === undefined
       ? spawn('cargo', command, { cwd: ROOT })
