@@ -6,6 +6,9 @@ use crate::{cargo, paths, process, setup};
 use anyhow::{Context, Result};
 use std::path::Path;
 
+/// Higher levels make the module smaller as it is and larger with brotli, which is how visitors load it.
+const WASM_OPT_LEVEL: &str = "-O1";
+
 /// The features that wasm-bindgen's output uses; wasm-opt refuses modules that use more than it was told.
 const WASM_FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
@@ -35,7 +38,7 @@ pub fn optimise(module: &Path) -> Result<()> {
     let optimised = module.with_extension("opt");
     let wasm_opt = paths::in_root("node_modules/binaryen/bin/wasm-opt");
     let mut command = setup::node::command()?;
-    command.arg(wasm_opt).arg("-Oz").args(WASM_FEATURES).arg(module).arg("-o").arg(&optimised);
+    command.arg(wasm_opt).arg(WASM_OPT_LEVEL).args(WASM_FEATURES).arg(module).arg("-o").arg(&optimised);
     process::run(&mut command)?;
     std::fs::rename(&optimised, module).with_context(|| format!("cannot write {}", paths::shown(module)))
 }

@@ -52,7 +52,9 @@ fn tested(sources: &[Source]) -> Ids {
 
 /// `fn st03_replace_logs_the_evicted_row()` → `ST-03`
 fn rust_test(line: &str) -> Option<String> {
-    let name = line.trim_start().trim_start_matches("pub ").trim_start_matches("async ").strip_prefix("fn ")?;
+    let line = line.trim_start();
+    let line = ["pub(crate) ", "pub(super) ", "pub "].iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
+    let name = line.trim_start_matches("async ").strip_prefix("fn ")?;
     let (head, _) = name.split_once('_')?;
     let (area, number) = head.split_at_checked(2)?;
     let spelled = format!("{}-{number}", area.to_ascii_uppercase());
@@ -92,7 +94,7 @@ mod tests {
     #[test]
     fn su08_rules_and_test_names_are_held_together() {
         let spec = "- **ST-03** Evicted rows are logged.\n- **JS-07** One tab.\n- **JS-08** No test.\n";
-        let rust = "    fn st03_replace_logs_the_evicted_row() {}\n    fn string_of() {}\n";
+        let rust = "    pub(super) fn st03_replace_logs_the_evicted_row<S>() {}\n    fn string_of() {}\n";
         let script = "test(\n  'JS-07 a second tab', () => {});\ntest('JS-09 is not in the book', () => {});\n";
         let sources =
             [source("SPEC.md", spec), source("store/src/a.rs", rust), source("tests/browser/a.test.ts", script)];
