@@ -2,8 +2,8 @@
 //! It knows codes and texts; who is to blame was decided where it was made.
 //! Every module here returns it, and `client.rs` hands it over.
 
-use js_sys::{Object, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
+#[cfg(target_family = "wasm")]
+pub use js::{describe, name_of};
 
 /// Something that was not done, and why.
 #[derive(Debug, Clone)]
@@ -40,32 +40,39 @@ impl ClientError {
     }
 }
 
-impl From<ClientError> for JsValue {
-    fn from(error: ClientError) -> Self {
-        let object = Object::new();
-        let set = |name: &str, value: JsValue| {
-            Reflect::set(&object, &JsValue::from_str(name), &value).expect("a plain object takes any property");
-        };
-        set("code", error.code.into());
-        set("message", error.message.into());
-        set("retryable", error.retryable.into());
-        if let Some(cause) = error.cause {
-            set("cause", cause.into());
+#[cfg(target_family = "wasm")]
+mod js {
+    use super::ClientError;
+    use js_sys::{Object, Reflect};
+    use wasm_bindgen::{JsCast, JsValue};
+
+    impl From<ClientError> for JsValue {
+        fn from(error: ClientError) -> Self {
+            let object = Object::new();
+            let set = |name: &str, value: JsValue| {
+                Reflect::set(&object, &JsValue::from_str(name), &value).expect("a plain object takes any property");
+            };
+            set("code", error.code.into());
+            set("message", error.message.into());
+            set("retryable", error.retryable.into());
+            if let Some(cause) = error.cause {
+                set("cause", cause.into());
+            }
+            object.into()
         }
-        object.into()
     }
-}
 
-/// Name and message of whatever JavaScript threw.
-pub fn describe(thrown: &JsValue) -> String {
-    match thrown.dyn_ref::<js_sys::Error>() {
-        Some(error) => format!("{}: {}", error.name(), error.message()),
-        None => thrown.as_string().unwrap_or_else(|| format!("{thrown:?}")),
+    /// Name and message of whatever JavaScript threw.
+    pub fn describe(thrown: &JsValue) -> String {
+        match thrown.dyn_ref::<js_sys::Error>() {
+            Some(error) => format!("{}: {}", error.name(), error.message()),
+            None => thrown.as_string().unwrap_or_else(|| format!("{thrown:?}")),
+        }
     }
-}
 
-/// The `name` of a thrown DOMException or Error.
-pub fn name_of(thrown: &JsValue) -> String {
-    let name = Reflect::get(thrown, &JsValue::from_str("name")).ok();
-    name.and_then(|name| name.as_string()).unwrap_or_default()
+    /// The `name` of a thrown DOMException or Error.
+    pub fn name_of(thrown: &JsValue) -> String {
+        let name = Reflect::get(thrown, &JsValue::from_str("name")).ok();
+        name.and_then(|name| name.as_string()).unwrap_or_default()
+    }
 }

@@ -2,6 +2,8 @@
 //! It decides nothing about merging or the order of the conversation; it brings time, randomness, storage and sockets.
 //! The npm package's worker script is its only caller.
 #![warn(missing_docs)]
+// Natively nobody calls what is tested here.
+#![cfg_attr(not(target_family = "wasm"), allow(dead_code))]
 
 mod cells;
 mod error;
