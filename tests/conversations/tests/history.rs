@@ -50,7 +50,10 @@ fn cs26_a_space_that_was_restored_is_noticed_by_the_chain_of_its_commits() {
         let mut wrong = hello(talk, B);
         wrong.last_decided = None;
         let replies = talk.mail(B, &[ClientMessage::Hello(wrong)]);
-        assert!(matches!(&replies[..], [ServerMessage::Refused(r)] if r.code == RefusalCode::UnknownHistory), "{replies:?}");
+        assert!(
+            matches!(&replies[..], [ServerMessage::Refused(r)] if r.code == RefusalCode::UnknownHistory),
+            "{replies:?}"
+        );
     });
 }
 

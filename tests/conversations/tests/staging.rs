@@ -137,7 +137,8 @@ fn sv61_other_bytes_under_a_decided_number_are_refused_on_every_path() {
         ];
         for path in paths {
             let replies = talk.mail(A, &[hello.clone(), path]);
-            let refused = matches!(replies.last(), Some(ServerMessage::Refused(r)) if r.code == RefusalCode::HashMismatch);
+            let refused =
+                matches!(replies.last(), Some(ServerMessage::Refused(r)) if r.code == RefusalCode::HashMismatch);
             assert!(refused, "{replies:?}");
         }
         assert_eq!(talk.head(), Seq(1));

@@ -67,7 +67,13 @@ pub struct Device {
 
 impl Device {
     /// Opens the database in `path`, making it if it is not there. The seed gives a new database its incarnation.
-    pub fn open(path: &Path, schema: &Schema, options: SessionOptions, now: Millis, seed: [u8; 16]) -> Result<Self, DbError> {
+    pub fn open(
+        path: &Path,
+        schema: &Schema,
+        options: SessionOptions,
+        now: Millis,
+        seed: [u8; 16],
+    ) -> Result<Self, DbError> {
         let connection = Connection::open(path).expect("a file can be opened");
         let pragmas = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;";
         connection.execute_batch(pragmas).expect("pragmas can be set");

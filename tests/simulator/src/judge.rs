@@ -78,7 +78,8 @@ impl Judge {
 
     fn decide(&mut self, decision: Decision) -> Result<(), Finding> {
         let key = (decision.incarnation, decision.device_seq);
-        let due = self.receipts.keys().filter(|(incarnation, _)| *incarnation == decision.incarnation).count() as u64 + 1;
+        let due =
+            self.receipts.keys().filter(|(incarnation, _)| *incarnation == decision.incarnation).count() as u64 + 1;
         if decision.device_seq.0 != due {
             return Err(format!("G2: number {} was decided where {due} was due", decision.device_seq.0));
         }
@@ -99,7 +100,9 @@ impl Judge {
         let rejected: Vec<u32> = decision.receipt.rejected.iter().map(|rejection| rejection.index).collect();
         if refused != rejected {
             let words: Vec<&str> = decision.receipt.rejected.iter().map(|r| r.detail.as_str()).collect();
-            return Err(format!("G5: the space refused {rejected:?} {words:?}, the rules refuse {refused:?}: {changeset:?}"));
+            return Err(format!(
+                "G5: the space refused {rejected:?} {words:?}, the rules refuse {refused:?}: {changeset:?}"
+            ));
         }
         if let Some(seq) = decision.receipt.seq {
             if seq.0 != self.head() + 1 {
@@ -116,7 +119,12 @@ impl Judge {
     }
 
     /// The space says this to a device, which has confirmed receipts up to `confirmed`.
-    pub fn said(&self, incarnation: Incarnation, confirmed: DeviceSeq, messages: &[ServerMessage]) -> Result<(), Finding> {
+    pub fn said(
+        &self,
+        incarnation: Incarnation,
+        confirmed: DeviceSeq,
+        messages: &[ServerMessage],
+    ) -> Result<(), Finding> {
         for message in messages {
             let ServerMessage::Receipt(receipt) = message else { continue };
             let known = self.receipts.get(&(incarnation, receipt.device_seq));

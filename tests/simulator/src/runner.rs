@@ -17,7 +17,8 @@ pub fn one(seed: u64, keep_lines: bool) -> Result<Summary, Failure> {
     let folder = folder();
     let played = catch_unwind(AssertUnwindSafe(|| run(seed, folder.path(), keep_lines)));
     played.unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        let words =
+            panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         Err(Failure { seed, finding: format!("panic: {}", words.unwrap_or("without words")), lines: Vec::new() })
     })
 }
@@ -32,7 +33,7 @@ fn folder() -> TempDir {
 /// Runs one seed, and where it is its turn a second time.
 fn checked(seed: u64) -> Result<Summary, Failure> {
     let summary = one(seed, false)?;
-    if seed % TWICE_EVERY == 0 && one(seed, false)?.hash != summary.hash {
+    if seed.is_multiple_of(TWICE_EVERY) && one(seed, false)?.hash != summary.hash {
         return Err(Failure { seed, finding: "the same seed gave another trace".into(), lines: Vec::new() });
     }
     Ok(summary)

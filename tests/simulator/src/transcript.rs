@@ -167,5 +167,9 @@ fn receipt_text(receipt: &Receipt) -> String {
     let shift = if receipt.clock_shift_ms > 0 { format!(", shifted {} ms", receipt.clock_shift_ms) } else { "".into() };
     let as_sent = if receipt.as_sent { " as sent" } else { "" };
     let (number, at) = (receipt.device_seq.0, receipt.decided_at.0);
-    format!("receipt {number} {seq}{as_sent} at {at}{shift}, {} conflicts{}", receipt.conflicts, rejected.collect::<String>())
+    format!(
+        "receipt {number} {seq}{as_sent} at {at}{shift}, {} conflicts{}",
+        receipt.conflicts,
+        rejected.collect::<String>()
+    )
 }

@@ -46,7 +46,9 @@ fn pair(random: &mut Random) -> Work {
     } else {
         let value = Value::Integer(random.below(1_000_000) as i64);
         let put = |half| {
-            let sql = format!("INSERT INTO {half} (id, value) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET value = excluded.value");
+            let sql = format!(
+                "INSERT INTO {half} (id, value) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET value = excluded.value"
+            );
             (sql, vec![id.clone(), value.clone()])
         };
         vec![put("left_half"), put("right_half")]
@@ -174,7 +176,15 @@ fn code(random: &mut Random) -> Value {
 }
 
 fn name(random: &mut Random) -> Value {
-    random.pick(&[Value::Null, Value::Text(String::new()), text("name", 1), text("name", 2), Value::Text("na\0me".into())]).clone()
+    random
+        .pick(&[
+            Value::Null,
+            Value::Text(String::new()),
+            text("name", 1),
+            text("name", 2),
+            Value::Text("na\0me".into()),
+        ])
+        .clone()
 }
 
 fn note(random: &mut Random) -> Value {

@@ -30,14 +30,16 @@ impl World {
         let work = workload::draw(&mut self.work);
         self.trace.event(self.now, "act", &[device as u64]);
         self.trace.line(|| format!("  {work:?}"));
-        let before = self.durable(device)?;
         if self.seats[device].doom == Some(Doom::InsideTransaction) {
-            return self.die_inside(device, &work, before);
+            return self.die_inside(device, &work);
         }
         let committed = self.work(device, &work)?;
         let after = self.durable(device)?;
-        self.check_log(device, &before, &after, committed)?;
-        if after.log.len() > before.log.len() {
+        let before = self.last(device)?;
+        self.check_log(device, before, &after, committed)?;
+        let logged = after.log.len() > before.log.len();
+        self.seats[device].last = Some(after);
+        if logged {
             self.transactions += 1;
             self.give(device, Input::LocalCommit)?;
         }
@@ -56,7 +58,7 @@ impl World {
         }
     }
 
-    fn die_inside(&mut self, device: usize, work: &Work, before: Durable) -> Result<(), Finding> {
+    fn die_inside(&mut self, device: usize, work: &Work) -> Result<(), Finding> {
         self.seats[device].doom = None;
         let now = self.time_of(device);
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
@@ -66,9 +68,7 @@ impl World {
             // What the statement would have done does not matter: nothing of it may be found later.
             let _ = database.execute(&sql, &params, now);
         }
-        self.die(device, None)?;
-        self.seats[device].survives = Some(before);
-        Ok(())
+        self.die(device, None)
     }
 
     /// What was logged, replayed on the tables before, gives the tables after; its old values are what was there.

@@ -22,10 +22,11 @@ impl World {
         let seed = self.seats[device].seed;
         let opened = Device::open(&self.seats[device].path, &self.schema, options, now, seed);
         self.seats[device].device = Some(opened.map_err(|error| format!("device {device} does not open: {error}"))?);
+        let after = self.durable(device)?;
         if let Some(before) = self.seats[device].survives.take() {
-            let after = self.durable(device)?;
             Judge::survived(&before, &after, &self.space.catalogue())?;
         }
+        self.seats[device].last = Some(after);
         self.give(device, Input::Start)
     }
 
@@ -36,13 +37,14 @@ impl World {
         open.durable(now).map_err(|error| finding(device, error))
     }
 
+    /// The same as it was after the device's last step.
+    pub(super) fn last(&self, device: usize) -> Result<&Durable, Finding> {
+        self.seats[device].last.as_ref().ok_or_else(|| format!("device {device} was never on"))
+    }
+
     /// Which life of the database it is.
-    pub(super) fn incarnation(&mut self, device: usize) -> Result<Incarnation, Finding> {
-        use ebbtide_core::client::store::ClientStore;
-        let now = self.time_of(device);
-        let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
-        let state = open.step(now, |store| store.device()).map_err(|error| finding(device, error))?;
-        Ok(state.incarnation)
+    pub(super) fn incarnation(&self, device: usize) -> Result<Incarnation, Finding> {
+        Ok(self.last(device)?.state.incarnation)
     }
 
     /// Gives a device's session an input and carries its outputs out, unless the device is doomed.
@@ -52,20 +54,14 @@ impl World {
         }
         let doom = self.seats[device].doom.take();
         if doom == Some(Doom::InsideStep) {
-            let before = self.durable(device)?;
-            self.die(device, Some(input))?;
-            self.seats[device].survives = Some(before);
-            return Ok(());
+            return self.die(device, Some(input));
         }
         let now = self.time_of(device);
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
         let outputs = open.handle(input, now, false).map_err(|error| finding(device, error))?;
         self.look(device)?;
         if doom == Some(Doom::BeforeOutputs) {
-            let before = self.durable(device)?;
-            self.die(device, None)?;
-            self.seats[device].survives = Some(before);
-            return Ok(());
+            return self.die(device, None);
         }
         for output in outputs {
             self.carry_out(device, output)?;
@@ -86,6 +82,7 @@ impl World {
         if let Some(open) = self.seats[device].device.take() {
             open.crash();
         }
+        self.seats[device].survives = self.seats[device].last.clone();
         self.let_go(device);
         self.seats[device].timer += 1;
         self.seats[device].paused = false;
@@ -153,7 +150,9 @@ impl World {
                 self.judge.sealed(incarnation, entry.device_seq, &bytes)?;
             }
         }
-        self.judge.device(&durable).map_err(|finding| format!("device {device}: {finding}"))
+        self.judge.device(&durable).map_err(|finding| format!("device {device}: {finding}"))?;
+        self.seats[device].last = Some(durable);
+        Ok(())
     }
 
     /// The full-text index of a device, kept by the app's own triggers, has what the table has. It may have more: REPLACE fires
@@ -164,6 +163,10 @@ impl World {
         let mut query = |sql: &str| open.query(sql, &[], now).map_err(|error| format!("device {device}: {error}"));
         let table = query("SELECT id, name FROM household ORDER BY id")?;
         let index = query("SELECT id, name FROM household_search WHERE id IN (SELECT id FROM household) ORDER BY id")?;
-        if table == index { Ok(()) } else { Err(format!("device {device}: the search index has {index:?} of {table:?}")) }
+        if table == index {
+            Ok(())
+        } else {
+            Err(format!("device {device}: the search index has {index:?} of {table:?}"))
+        }
     }
 }

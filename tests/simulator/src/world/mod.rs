@@ -100,6 +100,8 @@ struct Seat {
     paused: bool,
     /// What must be found when a crashed device is opened again.
     survives: Option<Durable>,
+    /// The device as it was after its last step or statement: nothing changes it in between.
+    last: Option<Durable>,
     confirmed: DeviceSeq,
 }
 
@@ -213,6 +215,7 @@ impl World {
             online: true,
             paused: false,
             survives: None,
+            last: None,
             confirmed: DeviceSeq(0),
         });
     }
@@ -298,10 +301,14 @@ impl World {
     }
 
     fn stuck(&self) -> Finding {
-        let states: Vec<String> = self.seats.iter().map(|seat| match &seat.device {
-            Some(device) => format!("{:?}", device.session().status()),
-            None => "off".into(),
-        }).collect();
+        let states: Vec<String> = self
+            .seats
+            .iter()
+            .map(|seat| match &seat.device {
+                Some(device) => format!("{:?}", device.session().status()),
+                None => "off".into(),
+            })
+            .collect();
         format!("liveness: not in step in time, head {}:\n    {}", self.judge.head(), states.join("\n    "))
     }
 
