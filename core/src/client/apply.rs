@@ -243,8 +243,11 @@ fn reject<S: ClientStore>(
 }
 
 fn drop_changeset<S: ClientStore>(receipt: &Receipt, device: &mut DeviceState, store: &mut S) -> Result<(), S::Error> {
-    device.applied_receipt = device.applied_receipt.max(receipt.device_seq);
     store.drop_sealed(receipt.device_seq)?;
+    // A number without a commit may be settled after later ones: what the space may forget ends below the first that waits.
+    let first_waiting = store.sealed()?.first().map_or(device.next_device_seq, |entry| entry.device_seq);
+    let settled = DeviceSeq(first_waiting.0.saturating_sub(1));
+    device.applied_receipt = device.applied_receipt.max(settled);
     store.set_device(device)
 }
 

@@ -1,6 +1,7 @@
 //! Transactions that the space refuses: taken back with what depends on them, listed, blocking nothing else.
 
 use crate::script::{A, B, on_both_paths, refused, status, text, with_household};
+use ebbtide_core::client::Input;
 use ebbtide_core::value::Value;
 
 #[test]
@@ -67,6 +68,32 @@ fn sv73_what_a_reader_writes_is_refused_and_taken_back() {
         assert_eq!(refused(talk, B), ["forbidden"]);
         assert_eq!(talk.query(B, "SELECT name FROM household"), [[text("first")]]);
         talk.cut(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs29_a_refusal_whose_answer_was_lost_is_listed_although_later_numbers_were_settled_first() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET code = 'x'", &[]);
+        talk.visit(A);
+        talk.exec(B, "INSERT INTO household (id, code) VALUES ('b', 'x')", &[]);
+        talk.pass_ms(2_000);
+        talk.input(B, Input::Tick);
+        talk.exec(B, "UPDATE household SET doses = 4 WHERE id = 'h'", &[]);
+        talk.pass_ms(2_000);
+        talk.input(B, Input::Tick);
+        // Both numbers are decided by a request whose answer nobody hears.
+        let now = talk.time_of(B);
+        let request = talk.device(B).ready_request(now).expect("a request").expect("something that waits");
+        assert_eq!(request.len(), 3, "two numbers");
+        talk.mail(B, &request);
+        talk.sync(B);
+        assert_eq!(refused(talk, B), ["unique"]);
+        assert_eq!(status(talk, B).failed, 1);
+        talk.cut(B);
+        talk.visit(A);
         talk.assert_in_step();
     });
 }
