@@ -8,6 +8,7 @@ use crate::reference::space::ReferenceSpace;
 use crate::rows::{Rows, difference};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{LoggedTransaction, RowId};
+use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::Receipt;
 use ebbtide_core::ids::{DeviceSeq, Incarnation};
@@ -174,6 +175,32 @@ impl Judge {
         let differing = difference(&after.rows, &before.rows, catalogue);
         let counts = (before.log.len(), after.log.len(), before.sealed.len(), after.sealed.len());
         Err(format!("G1: a crash changed what was acknowledged {counts:?} (after | before):{differing}"))
+    }
+
+    /// Nothing silent: a device lists every refused transaction of its own and every overwrite of the whole history.
+    pub fn recorded(&self, incarnation: Incarnation, refused: &[Stamp], overwritten: usize) -> Result<(), Finding> {
+        let mut expected = Vec::new();
+        let mut conflicts = 0;
+        for decision in &self.decisions {
+            conflicts += decision.receipt.conflicts as usize;
+            if decision.incarnation == incarnation {
+                let changeset = WireCodec.open(&decision.bytes, decision.device_seq, &self.catalogue);
+                let changeset = changeset.map_err(|error| error.what)?;
+                let rejected = decision.receipt.rejected.iter();
+                expected.extend(rejected.map(|rejection| changeset.transactions[rejection.index as usize].stamp));
+            }
+        }
+        // Numbers without a commit may be settled after later ones, so the order is not that of deciding.
+        expected.sort();
+        let mut refused = refused.to_vec();
+        refused.sort();
+        if expected != refused {
+            return Err(format!("G8: {refused:?} are listed as refused, not {expected:?}"));
+        }
+        if conflicts != overwritten {
+            return Err(format!("G8: {overwritten} overwrites are listed, not {conflicts}"));
+        }
+        Ok(())
     }
 
     /// The end: all commits are there as they were acknowledged, and deciding the same again gives the same bytes.

@@ -8,6 +8,7 @@ use super::{Event, World};
 use crate::device::{Device, DeviceError, Durable};
 use crate::judge::{Finding, Judge};
 use ebbtide_core::client::{Input, Output, State};
+use ebbtide_core::clock::Stamp;
 use ebbtide_core::ids::Incarnation;
 use ebbtide_protocol::encode_client;
 
@@ -168,5 +169,17 @@ impl World {
         } else {
             Err(format!("device {device}: the search index has {index:?} of {table:?}"))
         }
+    }
+
+    /// The device's lists hold every refusal and every overwrite.
+    pub(super) fn everything_is_recorded(&mut self, device: usize) -> Result<(), Finding> {
+        let incarnation = self.incarnation(device)?;
+        let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
+        let rejected = open.database().rejected().map_err(|error| error.to_string())?;
+        let conflicts = open.database().conflicts().map_err(|error| error.to_string())?;
+        let stamps: Vec<Stamp> = rejected.iter().map(|record| record.stamp).collect();
+        self.judge
+            .recorded(incarnation, &stamps, conflicts.len())
+            .map_err(|finding| format!("device {device}: {finding}"))
     }
 }

@@ -322,6 +322,7 @@ impl World {
                 return Err(format!("G4: device {device} differs from the space in the end"));
             }
             self.search_agrees(device)?;
+            self.everything_is_recorded(device)?;
         }
         for seat in &mut self.seats {
             let found = seat.device.take().map(Device::integrity).unwrap_or_default();
