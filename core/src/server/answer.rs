@@ -126,6 +126,21 @@ impl ServerSession {
     }
 }
 
+/// Verdicts that no commit brings along: without them a device whose answer was lost sends the whole changeset again.
+pub(super) fn receipts_without_commit<S: ServerStore>(
+    author: &Author,
+    store: &mut S,
+) -> Result<Vec<ServerMessage>, S::Error> {
+    let mut receipts = Vec::new();
+    let unconfirmed = author.applied_receipt.0 + 1..author.expected.0;
+    for number in unconfirmed.rev().take(limits::SEALED_AHEAD).map(DeviceSeq) {
+        let decided = store.decided(author.id, number)?.filter(|decided| decided.receipt.seq.is_none());
+        receipts.extend(decided.map(|decided| ServerMessage::Receipt(decided.receipt)));
+    }
+    receipts.reverse();
+    Ok(receipts)
+}
+
 /// What the device counts too when it decides whether to confirm: an own commit taken as sent weighs nothing.
 fn travelling_bytes(item: &RangeItem) -> usize {
     match &item.body {

@@ -163,6 +163,7 @@ impl ServerSession {
         self.confirm_receipts(hello.applied_receipt, &mut author, store)?;
         let welcome = self.welcome(version, hello.features, &author, now, store)?;
         let mut messages = vec![ServerMessage::Welcome(welcome)];
+        messages.extend(answer::receipts_without_commit(&author, store)?);
         messages.extend(self.page(hello.cursor.seq, limits::PAGE_BYTES, None, store)?);
         Ok(messages)
     }
