@@ -181,7 +181,7 @@ impl World {
             connections: BTreeMap::new(),
             next_connection: 0,
             work: random.fork(),
-            planned: random.between(100, 130),
+            planned: random.between(100, 115),
             random,
             trace: Trace::new(keep_lines),
             calm: false,
