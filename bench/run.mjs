@@ -5,10 +5,11 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startChromium } from './lib/chromium.mjs';
-import { describeMachine, load } from './lib/machine.mjs';
+import { describeMachine, diskSync, load } from './lib/machine.mjs';
 import { scratch } from './lib/paths.mjs';
 import { Report } from './lib/report.mjs';
 import { buildSite, serveSite } from './lib/site.mjs';
+import { number } from './lib/table.mjs';
 
 const PARTS = ['bytes', 'capture', 'local', 'sync'];
 
@@ -38,7 +39,7 @@ async function run(parts) {
     if (loadavg()[0] > BUSY_LOAD) report.say(`\nThe machine is busy (${load()}): trust the ratios, not the times.`);
     for (const part of parts) {
       const { measure } = await import(`./parts/${part}.mjs`);
-      report.say(`\n== ${part} (${load()})`);
+      report.say(`\n== ${part} (${load()}, the disk syncs a page in ${number(diskSync())} ms)`);
       await measure({ report, site, browser, rounds });
       report.say(`\n(${load()} at the end)`);
     }
