@@ -9,18 +9,22 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { bench, dist, root } from './paths.mjs';
 
+const LOCAL = {
+  local: 'web/local/page.ts',
+  'local-official': 'web/local/official-worker.ts',
+  'local-ebbtide': 'web/local/ebbtide-worker.ts',
+  'ebbtide-worker': '../npm/dist/worker.js',
+};
+
 /** What each part needs. */
 const ENTRIES = {
   bytes: {},
   capture: { capture: 'web/capture/page.ts', 'capture-worker': 'web/capture/worker.ts' },
-  local: {
-    local: 'web/local/page.ts',
-    'local-official': 'web/local/official-worker.ts',
-    'local-ebbtide': 'web/local/ebbtide-worker.ts',
-    'ebbtide-worker': '../npm/dist/worker.js',
-  },
+  cold: LOCAL,
+  local: LOCAL,
   sync: { device: 'web/sync/page.ts', 'ebbtide-worker': '../npm/dist/worker.js' },
 };
+
 /** Pages that the local Worker serves as plain files. */
 const PAGES = ['device'];
 const MODULES = {

@@ -3,7 +3,7 @@
  * Rounds are interleaved and their order rotates; ratios are taken within a round. `run.mjs` calls it.
  */
 import { openPage } from '../lib/chromium.mjs';
-import { COLD_ROUNDS, LOCAL_ROUNDS } from '../lib/limits.mjs';
+import { LOCAL_ROUNDS } from '../lib/limits.mjs';
 import { median, pairedRatio, rotated } from '../lib/stats.mjs';
 import { number, ratio } from '../lib/table.mjs';
 
@@ -19,7 +19,6 @@ const COUNTS = {
   worker: { bulk: 10_000, largeBulk: 100_000, updates: 10_000, transactions: 500, selects: 20_000 },
   page: { bulk: 10_000, largeBulk: 100_000, updates: 10_000, transactions: 500, selects: 3_000 },
 };
-const COLD_ROWS = 100_000;
 
 const MEASURED = [
   { timing: 'bulk', name: 'bulk insert, 10,000 rows', unit: 'rows/s', count: (counts) => counts.bulk },
@@ -30,15 +29,12 @@ const MEASURED = [
   { timing: 'selects', name: 'point selects', unit: 'rows/s', count: (counts) => counts.selects },
 ];
 
-/** Runs all rounds, prints three tables, judges the bars. */
+/** Runs all rounds, prints two tables, judges the bars. */
 export async function measure({ report, site, browser, rounds }) {
   const page = await openPage(browser.context, `${site.origin}/page/local`);
   const timings = await runRounds(page, rounds ?? LOCAL_ROUNDS);
   report.figures('local', timings);
   for (const place of PLACES) reportPlace(report, place, timings[place]);
-  const cold = await runCold(page, rounds ?? COLD_ROUNDS);
-  report.figures('cold', cold);
-  reportCold(report, cold);
   await page.close();
 }
 
@@ -74,35 +70,4 @@ function reportPlace(report, place, timings) {
     const { name } = MEASURED.find((measured) => measured.timing === timing);
     report.atMost(`${name}, ${place}, cost of capture`, pairedRatio(of('captured', timing), of('plain', timing)), 2, '×');
   }
-}
-
-/** Two kinds of visit: files from the browser's cache, and a first visit that compiles everything. */
-async function runCold(page, rounds) {
-  const contenders = ENGINES.filter(({ key }) => key !== 'plain').map((engine) => ({ ...engine, from: 'page' }));
-  const key = await page.evaluate(() => globalThis.bench.firstKey());
-  const names = [];
-  for (const contender of contenders) {
-    names.push(await page.evaluate(([one, rows]) => globalThis.bench.prepareCold(one, rows), [contender, COLD_ROWS]));
-  }
-  const cold = { cached: { official: [], captured: [] }, first: { official: [], captured: [] } };
-  for (let round = 0; round < rounds; round++) {
-    for (const visit of ['cached', 'first']) {
-      for (const index of rotated(contenders.length, round)) {
-        const argument = [contenders[index], names[index], key, visit === 'cached'];
-        cold[visit][contenders[index].key].push(await page.evaluate((all) => globalThis.bench.openCold(...all), argument));
-      }
-    }
-  }
-  return cold;
-}
-
-function reportCold(report, cold) {
-  const titles = { cached: 'files from the cache', first: 'first visit, nothing cached' };
-  const rows = Object.entries(cold).map(([visit, { official, captured }]) => {
-    const slower = pairedRatio(captured, official);
-    report.atMost(`cold open, ${titles[visit]}, Ebbtide / official`, slower, 1.1, '×');
-    return [titles[visit], number(median(official)), number(median(captured)), ratio(slower)];
-  });
-  const heading = [`cold open of ${number(COLD_ROWS)} rows, ms until the first row`, 'official', 'Ebbtide', 'Ebbtide / official'];
-  report.table(`Cold open, median of ${cold.first.official.length} interleaved rounds`, heading, rows);
 }
