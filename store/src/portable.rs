@@ -14,7 +14,8 @@ pub fn for_space(sql: &str) -> Cow<'_, str> {
     let mut at = 0;
     while let Some(length) = piece(&sql[at..]) {
         let after_name = at + length;
-        let call = sql[at..after_name].eq_ignore_ascii_case("uuidv7").then(|| empty_arguments(&sql[after_name..])).flatten();
+        let call =
+            sql[at..after_name].eq_ignore_ascii_case("uuidv7").then(|| empty_arguments(&sql[after_name..])).flatten();
         at = after_name + call.unwrap_or(0);
         if call.is_some() {
             text.push_str(&sql[copied..after_name - length]);

@@ -79,9 +79,7 @@ pub fn st25_changesets_keep_their_progress_and_their_receipt(connection: Connect
     assert_eq!(step(&mut db, |store| store.sealed_bytes(DeviceSeq(2))), [2; 10]);
 }
 
-pub fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither(
-    connection: Connection,
-) {
+pub fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     let mut state = step(&mut db, |store| store.device());
     assert_eq!((state.incarnation, state.next_device_seq), (Incarnation([7; 16]), DeviceSeq(1)));

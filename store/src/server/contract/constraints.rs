@@ -29,11 +29,11 @@ pub(super) fn st48_a_violation_leaves_the_rest_of_the_event_usable<S: Sql + Clon
     ];
     fixture
         .event(|store| {
-            let first = store.savepoint(|store| match store.write(&rows) {
+            let first: Result<(), _> = store.savepoint(|store| match store.write(&rows) {
                 Ok(Err(violation)) => Err(violation),
                 other => panic!("expected a violation, got {other:?}"),
             })?;
-            assert_eq!(first.map(|()| ()).expect_err("rolled back").reason, Reason::Unique);
+            assert_eq!(first.expect_err("rolled back").reason, Reason::Unique);
             store.write(&rows[..1])
         })
         .expect("no constraint is met");
