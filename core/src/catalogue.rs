@@ -31,6 +31,8 @@ pub struct Table {
     pub references: Vec<Reference>,
     /// What becomes of a row that one device deletes while another edits it.
     pub delete: DeleteRule,
+    /// What merges by itself: each field, or the row as a whole.
+    pub row: RowRule,
 }
 
 /// A column of a synced table.
@@ -70,6 +72,24 @@ pub enum Strategy {
     /// The later reading wins; a write that had seen the current value always does.
     #[default]
     Lww,
+    /// Of concurrent values the first committed stays.
+    First,
+    /// What was added and taken away is summed up.
+    Sum,
+    /// Of concurrent values the least stays.
+    Min,
+    /// Of concurrent values the greatest stays.
+    Max,
+    /// A JSON array whose elements are added and removed.
+    Set,
+    /// Text in which both people's words are kept.
+    Text,
+    /// A write that had not seen the current value is refused.
+    Server,
+    /// A person chooses between concurrent values.
+    Review,
+    /// A function of the app in its Worker.
+    Custom,
 }
 
 /// What becomes of a row deleted on one device and edited on another.
@@ -78,6 +98,20 @@ pub enum DeleteRule {
     /// The row goes; the edits are recorded as overwritten.
     #[default]
     Wins,
+    /// The row stays, with the edits.
+    Keep,
+    /// A person chooses.
+    Review,
+}
+
+/// What of a row merges by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RowRule {
+    /// Each field, by its strategy.
+    #[default]
+    Fields,
+    /// The row as a whole: a change carries its full image.
+    Atomic,
 }
 
 /// A foreign key between synced tables.
@@ -105,6 +139,38 @@ pub enum ReferenceAction {
     SetNull,
     /// The children's columns take their defaults.
     SetDefault,
+}
+
+impl Strategy {
+    /// All of them, with the names by which schemas call them.
+    pub const NAMES: [(&'static str, Strategy); 10] = [
+        ("lww", Strategy::Lww),
+        ("first", Strategy::First),
+        ("sum", Strategy::Sum),
+        ("min", Strategy::Min),
+        ("max", Strategy::Max),
+        ("set", Strategy::Set),
+        ("text", Strategy::Text),
+        ("server", Strategy::Server),
+        ("review", Strategy::Review),
+        ("custom", Strategy::Custom),
+    ];
+
+    /// The strategy of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, strategy)| *strategy)
+    }
+}
+
+impl DeleteRule {
+    /// All of them, with the names by which schemas call them.
+    pub const NAMES: [(&'static str, DeleteRule); 3] =
+        [("wins", DeleteRule::Wins), ("keep", DeleteRule::Keep), ("review", DeleteRule::Review)];
+
+    /// The rule of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule)
+    }
 }
 
 impl Catalogue {

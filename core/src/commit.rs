@@ -119,6 +119,12 @@ pub enum Reason {
     Forbidden,
     /// The device gave the number up.
     Void,
+    /// It had not seen the value that it would replace, under a rule that asks for it.
+    Stale,
+    /// A sum would leave the range of 64 bits.
+    Overflow,
+    /// A function of the app in its Worker refused it.
+    Custom,
 }
 
 impl Reason {
@@ -133,6 +139,9 @@ impl Reason {
             Reason::Limit => "limit",
             Reason::Forbidden => "forbidden",
             Reason::Void => "void",
+            Reason::Stale => "stale",
+            Reason::Overflow => "overflow",
+            Reason::Custom => "custom_rejected",
         }
     }
 }

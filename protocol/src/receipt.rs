@@ -24,7 +24,7 @@ const DECIDED_BEFORE: u8 = 1 << 5;
 const DECIDED_WITH: u8 = 1 << 6;
 
 /// Reasons by their code on the wire, which is never given twice.
-const REASONS: [Reason; 8] = [
+const REASONS: [Reason; 11] = [
     Reason::ForeignKey,
     Reason::Unique,
     Reason::Constraint,
@@ -33,6 +33,9 @@ const REASONS: [Reason; 8] = [
     Reason::Limit,
     Reason::Forbidden,
     Reason::Void,
+    Reason::Stale,
+    Reason::Overflow,
+    Reason::Custom,
 ];
 
 fn reason_code(reason: Reason) -> u8 {
@@ -45,6 +48,9 @@ fn reason_code(reason: Reason) -> u8 {
         Reason::Limit => 5,
         Reason::Forbidden => 6,
         Reason::Void => 7,
+        Reason::Stale => 8,
+        Reason::Overflow => 9,
+        Reason::Custom => 10,
     }
 }
 

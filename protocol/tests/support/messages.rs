@@ -99,7 +99,7 @@ fn welcome(random: &mut Random) -> Welcome {
 }
 
 pub fn receipt(random: &mut Random) -> Receipt {
-    const REASONS: [Reason; 8] = [
+    const REASONS: [Reason; 11] = [
         Reason::ForeignKey,
         Reason::Unique,
         Reason::Constraint,
@@ -108,6 +108,9 @@ pub fn receipt(random: &mut Random) -> Receipt {
         Reason::Limit,
         Reason::Forbidden,
         Reason::Void,
+        Reason::Stale,
+        Reason::Overflow,
+        Reason::Custom,
     ];
     let seq = maybe(random, |random| Seq(random.number()));
     let near = seq.unwrap_or_default().0;

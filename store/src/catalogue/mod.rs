@@ -4,6 +4,7 @@
 
 mod default;
 mod references;
+mod strategy;
 mod table;
 
 use crate::schema::{Schema, SchemaError};

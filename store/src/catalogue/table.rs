@@ -2,11 +2,12 @@
 //! References to other tables are not read here.
 //! Called by the catalogue reader for each table of the schema.
 
+use super::strategy;
 use super::{default, integer, quote, text};
 use crate::limits::TABLE_COLUMNS;
 use crate::schema::{SchemaError, TableRules};
 use crate::sql::{Row, Sql};
-use ebbtide_core::catalogue::{Affinity, Column, DeleteRule, Strategy, Table};
+use ebbtide_core::catalogue::{Affinity, Column, DeleteRule, RowRule, Strategy, Table};
 use ebbtide_core::ids::ColumnId;
 
 /// What `PRAGMA table_list` says of a table.
@@ -51,13 +52,23 @@ pub(super) fn read(
         return Err(SchemaError::invalid(place, what));
     }
     let stored: Vec<&Row> = info.iter().filter(|row| integer(row, 6) == 0).collect();
-    let mut table = Table { name: found.name.clone(), delete: DeleteRule::Wins, ..Table::default() };
+    let mut table =
+        Table { name: found.name.clone(), delete: delete_rule(rules), row: row_rule(rules), ..Table::default() };
     table.columns = stored.iter().map(|row| column(row, found.strict)).collect();
     table.key = key(&place, &info, &stored)?;
     let alias = !found.without_rowid && !has_key_index(sql, &found.name)?;
     check_key(&place, &table, alias, rules)?;
-    check_merge(&place, &table, rules)?;
+    strategy::assign(&place, &mut table, rules)?;
     Ok(table)
+}
+
+/// Names were checked when the schema was validated.
+fn delete_rule(rules: &TableRules) -> DeleteRule {
+    rules.delete.as_deref().and_then(DeleteRule::named).unwrap_or_default()
+}
+
+fn row_rule(rules: &TableRules) -> RowRule {
+    if rules.row.is_some() { RowRule::Atomic } else { RowRule::Fields }
 }
 
 fn column(row: &Row, strict: bool) -> Column {
@@ -134,21 +145,6 @@ fn check_key(place: &str, table: &Table, alias: bool, rules: &TableRules) -> Res
                 format!("{place}.{}", column.name),
                 "is part of the key and must be NOT NULL",
             ));
-        }
-    }
-    Ok(())
-}
-
-fn check_merge(place: &str, table: &Table, rules: &TableRules) -> Result<(), SchemaError> {
-    for name in rules.merge.keys() {
-        let position = table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
-        let place = format!("{place}.merge.{name}");
-        match position {
-            None => return Err(SchemaError::invalid(place, "no such column, or a generated one")),
-            Some(at) if table.is_key(ColumnId(at as u16)) => {
-                return Err(SchemaError::invalid(place, "is part of the key, which never merges"));
-            }
-            Some(_) => {}
         }
     }
     Ok(())

@@ -3,12 +3,16 @@
 //! Called before a database is opened, on both sides.
 
 use super::{RESERVED_PREFIX, Schema, SchemaError, TableRules};
+use ebbtide_core::catalogue::{DeleteRule, RowRule, Strategy};
 
-/// Strategies of the design; those beyond `lww` are refused until they are built.
-const STRATEGIES: [&str; 10] = ["lww", "first", "sum", "min", "max", "set", "text", "server", "review", "custom"];
+/// Strategies that this version can merge by; the others are known, and refused.
+const BUILT_STRATEGIES: [Strategy; 1] = [Strategy::Lww];
 
-/// Delete rules of the design; those beyond `wins` are refused until they are built.
-const DELETE_RULES: [&str; 3] = ["wins", "keep", "review"];
+/// Delete rules that this version can follow; the others are known, and refused.
+const BUILT_DELETE_RULES: [DeleteRule; 1] = [DeleteRule::Wins];
+
+/// Row rules that this version can follow; the others are known, and refused.
+const BUILT_ROW_RULES: [RowRule; 1] = [RowRule::Fields];
 
 impl Schema {
     /// Checks names, strategies and rules.
@@ -41,19 +45,17 @@ fn check_table_name(name: &str) -> Result<(), SchemaError> {
 }
 
 fn check_rules(table: &str, rules: &TableRules) -> Result<(), SchemaError> {
-    for (column, strategy) in &rules.merge {
-        check_choice(&format!("tables.{table}.merge.{column}"), strategy, &STRATEGIES)?;
+    for (column, name) in &rules.merge {
+        let place = format!("tables.{table}.merge.{column}");
+        let strategy = choice(&place, name, &Strategy::NAMES)?;
+        check_built(&place, name, &strategy, &BUILT_STRATEGIES)?;
     }
-    if let Some(rule) = &rules.delete {
-        check_choice(&format!("tables.{table}.delete"), rule, &DELETE_RULES)?;
+    if let Some(name) = &rules.delete {
+        let place = format!("tables.{table}.delete");
+        let rule = choice(&place, name, &DeleteRule::NAMES)?;
+        check_built(&place, name, &rule, &BUILT_DELETE_RULES)?;
     }
-    if let Some(row) = &rules.row {
-        let place = format!("tables.{table}.row");
-        return Err(match row.as_str() {
-            "atomic" => SchemaError::Unsupported { place, what: "row 'atomic'".into() },
-            other => SchemaError::invalid(place, format!("'{other}' is not a row rule; leave it out or say 'atomic'")),
-        });
-    }
+    check_row(table, rules)?;
     match rules.key.as_deref() {
         None | Some("natural") => Ok(()),
         Some(other) => {
@@ -63,14 +65,38 @@ fn check_rules(table: &str, rules: &TableRules) -> Result<(), SchemaError> {
     }
 }
 
-/// The first choice is the one that is built.
-fn check_choice(place: &str, given: &str, choices: &[&str]) -> Result<(), SchemaError> {
-    if !choices.contains(&given) {
-        let what = format!("'{given}' is unknown; one of {} is meant", choices.join(", "));
+/// A row that merges as a whole has one strategy: that of its row.
+fn check_row(table: &str, rules: &TableRules) -> Result<(), SchemaError> {
+    let place = format!("tables.{table}.row");
+    match rules.row.as_deref() {
+        None => return Ok(()),
+        Some("atomic") => {}
+        Some(other) => {
+            let what = format!("'{other}' is not a row rule; leave it out or say 'atomic'");
+            return Err(SchemaError::invalid(place, what));
+        }
+    }
+    let mut names: Vec<&str> = rules.merge.values().map(String::as_str).collect();
+    names.dedup();
+    if !matches!(names.as_slice(), [] | ["server"] | ["review"]) {
+        let what = "'atomic' merges the row as a whole; its fields can have no strategies of their own, \
+                    except 'server' or 'review' for all of them";
         return Err(SchemaError::invalid(place, what));
     }
-    if given != choices[0] {
-        return Err(SchemaError::Unsupported { place: place.into(), what: format!("'{given}'") });
+    check_built(&place, "atomic", &RowRule::Atomic, &BUILT_ROW_RULES)
+}
+
+fn choice<T: Copy>(place: &str, given: &str, choices: &[(&str, T)]) -> Result<T, SchemaError> {
+    let found = choices.iter().find(|(name, _)| *name == given).map(|(_, choice)| *choice);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        SchemaError::invalid(place, format!("'{given}' is unknown; one of {} is meant", names.join(", ")))
+    })
+}
+
+fn check_built<T: PartialEq>(place: &str, name: &str, given: &T, built: &[T]) -> Result<(), SchemaError> {
+    if built.contains(given) {
+        return Ok(());
     }
-    Ok(())
+    Err(SchemaError::Unsupported { place: place.into(), what: format!("'{name}'") })
 }
