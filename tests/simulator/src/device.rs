@@ -1,7 +1,8 @@
-//! A device: the real client session over a real local database in a file, which survives the device's crashes.
+//! A device: the real client session over a real local database on a disk, which survives the device's crashes.
 //! It carries out single inputs and SQL, and can be stopped at the points where a browser can die; network and time are its caller's.
 //! Driven by the simulator and the conversations.
 
+use crate::disk::{Aftermath, Disk, connect};
 use crate::host::integrity;
 use crate::reference::fold;
 use crate::rows::{Rows, read, select};
@@ -19,18 +20,15 @@ use ebbtide_store::schema::Schema;
 use ebbtide_store::sql::SqlError;
 use rusqlite::Connection;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Why a device could not go on: a bug, unless the caller asked for the crash.
+/// Why a device could not go on: a bug, unless its disk was given trouble.
 #[derive(Debug)]
 pub enum DeviceError {
     /// The local database failed.
     Database(DbError),
     /// The session failed.
     Session(Fault<SqlError>),
-    /// The crash that the caller asked for; the transaction was rolled back.
-    Crashed,
 }
 
 impl From<DbError> for DeviceError {
@@ -58,7 +56,7 @@ pub struct Durable {
 
 /// A device that is switched on.
 pub struct Device {
-    path: PathBuf,
+    disk: Disk,
     database: Option<LocalDatabase>,
     session: ClientSession,
     catalogue: Rc<Catalogue>,
@@ -66,28 +64,37 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens the database in `path`, making it if it is not there. The seed gives a new database its incarnation.
+    /// Opens the database on `disk`, making it if it is not there. The seed gives a new database its incarnation.
     pub fn open(
-        path: &Path,
+        disk: &Disk,
         schema: &Schema,
         options: SessionOptions,
         now: Millis,
         seed: [u8; 16],
     ) -> Result<Self, DbError> {
-        let connection = Connection::open(path).expect("a file can be opened");
-        let pragmas = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;";
-        connection.execute_batch(pragmas).expect("pragmas can be set");
+        let connection = on(disk).map_err(|error| DbError::from_sqlite(&error, "opening the disk"))?;
         let mut database = LocalDatabase::open(connection, schema, now, seed)?;
         let catalogue = database.sync_step(now, |step| Ok::<_, SqlError>(step.catalogue()))?.map_err(DbError::from)?;
         let spread = u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
         let session = ClientSession::new(options, spread);
-        Ok(Self { path: path.into(), database: Some(database), session, catalogue, options })
+        Ok(Self { disk: disk.clone(), database: Some(database), session, catalogue, options })
     }
 
-    /// Dies here and now: memory and whatever was not committed are lost. Answers the path, to open it again.
-    pub fn crash(mut self) -> PathBuf {
+    /// Dies here and now: memory is lost, and what was not flushed meets its fate.
+    pub fn crash(mut self, aftermath: Aftermath) {
+        self.disk.cut_power();
         drop(self.database.take());
-        std::mem::take(&mut self.path)
+        self.disk.restart(aftermath);
+    }
+
+    /// Ends in peace: the connection is closed, and its journal goes into the file.
+    pub fn close(mut self) {
+        drop(self.database.take());
+    }
+
+    /// The disk.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// A new session on the open database, as an adapter makes one after an error.
@@ -110,14 +117,12 @@ impl Device {
         self.database.as_mut().expect("a device that was not crashed")
     }
 
-    /// Gives the session one input. With `crash_inside`, dies before the transaction is committed.
-    pub fn handle(&mut self, input: Input, now: Millis, crash_inside: bool) -> Result<Outputs, DeviceError> {
+    /// Gives the session one input.
+    pub fn handle(&mut self, input: Input, now: Millis) -> Result<Outputs, DeviceError> {
         let Self { database, session, .. } = self;
         let database = database.as_mut().expect("a device that was not crashed");
-        let step = database.sync_step(now, |store| {
-            let outputs = session.handle(input, now, store, &WireCodec).map_err(DeviceError::Session)?;
-            if crash_inside { Err(DeviceError::Crashed) } else { Ok(outputs) }
-        });
+        let step = database
+            .sync_step(now, |store| session.handle(input, now, store, &WireCodec).map_err(DeviceError::Session));
         step?
     }
 
@@ -166,6 +171,15 @@ impl Device {
         Ok(all)
     }
 
+    /// A number that rises with every row that anything writes to the database while it is open.
+    pub fn writes(&mut self, now: Millis) -> Result<i64, DbError> {
+        let rows = self.query("SELECT total_changes()", &[], now)?;
+        match rows.first().and_then(|row| row.first()) {
+            Some(Value::Integer(writes)) => Ok(*writes),
+            other => panic!("a count, not {other:?}"),
+        }
+    }
+
     /// All rows of a query.
     pub fn query(&mut self, sql: &str, params: &[Value], now: Millis) -> Result<Vec<Vec<Value>>, DbError> {
         let mut rows = List(Vec::new());
@@ -175,12 +189,19 @@ impl Device {
 
     /// SQLite's own checks of the file and its references, on a connection of their own. The device must be off afterwards.
     pub fn integrity(self) -> Vec<String> {
-        let path = self.crash();
-        let connection = Connection::open(path).expect("a file can be opened");
-        let pages = integrity(&connection);
-        drop(connection);
-        pages
+        let disk = self.disk.clone();
+        self.close();
+        integrity(&on(&disk).expect("a file that can be opened"))
     }
+}
+
+/// A connection as the browser's adapter configures it, except that its journal is written back as often as the disk wants.
+fn on(disk: &Disk) -> rusqlite::Result<Connection> {
+    let connection = connect(disk, "device.db")?;
+    let pragmas = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+        PRAGMA cache_size = -2048; PRAGMA wal_autocheckpoint = 60;";
+    connection.execute_batch(pragmas)?;
+    Ok(connection)
 }
 
 impl Durable {

@@ -3,6 +3,7 @@
 //! Used by the conversations.
 
 use crate::device::{Device, DeviceError, Durable};
+use crate::disk::{Aftermath, Disk, Image};
 use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
 use crate::rows::Rows;
 use crate::transcript;
@@ -14,7 +15,6 @@ use ebbtide_protocol::{decode_client, decode_server, encode_client, encode_serve
 use ebbtide_store::local::DbError;
 use ebbtide_store::schema::Schema;
 use std::collections::VecDeque;
-use tempfile::TempDir;
 
 /// When every script begins.
 pub const START: Millis = Millis(1_700_000_000_000);
@@ -24,6 +24,7 @@ const MOST_MESSAGES: usize = 10_000;
 
 struct Party {
     device: Option<Device>,
+    disk: Disk,
     name: &'static str,
     user: String,
     may_write: bool,
@@ -46,7 +47,6 @@ pub struct Dialogue {
     schema: Schema,
     options: SessionOptions,
     parties: Vec<Party>,
-    folder: TempDir,
     connections: ConnectionId,
     transcript: Vec<String>,
     messages: usize,
@@ -66,7 +66,6 @@ impl Dialogue {
             schema,
             options: SessionOptions { two_phase },
             parties: Vec::new(),
-            folder: tempfile::tempdir().expect("a folder for the databases"),
             connections: 0,
             transcript: Vec::new(),
             messages: 0,
@@ -83,6 +82,7 @@ impl Dialogue {
         let seed = [index as u8 + 1; 16];
         let party = Party {
             device: None,
+            disk: Disk::new(),
             name,
             user: user.into(),
             may_write: true,
@@ -100,9 +100,8 @@ impl Dialogue {
     }
 
     fn open(&mut self, party: usize, schema: &Schema) {
-        let path = self.folder.path().join(format!("{party}.db"));
         let (now, seed, options) = (self.time_of(party), self.parties[party].seed, self.options);
-        let device = Device::open(&path, schema, options, now, seed).expect("the database opens");
+        let device = Device::open(&self.parties[party].disk, schema, options, now, seed).expect("the database opens");
         self.parties[party].device = Some(device);
     }
 
@@ -172,7 +171,7 @@ impl Dialogue {
     /// Gives a device's session an input and queues what it wants sent.
     pub fn input(&mut self, party: usize, input: Input) {
         let now = self.time_of(party);
-        let outputs = self.device(party).handle(input, now, false).expect("the session goes on");
+        let outputs = self.device(party).handle(input, now).expect("the session goes on");
         self.carry_out(party, outputs);
     }
 
@@ -254,7 +253,9 @@ impl Dialogue {
     fn say(&mut self, connection: ConnectionId, bytes: &[u8]) -> Answer {
         self.messages += 1;
         assert!(self.messages < MOST_MESSAGES, "the two sides talk in circles:\n{}", self.transcript());
-        self.space.receive(connection, bytes, self.now, None).expect("the space goes on")
+        let answer = self.space.receive(connection, bytes, self.now, None).expect("the space goes on");
+        self.space.flush();
+        answer
     }
 
     fn route(&mut self, party: usize, answer: Answer) {
@@ -344,30 +345,27 @@ impl Dialogue {
 
     /// The same under another version of the app.
     pub fn restart_with(&mut self, party: usize, schema: &Schema) {
-        self.forget_connection(party);
-        self.parties[party].device.take().expect("a device that is on").crash();
-        self.parties[party].outputs.clear();
+        self.die(party, Aftermath::Lost);
         self.open(party, schema);
     }
 
-    /// Copies a device's database file, as a backup would; `restore` puts it back.
-    pub fn backup(&mut self, party: usize) -> Vec<u8> {
-        self.restart(party);
-        self.parties[party].device.take().expect("a device that is on").crash();
-        let bytes = std::fs::read(self.folder.path().join(format!("{party}.db"))).expect("a file that is there");
-        self.open(party, &self.schema.clone());
-        bytes
+    /// The device dies; it stays off until `restart`, and nothing is said to its session.
+    fn die(&mut self, party: usize, aftermath: Aftermath) {
+        self.forget_connection(party);
+        self.parties[party].device.take().expect("a device that is on").crash(aftermath);
+        self.parties[party].outputs.clear();
     }
 
-    /// Puts an earlier copy of a device's database back.
-    pub fn restore(&mut self, party: usize, backup: &[u8]) {
-        self.forget_connection(party);
-        self.parties[party].device.take().expect("a device that is on").crash();
-        let path = self.folder.path().join(format!("{party}.db"));
-        for ending in ["-wal", "-shm"] {
-            let _ = std::fs::remove_file(self.folder.path().join(format!("{party}.db{ending}")));
-        }
-        std::fs::write(path, backup).expect("a file that can be written");
+    /// Copies a device's disk, as a backup would; `restore` puts it back.
+    pub fn backup(&mut self, party: usize) -> Image {
+        self.restart(party);
+        self.parties[party].disk.image()
+    }
+
+    /// Puts an earlier copy of a device's disk back.
+    pub fn restore(&mut self, party: usize, backup: &Image) {
+        self.die(party, Aftermath::Lost);
+        self.parties[party].disk.restore(backup);
         self.open(party, &self.schema.clone());
     }
 
@@ -386,7 +384,9 @@ impl Dialogue {
     /// Sends raw bytes over a device's connection.
     pub fn raw(&mut self, party: usize, bytes: &[u8]) -> Result<Vec<ServerMessage>, HostError> {
         let connection = self.parties[party].connection.expect("a connection");
-        self.space.receive(connection, bytes, self.now, None).map(|answer| answer.replies)
+        let answer = self.space.receive(connection, bytes, self.now, None);
+        self.space.flush();
+        answer.map(|answer| answer.replies)
     }
 
     /// The device's next message reaches the space, whose event dies before it ends.
@@ -460,6 +460,6 @@ impl Dialogue {
     /// The error of a step that must fail.
     pub fn failing_input(&mut self, party: usize, input: Input) -> DeviceError {
         let now = self.time_of(party);
-        self.device(party).handle(input, now, false).expect_err("the session refuses")
+        self.device(party).handle(input, now).expect_err("the session refuses")
     }
 }

@@ -2,6 +2,7 @@
 //! Sessions live only as the bytes of their state, so every message meets a rebuilt one; networks and devices are not known here.
 //! Driven by the simulator and the conversations.
 
+use crate::disk::{Aftermath, Disk, connect};
 use crate::rows::{Rows, dump};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::commit::{Receipt, SealedCommit};
@@ -72,8 +73,9 @@ pub struct Answer {
     pub decisions: Vec<Decision>,
 }
 
-/// A space and its connections.
+/// A space and its connections. What an event wrote is safe, and may be spoken of, after `flush`.
 pub struct SpaceHost {
+    disk: Disk,
     sql: Handle,
     space: Rc<Space>,
     attachments: BTreeMap<ConnectionId, Vec<u8>>,
@@ -82,11 +84,16 @@ pub struct SpaceHost {
 impl SpaceHost {
     /// An empty space.
     pub fn open(schema: &ebbtide_store::schema::Schema) -> Self {
-        let connection = Rc::new(Connection::open_in_memory().expect("SQLite opens in memory"));
-        connection.set_prepared_statement_cache_capacity(256);
-        let mut sql = SqliteSql::narrow(connection).expect("an adapter");
+        let disk = Disk::flushed_by_hand();
+        let mut sql = on(&disk);
         let space = Space::open(&mut sql, schema).expect("the schema fits a space");
-        Self { sql, space, attachments: BTreeMap::new() }
+        disk.flush();
+        Self { disk, sql, space, attachments: BTreeMap::new() }
+    }
+
+    /// What the events so far wrote is safe: their outputs may go out.
+    pub fn flush(&mut self) {
+        self.disk.flush();
     }
 
     /// The object is evicted: everything in memory goes, the connections' attachments stay.
@@ -94,9 +101,14 @@ impl SpaceHost {
         self.space = Space::load(&mut self.sql, schema).expect("what was open can be opened again");
     }
 
-    /// The object crashes: its connections go too.
+    /// The object's machine dies: its connections go, and so do the events that were not flushed.
     pub fn crash(&mut self, schema: &ebbtide_store::schema::Schema) {
         self.attachments.clear();
+        self.disk.cut_power();
+        let nothing = Connection::open_in_memory().expect("SQLite opens in memory");
+        self.sql = SqliteSql::narrow(Rc::new(nothing)).expect("an adapter");
+        self.disk.restart(Aftermath::Lost);
+        self.sql = on(&self.disk);
         self.evict(schema);
     }
 
@@ -238,6 +250,15 @@ pub fn integrity(connection: &Connection) -> Vec<String> {
         }
     }
     found
+}
+
+/// A connection whose transactions reach the disk whole, and stay there when it is flushed: an object's storage.
+fn on(disk: &Disk) -> Handle {
+    let connection = connect(disk, "space.db").expect("a disk without faults");
+    let pragmas = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;";
+    connection.execute_batch(pragmas).expect("pragmas can be set");
+    connection.set_prepared_statement_cache_capacity(256);
+    SqliteSql::narrow(Rc::new(connection)).expect("an adapter")
 }
 
 type Handled = (Vec<ServerOutput>, Option<Decision>);

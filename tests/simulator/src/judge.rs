@@ -167,13 +167,14 @@ impl Judge {
         halves_agree(&durable.rows, &self.catalogue)
     }
 
-    /// What was acknowledged must be what is there after a crash.
-    pub fn survived(before: &Durable, after: &Durable, catalogue: &Catalogue) -> Result<(), Finding> {
-        if before == after {
+    /// After a crash a device is as it was before or after what it was doing; nothing is asked if `allowed` is empty.
+    pub fn survived(allowed: &[Durable], after: &Durable, catalogue: &Catalogue) -> Result<(), Finding> {
+        let Some(last) = allowed.last() else { return Ok(()) };
+        if allowed.contains(after) {
             return Ok(());
         }
-        let differing = difference(&after.rows, &before.rows, catalogue);
-        let counts = (before.log.len(), after.log.len(), before.sealed.len(), after.sealed.len());
+        let differing = difference(&after.rows, &last.rows, catalogue);
+        let counts = (last.log.len(), after.log.len(), last.sealed.len(), after.sealed.len());
         Err(format!("G1: a crash changed what was acknowledged {counts:?} (after | before):{differing}"))
     }
 

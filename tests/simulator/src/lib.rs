@@ -4,6 +4,7 @@
 
 pub mod device;
 pub mod dialogue;
+pub mod disk;
 pub mod host;
 pub mod judge;
 pub mod random;

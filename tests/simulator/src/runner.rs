@@ -4,30 +4,20 @@
 
 use crate::world::{Failure, Summary, run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tempfile::TempDir;
 
 /// One of so many seeds is played twice.
 const TWICE_EVERY: u64 = 20;
 
 /// Runs one seed. A panic of the engine is a failure like any other.
 pub fn one(seed: u64, keep_lines: bool) -> Result<Summary, Failure> {
-    let folder = folder();
-    let played = catch_unwind(AssertUnwindSafe(|| run(seed, folder.path(), keep_lines)));
+    let played = catch_unwind(AssertUnwindSafe(|| run(seed, keep_lines)));
     played.unwrap_or_else(|panic| {
         let words =
             panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         Err(Failure { seed, finding: format!("panic: {}", words.unwrap_or("without words")), lines: Vec::new() })
     })
-}
-
-/// Memory if there is a file system of it, because thousands of small databases come and go.
-fn folder() -> TempDir {
-    let memory = PathBuf::from("/dev/shm");
-    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    made.or_else(|_| tempfile::tempdir()).expect("a folder for the devices' files")
 }
 
 /// Runs one seed, and where it is its turn a second time.

@@ -33,27 +33,39 @@ impl World {
         if self.seats[device].doom == Some(Doom::InsideTransaction) {
             return self.die_inside(device, &work);
         }
+        let doom = self.begin_doom(device);
         let committed = self.work(device, &work)?;
+        let tape = (doom == Some(Doom::PowerCut)).then(|| self.seats[device].disk.stop());
         let after = self.durable(device)?;
-        let before = self.last(device)?;
-        self.check_log(device, before, &after, committed)?;
+        let before = self.last(device)?.clone();
+        self.check_log(device, &before, &after, committed)?;
         let logged = after.log.len() > before.log.len();
+        self.transactions += u64::from(logged);
+        if let Some(tape) = tape {
+            return self.power_cut(device, &tape, after);
+        }
         self.seats[device].last = Some(after);
         if logged {
-            self.transactions += 1;
+            self.seats[device].uncertain = false;
             self.give(device, Input::LocalCommit)?;
         }
         Ok(())
     }
 
-    /// Carries work out; answers whether it was committed. Constraints may refuse it, nothing else may.
+    /// Carries work out; answers whether it was committed. Constraints and a failing disk may refuse it, nothing else may.
     fn work(&mut self, device: usize, work: &Work) -> Result<bool, Finding> {
         let now = self.time_of(device);
+        self.seats[device].disk.take_troubles();
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
         let done = carry_out(open.database(), work, now);
         match done {
             Ok(committed) => Ok(committed),
             Err(error) if is_constraint(error.code) => Ok(false),
+            Err(_) if self.seats[device].disk.take_troubles() > 0 => {
+                self.trace.event(self.now, "write refused by the disk", &[device as u64]);
+                self.seats[device].uncertain = true;
+                self.unchanged(device).map(|()| false)
+            }
             Err(error) => Err(format!("device {device}: {error}")),
         }
     }
@@ -68,12 +80,13 @@ impl World {
             // What the statement would have done does not matter: nothing of it may be found later.
             let _ = database.execute(&sql, &params, now);
         }
-        self.die(device, None)
+        let before = self.last(device)?.clone();
+        self.die(device, vec![before])
     }
 
     /// What was logged, replayed on the tables before, gives the tables after; its old values are what was there.
     fn check_log(&self, device: usize, before: &Durable, after: &Durable, committed: bool) -> Result<(), Finding> {
-        let catalogue = self.space.catalogue();
+        let catalogue = self.catalogue(device);
         let added = &after.log[before.log.len()..];
         if added.len() > 1 || (!committed && !added.is_empty() && before.rows == after.rows) {
             return Err(format!("device {device}: {} transactions were logged by one", added.len()));

@@ -5,8 +5,10 @@
 use super::faults::Doom;
 use super::network::finding;
 use super::{Event, World};
-use crate::device::{Device, DeviceError, Durable};
+use crate::device::{Device, Durable};
+use crate::disk::{Aftermath, Tape};
 use crate::judge::{Finding, Judge};
+use crate::rows::difference;
 use ebbtide_core::client::{Input, Output, State};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::ids::Incarnation;
@@ -21,13 +23,14 @@ impl World {
         self.trace.event(self.now, "on", &[device as u64]);
         let (now, options) = (self.time_of(device), self.options(device));
         let seed = self.seats[device].seed;
-        let opened = Device::open(&self.seats[device].path, &self.schema, options, now, seed);
+        let opened = Device::open(&self.seats[device].disk, &self.schema, options, now, seed);
         self.seats[device].device = Some(opened.map_err(|error| format!("device {device} does not open: {error}"))?);
         let after = self.durable(device)?;
-        if let Some(before) = self.seats[device].survives.take() {
-            Judge::survived(&before, &after, &self.space.catalogue())?;
-        }
+        let survives = std::mem::take(&mut self.seats[device].survives);
+        Judge::survived(&survives, &after, &self.catalogue(device))
+            .map_err(|finding| format!("device {device}: {finding}"))?;
         self.seats[device].last = Some(after);
+        self.seats[device].seen_writes = None;
         self.give(device, Input::Start)
     }
 
@@ -53,39 +56,116 @@ impl World {
         if self.seats[device].device.is_none() {
             return Ok(());
         }
-        let doom = self.seats[device].doom.take();
-        if doom == Some(Doom::InsideStep) {
-            return self.die(device, Some(input));
-        }
+        let doom = self.begin_doom(device);
         let now = self.time_of(device);
+        self.seats[device].disk.take_troubles();
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
-        let outputs = open.handle(input, now, false).map_err(|error| finding(device, error))?;
-        self.look(device)?;
-        if doom == Some(Doom::BeforeOutputs) {
-            return self.die(device, None);
+        let handled = open.handle(input, now);
+        let tape = (doom == Some(Doom::PowerCut)).then(|| self.seats[device].disk.stop());
+        let outputs = match handled {
+            Ok(outputs) => outputs,
+            Err(error) if self.seats[device].disk.take_troubles() == 0 => return Err(finding(device, error)),
+            Err(_) => return self.session_failed(device),
+        };
+        if let Some(tape) = tape {
+            let after = self.durable(device)?;
+            return self.power_cut(device, &tape, after);
         }
+        self.look(device)?;
         for output in outputs {
             self.carry_out(device, output)?;
         }
         Ok(())
     }
 
-    /// The device dies: with an input, in the middle of the step that handles it.
-    pub(super) fn die(&mut self, device: usize, inside: Option<Input>) -> Result<(), Finding> {
-        self.trace.event(self.now, "dies", &[device as u64, u64::from(inside.is_some())]);
-        let now = self.time_of(device);
-        if let (Some(input), Some(open)) = (inside, self.seats[device].device.as_mut()) {
-            match open.handle(input, now, true) {
-                Err(DeviceError::Crashed) => {}
-                other => return Err(format!("device {device} did not die: {other:?}")),
-            }
+    /// Puts what will go wrong in place, if something will now.
+    pub(super) fn begin_doom(&mut self, device: usize) -> Option<Doom> {
+        let doom = self.seats[device].doom.take_if(|doom| *doom != Doom::InsideTransaction)?;
+        let disk = self.seats[device].disk.clone();
+        match doom {
+            Doom::PowerCut => disk.record(),
+            Doom::DiskError => disk.fail_in(self.random.below(5)),
+            Doom::InsideTransaction => {}
         }
-        if let Some(open) = self.seats[device].device.take() {
-            open.crash();
-        }
-        self.seats[device].survives = self.seats[device].last.clone();
+        Some(doom)
+    }
+
+    /// The storage refused a step: nothing of it was kept, and the adapter starts over with a new session in a while.
+    fn session_failed(&mut self, device: usize) -> Result<(), Finding> {
+        self.trace.event(self.now, "refused by the disk", &[device as u64]);
+        self.seats[device].uncertain = true;
+        self.unchanged(device)?;
+        let seed = self.random.draw();
+        self.seats[device].device.as_mut().ok_or("a device that is off")?.restart_session(seed);
         self.let_go(device);
         self.seats[device].timer += 1;
+        self.seats[device].session += 1;
+        let delay_ms = self.random.between(100, 5_000);
+        let session = self.seats[device].session;
+        self.after(delay_ms, Event::Restart { device, session });
+        Ok(())
+    }
+
+    /// A refused step or statement left everything as it was.
+    pub(super) fn unchanged(&mut self, device: usize) -> Result<(), Finding> {
+        let after = self.durable(device)?;
+        let before = self.last(device)?;
+        if after == *before {
+            return Ok(());
+        }
+        let differing = difference(&after.rows, &before.rows, &self.catalogue(device));
+        Err(format!("G3: device {device}: what the disk refused left something (after | before):{differing}"))
+    }
+
+    /// The new session of a device whose storage had failed starts.
+    pub(super) fn restart(&mut self, device: usize, session: u64) -> Result<(), Finding> {
+        if self.seats[device].session != session || self.seats[device].device.is_none() {
+            return Ok(());
+        }
+        let (paused, online) = (self.seats[device].paused, self.seats[device].online);
+        if paused {
+            self.give(device, Input::Pause(true))?;
+        }
+        if !online {
+            self.give(device, Input::Online(false))?;
+        }
+        self.give(device, Input::Start)
+    }
+
+    /// The device dies at some operation of what was recorded, or right after it. `after` is how it would be then.
+    pub(super) fn power_cut(&mut self, device: usize, tape: &Tape, after: Durable) -> Result<(), Finding> {
+        let cut = self.random.below(tape.operations() as u64 + 1) as usize;
+        let aftermath = self.aftermath();
+        self.trace.event(self.now, "power cut", &[device as u64, cut as u64, tape.operations() as u64]);
+        let before = self.last(device)?.clone();
+        let survives = if cut == tape.operations() { vec![after] } else { vec![before, after] };
+        self.die(device, survives)?;
+        let image = tape.cut_after(cut, aftermath);
+        self.seats[device].disk.restore(&image);
+        Ok(())
+    }
+
+    fn aftermath(&mut self) -> Aftermath {
+        match self.random.below(3) {
+            0 => Aftermath::Kept,
+            1 => Aftermath::Lost,
+            _ => Aftermath::Torn(self.random.draw()),
+        }
+    }
+
+    /// The device dies. When it is on again it is as in one of `survives`.
+    pub(super) fn die(&mut self, device: usize, survives: Vec<Durable>) -> Result<(), Finding> {
+        self.trace.event(self.now, "dies", &[device as u64]);
+        let aftermath = self.aftermath();
+        if let Some(open) = self.seats[device].device.take() {
+            open.crash(aftermath);
+        }
+        // What a failing disk refused may have reached it all the same; only a later commit rules that out.
+        let certain = !std::mem::take(&mut self.seats[device].uncertain);
+        self.seats[device].survives = if certain { survives } else { Vec::new() };
+        self.let_go(device);
+        self.seats[device].timer += 1;
+        self.seats[device].session += 1;
         self.seats[device].paused = false;
         self.seats[device].online = true;
         let delay_ms = self.random.between(10, 20_000);
@@ -133,25 +213,41 @@ impl World {
     fn renew_mail(&mut self, device: usize) -> Result<(), Finding> {
         let now = self.time_of(device);
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
-        let request = open.ready_request(now).map_err(|error| finding(device, error))?;
+        let request = match open.ready_request(now) {
+            Ok(request) => request,
+            // The copy stays as it was until the next change.
+            Err(_) if self.seats[device].disk.take_troubles() > 0 => return Ok(()),
+            Err(error) => return Err(finding(device, error)),
+        };
         self.seats[device].mail = request.map(|messages| encode_client(&messages));
         Ok(())
     }
 
-    /// The judge's look at a device after a step.
+    /// The judge's look at a device after a step. Where no row was written it is mostly spared.
     fn look(&mut self, device: usize) -> Result<(), Finding> {
+        let now = self.time_of(device);
+        let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
+        let writes = open.writes(now).map_err(|error| format!("device {device}: {error}"))?;
+        let unchanged = self.seats[device].seen_writes.replace(writes) == Some(writes);
+        if unchanged && !self.random.percent(5) {
+            return Ok(());
+        }
         let durable = self.durable(device)?;
+        if unchanged && self.seats[device].last.as_ref() != Some(&durable) {
+            return Err(format!("device {device} changed without a write"));
+        }
         self.seats[device].confirmed = self.seats[device].confirmed.max(durable.state.applied_receipt);
         let now = self.time_of(device);
         let incarnation = durable.state.incarnation;
+        let space = self.seats[device].space;
         for entry in &durable.sealed {
-            if !self.judge.knows_sealed(incarnation, entry.device_seq) || self.random.percent(5) {
+            if !self.spaces[space].judge.knows_sealed(incarnation, entry.device_seq) || self.random.percent(5) {
                 let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
                 let bytes = open.sealed_bytes(entry.device_seq, now).map_err(|error| finding(device, error))?;
-                self.judge.sealed(incarnation, entry.device_seq, &bytes)?;
+                self.spaces[space].judge.sealed(incarnation, entry.device_seq, &bytes)?;
             }
         }
-        self.judge.device(&durable).map_err(|finding| format!("device {device}: {finding}"))?;
+        self.spaces[space].judge.device(&durable).map_err(|finding| format!("device {device}: {finding}"))?;
         self.seats[device].last = Some(durable);
         Ok(())
     }
@@ -178,7 +274,8 @@ impl World {
         let rejected = open.database().rejected().map_err(|error| error.to_string())?;
         let conflicts = open.database().conflicts().map_err(|error| error.to_string())?;
         let stamps: Vec<Stamp> = rejected.iter().map(|record| record.stamp).collect();
-        self.judge
+        self.spaces[self.seats[device].space]
+            .judge
             .recorded(incarnation, &stamps, conflicts.len())
             .map_err(|finding| format!("device {device}: {finding}"))
     }

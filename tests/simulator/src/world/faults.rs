@@ -1,4 +1,4 @@
-//! What goes wrong, when, and for how long: partitions, resets, deaths, clocks, pauses, late requests, and the space's own crashes.
+//! What goes wrong, when, and for how long: partitions, resets, deaths, disks, clocks, pauses, late and repeated requests, crashes of spaces.
 //! It breaks things by the means that the other parts offer and counts what it broke; it judges nothing.
 //! Part of the world.
 
@@ -6,14 +6,14 @@ use super::{Event, World};
 use crate::judge::Finding;
 use ebbtide_core::client::Input;
 
-/// How a device will die at its next input.
+/// What will happen to a device at its next step or transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doom {
-    /// Before the step's transaction commits.
-    InsideStep,
-    /// After it, before any output is carried out.
-    BeforeOutputs,
-    /// In the middle of the app's next transaction.
+    /// The power goes at some write or flush of it, or just after.
+    PowerCut,
+    /// A write or a flush of it fails.
+    DiskError,
+    /// In the middle of the app's next transaction, before its COMMIT.
     InsideTransaction,
 }
 
@@ -24,6 +24,8 @@ pub(super) enum Relief {
     Pause,
     /// The browser's idea of being offline.
     Offline,
+    /// The disk without room.
+    Full,
 }
 
 impl World {
@@ -31,11 +33,12 @@ impl World {
         if self.calm {
             return Ok(());
         }
-        let next_ms = self.random.between(300, 6_000);
+        // As often for each device, however many there are.
+        let next_ms = self.random.between(1_200, 24_000) / self.seats.len() as u64;
         self.after(next_ms, Event::Fault);
         self.faults += 1;
         let device = self.random.below(self.seats.len() as u64) as usize;
-        let kind = self.random.below(14);
+        let kind = self.random.below(16);
         self.trace.event(self.now, "fault", &[device as u64, kind]);
         match kind {
             0..=2 => self.partition(device),
@@ -45,12 +48,16 @@ impl World {
                 }
                 Ok(())
             }
-            5 => {
-                self.seats[device].doom = Some(Doom::InsideStep);
+            5 | 14 => {
+                self.seats[device].doom = Some(Doom::PowerCut);
                 Ok(())
             }
             6 => {
-                self.seats[device].doom = Some(Doom::BeforeOutputs);
+                self.seats[device].doom = Some(Doom::DiskError);
+                Ok(())
+            }
+            15 => {
+                self.fill_disk(device);
                 Ok(())
             }
             7 => {
@@ -64,10 +71,7 @@ impl World {
                 self.post_mail(device);
                 Ok(())
             }
-            _ => {
-                self.crash_space();
-                Ok(())
-            }
+            _ => self.crash_space(self.seats[device].space),
         }
     }
 
@@ -92,6 +96,12 @@ impl World {
         };
         self.seats[device].skew_ms += by_ms;
         Ok(())
+    }
+
+    fn fill_disk(&mut self, device: usize) {
+        self.seats[device].disk.set_full(true);
+        let delay_ms = self.random.between(500, 20_000);
+        self.after(delay_ms, Event::Relief { device, relief: Relief::Full });
     }
 
     fn pause(&mut self, device: usize) -> Result<(), Finding> {
@@ -120,6 +130,10 @@ impl World {
             Relief::Offline if !std::mem::replace(&mut self.seats[device].online, true) => {
                 self.give(device, Input::Online(true))
             }
+            Relief::Full => {
+                self.seats[device].disk.set_full(false);
+                Ok(())
+            }
             Relief::Pause | Relief::Offline => Ok(()),
         }
     }
@@ -127,33 +141,12 @@ impl World {
     /// The service worker sends what it has, which may reach the space long after the session has sent it too.
     fn post_mail(&mut self, device: usize) {
         if let Some(bytes) = self.seats[device].mail.clone() {
-            let longest_ms = *self.random.pick(&[200, 5_000, 90_000]);
-            let delay_ms = self.random.between(1, longest_ms);
-            self.after(delay_ms, Event::Mail { device, bytes });
+            for _ in 0..self.random.between(1, 2) {
+                let longest_ms = *self.random.pick(&[200, 5_000, 90_000]);
+                let delay_ms = self.random.between(1, longest_ms);
+                self.after(delay_ms, Event::Mail { device, bytes: bytes.clone() });
+            }
         }
-    }
-
-    /// Before a message is handled: the object may be evicted, or is about to die in the middle of the event.
-    pub(super) fn space_fault(&mut self) -> Option<usize> {
-        if self.calm {
-            return None;
-        }
-        if self.random.percent(6) {
-            self.trace.event(self.now, "evicted", &[]);
-            self.space.evict(&self.schema);
-        }
-        if self.random.percent(2) {
-            self.faults += 1;
-            return Some(self.random.below(3) as usize);
-        }
-        None
-    }
-
-    pub(super) fn crash_space(&mut self) {
-        self.trace.event(self.now, "the space crashes", &[]);
-        self.space.crash(&self.schema);
-        let connections: Vec<u64> = self.seats.iter().filter_map(|seat| seat.link.connection).collect();
-        connections.into_iter().for_each(|connection| self.reset(connection));
     }
 
     /// No more faults: everything that was taken is given back, clocks stay as they are.
@@ -163,6 +156,7 @@ impl World {
         for device in 0..self.seats.len() {
             let seat = &mut self.seats[device];
             seat.doom = None;
+            seat.disk.mend();
             seat.link.up_blocked_until = 0;
             seat.link.down_blocked_until = 0;
             self.reopen(device)?;

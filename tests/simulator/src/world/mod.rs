@@ -1,4 +1,4 @@
-//! The world of one seed: devices, a space, the network between them, and virtual time.
+//! The world of one seed: devices, spaces, the network between them, and virtual time.
 //! It owns the queue of events and hands each to the part that knows it; nothing happens outside of it, and nothing by itself.
 //! `run` plays one seed to its end.
 
@@ -6,20 +6,24 @@ mod app;
 mod devices;
 mod faults;
 mod network;
+mod spaces;
 
 use crate::device::{Device, Durable};
-use crate::host::{ConnectionId, SpaceHost};
-use crate::judge::{Finding, Judge};
+use crate::disk::Disk;
+use crate::host::ConnectionId;
+use crate::judge::Finding;
 use crate::random::Random;
 use crate::trace::Trace;
+use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::{SessionOptions, State, TwoPhase};
 use ebbtide_core::ids::{DeviceSeq, Incarnation, Millis};
 use ebbtide_core::message::ServerMessage;
 use ebbtide_store::schema::Schema;
 use network::{Connection, Link};
+use spaces::SpaceSeat;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// When every run begins.
 const START_MS: u64 = 1_700_000_000_000;
@@ -79,6 +83,10 @@ enum Event {
     Answered { device: usize, incarnation: Incarnation, messages: Vec<ServerMessage> },
     /// A crashed device is switched on.
     Reopen(usize),
+    /// A device whose storage had failed goes on with a new session.
+    Restart { device: usize, session: u64 },
+    /// What a space wrote is safe, and what it wanted to say may go out.
+    Flush { space: usize },
     /// Something goes wrong.
     Fault,
     /// A state that a fault brought is over.
@@ -88,20 +96,27 @@ enum Event {
 /// A device and its surroundings.
 struct Seat {
     device: Option<Device>,
-    path: PathBuf,
+    space: usize,
+    disk: Disk,
     seed: [u8; 16],
     two_phase: TwoPhase,
     skew_ms: i64,
     link: Link,
     timer: u64,
+    /// Sessions that the device has had.
+    session: u64,
     mail: Option<Vec<u8>>,
     doom: Option<faults::Doom>,
     online: bool,
     paused: bool,
-    /// What must be found when a crashed device is opened again.
-    survives: Option<Durable>,
+    /// What may be found when a crashed device is opened again.
+    survives: Vec<Durable>,
+    /// The disk refused a write which may have reached it all the same.
+    uncertain: bool,
     /// The device as it was after its last step or statement: nothing changes it in between.
     last: Option<Durable>,
+    /// Rows written when the judge last looked.
+    seen_writes: Option<i64>,
     confirmed: DeviceSeq,
 }
 
@@ -111,16 +126,16 @@ pub(crate) struct World {
     order: u64,
     queue: BinaryHeap<Reverse<Queued>>,
     schema: Schema,
-    space: SpaceHost,
+    spaces: Vec<SpaceSeat>,
     seats: Vec<Seat>,
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: ConnectionId,
     random: Random,
     work: Random,
-    judge: Judge,
     trace: Trace,
     calm: bool,
-    planned: u64,
+    /// Transactions and faults before the calm.
+    planned: (u64, u64),
     transactions: u64,
     faults: u64,
 }
@@ -151,14 +166,14 @@ impl Ord for Queued {
     }
 }
 
-/// Plays a seed. The devices' files go into `folder`, which must be empty.
-pub fn run(seed: u64, folder: &Path, keep_lines: bool) -> Result<Summary, Failure> {
-    let mut world = World::new(seed, folder, keep_lines);
+/// Plays a seed.
+pub fn run(seed: u64, keep_lines: bool) -> Result<Summary, Failure> {
+    let mut world = World::new(seed, keep_lines);
     match world.play() {
         Ok(()) => Ok(Summary {
             transactions: world.transactions,
             faults: world.faults,
-            decisions: world.judge.decided_count() as u64,
+            decisions: world.spaces.iter().map(|space| space.judge.decided_count() as u64).sum(),
             hash: world.trace.hash(),
         }),
         Err(finding) => Err(Failure { seed, finding, lines: world.trace.lines().map(String::from).collect() }),
@@ -166,36 +181,40 @@ pub fn run(seed: u64, folder: &Path, keep_lines: bool) -> Result<Summary, Failur
 }
 
 impl World {
-    fn new(seed: u64, folder: &Path, keep_lines: bool) -> Self {
+    fn new(seed: u64, keep_lines: bool) -> Self {
         let schema = crate::schema::schema();
-        let space = SpaceHost::open(&schema);
         let mut random = Random::new(seed);
+        let spaces = *random.pick(&[1, 1, 1, 1, 2, 3]);
         let mut world = Self {
             now: START_MS,
             order: 0,
             queue: BinaryHeap::new(),
-            judge: Judge::new(space.catalogue()),
-            space,
+            spaces: (0..spaces).map(|_| SpaceSeat::open(&schema)).collect(),
             schema,
             seats: Vec::new(),
             connections: BTreeMap::new(),
             next_connection: 0,
             work: random.fork(),
-            planned: random.between(100, 115),
+            planned: (random.between(200, 215), random.between(12, 40)),
             random,
             trace: Trace::new(keep_lines),
             calm: false,
             transactions: 0,
             faults: 0,
         };
-        let devices = world.random.between(2, 6) as usize;
-        for index in 0..devices {
-            world.seat(folder.join(format!("{index}.db")));
+        let devices = match world.random.below(10) {
+            0..=5 => world.random.between(2, 5),
+            6..=8 => world.random.between(6, 10),
+            _ => world.random.between(11, 20),
+        };
+        // A space has two devices at least, or nothing could differ.
+        for index in 0..devices.max(2 * spaces as u64) as usize {
+            world.seat(index % spaces);
         }
         world
     }
 
-    fn seat(&mut self, path: PathBuf) {
+    fn seat(&mut self, space: usize) {
         let skew_ms = match self.random.below(4) {
             0 | 1 => self.random.below(2_000) as i64 - 1_000,
             2 => self.random.below(7_200_000) as i64 - 3_600_000,
@@ -204,20 +223,29 @@ impl World {
         let two_phase = if self.random.percent(30) { TwoPhase::Always } else { TwoPhase::Auto };
         self.seats.push(Seat {
             device: None,
-            path,
+            space,
+            disk: Disk::new(),
             seed: self.random.bytes(),
             two_phase,
             skew_ms,
             link: Link::new(&mut self.random),
             timer: 0,
+            session: 0,
             mail: None,
             doom: None,
             online: true,
             paused: false,
-            survives: None,
+            survives: Vec::new(),
+            uncertain: false,
             last: None,
+            seen_writes: None,
             confirmed: DeviceSeq(0),
         });
+    }
+
+    /// The synced tables as a device's space knows them.
+    fn catalogue(&self, device: usize) -> Rc<Catalogue> {
+        self.spaces[self.seats[device].space].host.catalogue()
     }
 
     fn options(&self, device: usize) -> SessionOptions {
@@ -250,7 +278,7 @@ impl World {
                 return Err("liveness: the devices and the space talk in circles".into());
             }
             self.happen(event)?;
-            if !self.calm && self.transactions >= self.planned {
+            if !self.calm && self.transactions >= self.planned.0 && self.faults >= self.planned.1 {
                 self.begin_calm()?;
             }
             if self.calm {
@@ -279,25 +307,28 @@ impl World {
             Event::Ping { connection } => self.ping(connection),
             Event::Broken { connection } => self.broken(connection),
             Event::Closed { connection } => {
-                self.space.disconnect(connection);
+                self.closed(connection);
                 Ok(())
             }
             Event::Mail { device, bytes } => self.mail_arrives(device, &bytes),
             Event::Answered { device, incarnation, messages } => self.mail_answered(device, incarnation, messages),
             Event::Reopen(device) => self.reopen(device),
+            Event::Restart { device, session } => self.restart(device, session),
+            Event::Flush { space } => self.flush(space),
             Event::Fault => self.fault(),
             Event::Relief { device, relief } => self.relieve(device, relief),
         }
     }
 
     fn is_in_step(&self) -> bool {
-        let head = self.judge.head();
-        self.seats.iter().all(|seat| {
-            seat.device.as_ref().is_some_and(|device| {
-                let status = device.session().status();
-                status.state == State::Idle && status.pending == 0 && status.cursor.0 == head
+        self.spaces.iter().all(|space| space.gate.is_empty())
+            && self.seats.iter().all(|seat| {
+                let head = self.spaces[seat.space].judge.head();
+                seat.device.as_ref().is_some_and(|device| {
+                    let status = device.session().status();
+                    status.state == State::Idle && status.pending == 0 && status.cursor.0 == head
+                })
             })
-        })
     }
 
     fn stuck(&self) -> Finding {
@@ -309,17 +340,18 @@ impl World {
                 None => "off".into(),
             })
             .collect();
-        format!("liveness: not in step in time, head {}:\n    {}", self.judge.head(), states.join("\n    "))
+        let heads: Vec<u64> = self.spaces.iter().map(|space| space.judge.head()).collect();
+        format!("liveness: not in step in time, heads {heads:?}:\n    {}", states.join("\n    "))
     }
 
     /// The end of a run: one state everywhere, sound files, and the same history again gives the same result.
     fn last_look(&mut self) -> Result<(), Finding> {
-        let server = self.space.rows();
         for device in 0..self.seats.len() {
             let durable = self.durable(device)?;
-            self.judge.device(&durable)?;
-            if durable.rows != server || !durable.blocked.is_empty() || !durable.sealed.is_empty() {
-                return Err(format!("G4: device {device} differs from the space in the end"));
+            let space = &mut self.spaces[self.seats[device].space];
+            space.judge.device(&durable)?;
+            if durable.rows != space.host.rows() || !durable.blocked.is_empty() || !durable.sealed.is_empty() {
+                return Err(format!("G4: device {device} differs from its space in the end"));
             }
             self.search_agrees(device)?;
             self.everything_is_recorded(device)?;
@@ -330,11 +362,19 @@ impl World {
                 return Err(format!("G7: {found:?} on a device"));
             }
         }
-        let found = self.space.integrity();
-        if !found.is_empty() {
-            return Err(format!("G7: {found:?} in the space"));
+        for space in 0..self.spaces.len() {
+            self.look_at_space(space)?;
         }
-        self.trace.event(self.now, "state", &[crate::rows::state_hash(&server)]);
-        self.judge.replay(&mut self.space, &self.schema)
+        Ok(())
+    }
+
+    fn look_at_space(&mut self, space: usize) -> Result<(), Finding> {
+        let SpaceSeat { host, judge, .. } = &mut self.spaces[space];
+        let found = host.integrity();
+        if !found.is_empty() {
+            return Err(format!("G7: {found:?} in a space"));
+        }
+        self.trace.event(self.now, "state", &[crate::rows::state_hash(&host.rows())]);
+        judge.replay(host, &self.schema)
     }
 }

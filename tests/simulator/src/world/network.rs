@@ -2,13 +2,14 @@
 //! It moves bytes and knows nothing of what they say; a message lost in a partition takes its connection's direction with it.
 //! Part of the world.
 
+use super::spaces::Speaker;
 use super::{Event, World};
 use crate::device::DeviceError;
-use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
+use crate::host::{Answer, ConnectionId, SpaceHost};
 use crate::judge::Finding;
 use crate::random::Random;
 use ebbtide_core::client::{Cause, Input};
-use ebbtide_core::ids::{Incarnation, Millis};
+use ebbtide_core::ids::Incarnation;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_protocol::{decode_client, decode_server, encode_client};
 
@@ -38,6 +39,7 @@ impl Link {
 #[derive(Debug)]
 pub(super) struct Connection {
     device: usize,
+    space: usize,
     incarnation: Incarnation,
     up_dead: bool,
     down_dead: bool,
@@ -75,10 +77,11 @@ impl World {
         self.next_connection += 1;
         let connection = self.next_connection;
         self.trace.event(self.now, "connected", &[device as u64, connection]);
-        self.space.connect(connection, "ada", true);
+        let space = self.seats[device].space;
+        self.spaces[space].host.connect(connection, "ada", true);
         let (last_up, last_down) = (self.now, self.now);
         let incarnation = self.incarnation(device)?;
-        let made = Connection { device, incarnation, up_dead: false, down_dead: false, last_up, last_down };
+        let made = Connection { device, space, incarnation, up_dead: false, down_dead: false, last_up, last_down };
         self.connections.insert(connection, made);
         self.seats[device].link.connection = Some(connection);
         self.after(PING_EVERY_MS, Event::Ping { connection });
@@ -94,7 +97,7 @@ impl World {
         }
         let link = &self.seats[device].link;
         let blocked = self.now < link.up_blocked_until.max(link.down_blocked_until);
-        if blocked || state.up_dead || state.down_dead || !self.space.is_connected(connection) {
+        if blocked || state.up_dead || state.down_dead || !self.spaces[state.space].host.is_connected(connection) {
             self.trace.event(self.now, "no answer", &[connection]);
             return self.broken(connection);
         }
@@ -117,7 +120,7 @@ impl World {
     fn send_down(&mut self, connection: ConnectionId, messages: &[ServerMessage]) -> Result<(), Finding> {
         let Some(state) = self.connections.get(&connection) else { return Ok(()) };
         let (device, incarnation) = (state.device, state.incarnation);
-        self.judge.said(incarnation, self.seats[device].confirmed, messages)?;
+        self.spaces[state.space].judge.said(incarnation, self.seats[device].confirmed, messages)?;
         if messages.is_empty() {
             return Ok(());
         }
@@ -187,42 +190,38 @@ impl World {
         self.trace.event(self.now, "up", &[connection]);
         self.trace.bytes(bytes);
         self.trace_client(device, bytes);
-        if !self.space.is_connected(connection) {
+        let space = self.seats[device].space;
+        if !self.spaces[space].host.is_connected(connection) {
             self.reset(connection);
             return Ok(());
         }
-        let crash_after = self.space_fault();
-        match self.space.receive(connection, bytes, Millis(self.now), crash_after) {
-            Ok(answer) => {
-                let reset = !self.calm && !answer.decisions.is_empty() && self.random.percent(4);
-                self.answered(Some(connection), answer)?;
-                if reset {
+        let crash_after = self.space_fault(space);
+        self.hear(space, connection, Speaker::Connection(connection), bytes, crash_after)
+    }
+
+    /// The space may speak: to whom it heard, and to those whom it concerns.
+    pub(super) fn answered(&mut self, space: usize, speaker: Speaker, answer: Answer) -> Result<(), Finding> {
+        match speaker {
+            Speaker::Connection(connection) => {
+                self.send_down(connection, &answer.replies)?;
+                if !self.calm && !answer.decisions.is_empty() && self.random.percent(4) {
                     self.faults += 1;
                     self.reset(connection);
                 }
-                Ok(())
             }
-            Err(HostError::Crashed) => {
-                self.crash_space();
-                Ok(())
-            }
-            Err(error) => Err(format!("the space failed: {error:?}")),
-        }
-    }
-
-    fn answered(&mut self, connection: Option<ConnectionId>, answer: Answer) -> Result<(), Finding> {
-        for decision in &answer.decisions {
-            let (author, number) = (u64::from(decision.author.0), decision.device_seq.0);
-            self.trace.event(self.now, "decided", &[author, number, decision.receipt.decided_at.0]);
-        }
-        self.judge.decided(answer.decisions, &self.space)?;
-        if let Some(connection) = connection {
-            self.send_down(connection, &answer.replies)?;
+            Speaker::Mail { device } => self.answer_mail(space, device, &answer.replies)?,
         }
         for (other, messages) in answer.pushes {
             self.send_down(other, &messages)?;
         }
         Ok(())
+    }
+
+    /// A space learns that a connection is gone.
+    pub(super) fn closed(&mut self, connection: ConnectionId) {
+        if let Some(state) = self.connections.get(&connection) {
+            self.spaces[state.space].host.disconnect(connection);
+        }
     }
 
     pub(super) fn arrive_at_device(&mut self, connection: ConnectionId, bytes: &[u8]) -> Result<(), Finding> {
@@ -233,7 +232,7 @@ impl World {
         self.trace.event(self.now, "down", &[connection]);
         self.trace.bytes(bytes);
         let messages = decode_server(bytes).map_err(|error| format!("the space's bytes: {error:?}"))?;
-        let catalogue = self.space.catalogue();
+        let catalogue = self.catalogue(device);
         for message in &messages {
             self.trace.line(|| {
                 let book = crate::transcript::Book::new(catalogue.clone(), device);
@@ -249,18 +248,21 @@ impl World {
         let connection = self.next_connection;
         self.trace.event(self.now, "mail", &[device as u64]);
         self.trace_client(device, bytes);
-        self.space.connect(connection, "ada", true);
-        let answer = self.space.receive(connection, bytes, Millis(self.now), None);
-        self.space.disconnect(connection);
-        let answer = answer.map_err(|error| format!("the space failed: {error:?}"))?;
-        let messages = answer.replies.clone();
-        self.answered(None, answer)?;
-        if self.seats[device].device.is_some() && self.random.percent(70) {
-            let incarnation = self.incarnation(device)?;
-            self.judge.said(incarnation, self.seats[device].confirmed, &messages)?;
-            let delay_ms = self.random.between(10, 60_000);
-            self.after(delay_ms, Event::Answered { device, incarnation, messages });
+        let space = self.seats[device].space;
+        self.spaces[space].host.connect(connection, "ada", true);
+        self.hear(space, connection, Speaker::Mail { device }, bytes, None)?;
+        self.spaces[space].host.disconnect(connection);
+        Ok(())
+    }
+
+    fn answer_mail(&mut self, space: usize, device: usize, messages: &[ServerMessage]) -> Result<(), Finding> {
+        if self.seats[device].device.is_none() || !self.random.percent(70) {
+            return Ok(());
         }
+        let incarnation = self.incarnation(device)?;
+        self.spaces[space].judge.said(incarnation, self.seats[device].confirmed, messages)?;
+        let delay_ms = self.random.between(10, 60_000);
+        self.after(delay_ms, Event::Answered { device, incarnation, messages: messages.to_vec() });
         Ok(())
     }
 
@@ -278,7 +280,7 @@ impl World {
     }
 
     fn trace_client(&mut self, device: usize, bytes: &[u8]) {
-        let catalogue = self.space.catalogue();
+        let catalogue = self.catalogue(device);
         self.trace.line(|| {
             let book = crate::transcript::Book::new(catalogue, device);
             let messages = decode_client(bytes).unwrap_or_default();

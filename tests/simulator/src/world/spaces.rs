@@ -1,0 +1,125 @@
+//! Spaces and their output gates: what an event wants to say waits until what it wrote is safe, and is lost with it.
+//! It knows how an object is evicted and dies, not what its messages mean.
+//! Part of the world.
+
+use super::{Event, World};
+use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
+use crate::judge::{Finding, Judge};
+use ebbtide_core::ids::Millis;
+use ebbtide_store::schema::Schema;
+
+/// Who spoke.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Speaker {
+    /// A connection.
+    Connection(ConnectionId),
+    /// The service worker of a device.
+    Mail { device: usize },
+}
+
+/// A space, its judge, and what waits at its gate.
+pub(super) struct SpaceSeat {
+    pub(super) host: SpaceHost,
+    pub(super) judge: Judge,
+    pub(super) gate: Vec<(Speaker, Answer)>,
+}
+
+/// How a space dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Death {
+    /// With all that was not flushed.
+    Whole,
+    /// Just after a flush, before anything was said.
+    BeforeOutputs,
+}
+
+impl SpaceSeat {
+    pub(super) fn open(schema: &Schema) -> Self {
+        let host = SpaceHost::open(schema);
+        Self { judge: Judge::new(host.catalogue()), host, gate: Vec::new() }
+    }
+}
+
+impl World {
+    /// One event of a space. Its outputs go out with the next flush.
+    pub(super) fn hear(
+        &mut self,
+        space: usize,
+        connection: ConnectionId,
+        speaker: Speaker,
+        bytes: &[u8],
+        crash_after: Option<usize>,
+    ) -> Result<(), Finding> {
+        match self.spaces[space].host.receive(connection, bytes, Millis(self.now), crash_after) {
+            Ok(answer) => {
+                if self.spaces[space].gate.is_empty() {
+                    let delay_ms = self.random.between(1, 15);
+                    self.after(delay_ms, Event::Flush { space });
+                }
+                self.spaces[space].gate.push((speaker, answer));
+                Ok(())
+            }
+            Err(HostError::Crashed) => self.crash_space(space),
+            Err(error) => Err(format!("the space failed: {error:?}")),
+        }
+    }
+
+    pub(super) fn flush(&mut self, space: usize) -> Result<(), Finding> {
+        for (speaker, answer) in self.confirm(space)? {
+            self.answered(space, speaker, answer)?;
+        }
+        Ok(())
+    }
+
+    /// What was written is safe, so it is judged. Answers what may be said now.
+    fn confirm(&mut self, space: usize) -> Result<Vec<(Speaker, Answer)>, Finding> {
+        let SpaceSeat { host, judge, gate } = &mut self.spaces[space];
+        let mut answers = std::mem::take(gate);
+        if answers.is_empty() {
+            return Ok(answers);
+        }
+        host.flush();
+        let mut decisions = Vec::new();
+        for (_, answer) in &mut answers {
+            for decision in &answer.decisions {
+                let (author, number) = (u64::from(decision.author.0), decision.device_seq.0);
+                let numbers = [space as u64, author, number, decision.receipt.decided_at.0];
+                self.trace.event(self.now, "decided", &numbers);
+            }
+            decisions.append(&mut answer.decisions.clone());
+        }
+        judge.decided(decisions, host)?;
+        Ok(answers)
+    }
+
+    /// Before a message is handled: the object may be evicted, or is about to die in the middle of the event.
+    pub(super) fn space_fault(&mut self, space: usize) -> Option<usize> {
+        if self.calm {
+            return None;
+        }
+        if self.random.percent(6) {
+            self.trace.event(self.now, "evicted", &[space as u64]);
+            self.spaces[space].host.evict(&self.schema);
+        }
+        if self.random.percent(2) {
+            self.faults += 1;
+            return Some(self.random.below(3) as usize);
+        }
+        None
+    }
+
+    /// The object dies, with what had not been flushed or right after a flush.
+    pub(super) fn crash_space(&mut self, space: usize) -> Result<(), Finding> {
+        let death = *self.random.pick(&[Death::Whole, Death::BeforeOutputs]);
+        self.trace.event(self.now, "a space crashes", &[space as u64, u64::from(death == Death::Whole)]);
+        match death {
+            Death::Whole => self.spaces[space].gate.clear(),
+            Death::BeforeOutputs => drop(self.confirm(space)?),
+        }
+        self.spaces[space].host.crash(&self.schema);
+        let seats = self.seats.iter().filter(|seat| seat.space == space);
+        let connections: Vec<ConnectionId> = seats.filter_map(|seat| seat.link.connection).collect();
+        connections.into_iter().for_each(|connection| self.reset(connection));
+        Ok(())
+    }
+}
