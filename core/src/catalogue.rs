@@ -156,6 +156,11 @@ impl Strategy {
         ("custom", Strategy::Custom),
     ];
 
+    /// Whether a pending write follows the value that is pulled under it, instead of hiding it.
+    pub fn rebases(self) -> bool {
+        matches!(self, Strategy::Sum | Strategy::Set | Strategy::Text)
+    }
+
     /// The strategy of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, strategy)| *strategy)
@@ -205,6 +210,11 @@ impl Table {
     /// Whether the column is part of the primary key.
     pub fn is_key(&self, column: ColumnId) -> bool {
         self.key.contains(&column)
+    }
+
+    /// How concurrent writes to a column merge.
+    pub fn strategy(&self, column: ColumnId) -> Strategy {
+        self.columns.get(usize::from(column.0)).map(|column| column.strategy).unwrap_or_default()
     }
 
     /// The columns that are not part of the key, in table order: the order of `Mutation::Insert` values.

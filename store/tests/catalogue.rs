@@ -90,6 +90,18 @@ fn st02_a_schema_that_cannot_be_synced_is_refused_with_its_place() {
         ),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"delete":"maybe"}}"#, "schema_invalid", "maybe"),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"row":"whole"}}"#, "schema_invalid", "whole"),
+        (
+            "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a INTEGER)",
+            r#"{"t":{"row":"atomic","merge":{"a":"sum"}}}"#,
+            "schema_invalid",
+            "as a whole",
+        ),
+        (
+            "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a TEXT)",
+            r#"{"t":{"merge":{"a":"sum"}}}"#,
+            "schema_invalid",
+            "INTEGER",
+        ),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL COLLATE NOCASE)", r#"{"t":{}}"#, "schema_invalid", "NOCASE"),
         ("CREATE VIEW t AS SELECT 1 AS id", r#"{"t":{}}"#, "schema_invalid", "view"),
         (

@@ -163,10 +163,10 @@ fn own_commit<S: ClientStore>(
     match commit {
         Some(commit) => {
             note(seq, &commit, store, applied)?;
-            leave_overlay(&receipt, commit.outcomes, device, store, applied)
+            leave_overlay(&receipt, Decided::Outcomes(commit.outcomes), device, store, applied)
         }
         None if store.keeps_server_rows()? || !store.blocked()?.is_empty() => {
-            as_sent_under_overlay(&receipt, device, store, applied)
+            leave_overlay(&receipt, Decided::AsSent, device, store, applied)
         }
         None => {
             applied.settled += transactions_of(receipt.device_seq, store)?;
@@ -180,32 +180,33 @@ fn transactions_of<S: ClientStore>(device_seq: DeviceSeq, store: &mut S) -> Resu
     Ok(entry.map_or(0, |entry| entry.transactions))
 }
 
-/// Taken exactly as sent while other rows' server versions are kept: those of this changeset move on by its own changes.
-fn as_sent_under_overlay<S: ClientStore>(
-    receipt: &Receipt,
-    device: &mut DeviceState,
-    store: &mut S,
-    applied: &mut Applied,
-) -> Result<(), Fault<S::Error>> {
-    let log = store.sealed_log(Some(receipt.device_seq))?;
-    let catalogue = store.catalogue();
-    let outcomes = super::seal::outcomes(&log, &catalogue);
-    leave_overlay(receipt, outcomes, device, store, applied)
+/// What the space made of a changeset.
+enum Decided {
+    /// This.
+    Outcomes(Vec<Outcome>),
+    /// Exactly what was sent: the server's version of its rows moves on by its own changes.
+    AsSent,
 }
 
 /// The changeset's changes are taken back, the space's outcomes laid down, and what else is pending replayed.
 fn leave_overlay<S: ClientStore>(
     receipt: &Receipt,
-    outcomes: Vec<Outcome>,
+    decided: Decided,
     device: &mut DeviceState,
     store: &mut S,
     applied: &mut Applied,
 ) -> Result<(), Fault<S::Error>> {
     let log = store.sealed_log(Some(receipt.device_seq))?;
     let catalogue = store.catalogue();
-    let rows = touched(&log, &outcomes);
-    let mut underlay = Underlay::lift(&rows, store)?;
-    outcomes.iter().for_each(|outcome| underlay.apply(outcome, &catalogue));
+    let outcomes = match &decided {
+        Decided::Outcomes(outcomes) => outcomes.as_slice(),
+        Decided::AsSent => &[],
+    };
+    let mut underlay = Underlay::lift(&touched(&log, outcomes), store)?;
+    match decided {
+        Decided::Outcomes(outcomes) => outcomes.iter().for_each(|outcome| underlay.apply(outcome, &catalogue)),
+        Decided::AsSent => underlay.advance(&log, &catalogue),
+    }
     applied.settled += log.len() as u32;
     reject(receipt, log, store, applied)?;
     drop_changeset(receipt, device, store)?;
@@ -261,7 +262,7 @@ pub fn settle_until<S: ClientStore, C: Codec>(
 ) -> Result<(), Fault<S::Error>> {
     while let Some(receipt) = next_without_commit(seq, store)? {
         seal_before_leaving(receipt.device_seq, device, store, codec)?;
-        leave_overlay(&receipt, Vec::new(), device, store, applied)?;
+        leave_overlay(&receipt, Decided::Outcomes(Vec::new()), device, store, applied)?;
     }
     Ok(())
 }

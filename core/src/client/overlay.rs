@@ -4,9 +4,10 @@
 
 use super::store::{ClientStore, ServerRow};
 use crate::catalogue::{Catalogue, Table};
-use crate::change::{Field, LoggedChange, LoggedMutation, LoggedTransaction, RowId};
+use crate::change::{Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, RowId};
 use crate::commit::{Effect, Outcome};
 use crate::ids::LogId;
+use crate::merge::local;
 use crate::value::Value;
 use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
 
@@ -52,6 +53,15 @@ impl Underlay {
                 if let (Some(values), Some(table)) = (values.as_mut(), catalogue.table(outcome.row.table)) {
                     set(values, fields, table);
                 }
+            }
+        }
+    }
+
+    /// Moves the server's version on by own changes that were taken as sent: what they make of it is what they made of the space's.
+    pub fn advance(&mut self, log: &[LoggedTransaction], catalogue: &Catalogue) {
+        for LoggedChange { row, mutation } in log.iter().flat_map(|transaction| &transaction.changes) {
+            if let (Some(values), Some(table)) = (self.rows.get_mut(row), catalogue.table(row.table)) {
+                redo(values, mutation, table);
             }
         }
     }
@@ -188,30 +198,32 @@ fn take_back(mut values: RowValues, pending: &[(LogId, LoggedChange)], table: &T
             LoggedMutation::Insert(_) => values = None,
             LoggedMutation::Delete(old) => values = Some(old.clone()),
             LoggedMutation::Update(fields) => {
-                let old = fields.iter().map(|field| (field.column, &field.old));
-                put(&mut values, old, table);
+                put(&mut values, fields, table, |_, field| field.old.clone());
             }
         }
     }
     values
 }
 
-/// Redoes a pending change. An update of a row that the server deleted shows nothing.
+/// Redoes a pending change. An update of a row that the server deleted shows nothing; of others the strategies say what the write
+/// makes of a value that has moved underneath.
 fn redo(values: &mut RowValues, mutation: &LoggedMutation, table: &Table) {
     match mutation {
         LoggedMutation::Insert(new) => *values = Some(new.clone()),
         LoggedMutation::Delete(_) => *values = None,
         LoggedMutation::Update(fields) => {
-            put(values, fields.iter().map(|field| (field.column, &field.new)), table);
+            put(values, fields, table, |current, field| {
+                local::redo(table.strategy(field.column), current, &field.old, &field.new)
+            });
         }
     }
 }
 
-fn put<'a>(values: &mut RowValues, fields: impl Iterator<Item = (crate::ids::ColumnId, &'a Value)>, table: &Table) {
+fn put(values: &mut RowValues, fields: &[LoggedField], table: &Table, value: impl Fn(&Value, &LoggedField) -> Value) {
     let Some(values) = values.as_mut() else { return };
-    for (column, value) in fields {
-        if let Some(slot) = table.field_position(column).and_then(|at| values.get_mut(at)) {
-            *slot = value.clone();
+    for field in fields {
+        if let Some(slot) = table.field_position(field.column).and_then(|at| values.get_mut(at)) {
+            *slot = value(slot, field);
         }
     }
 }

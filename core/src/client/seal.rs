@@ -4,16 +4,16 @@
 
 use super::coalesce::{Net, coalesce};
 use super::store::{ClientStore, DeviceState};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Table};
 use crate::change::{
     Base, Change, Changeset, Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, RowId,
     Transaction,
 };
 use crate::codec::Codec;
-use crate::commit::{Effect, Outcome};
 use crate::error::Fault;
 use crate::ids::{ColumnId, DeviceSeq, Seq};
 use crate::limits::{SEAL_BYTES, SEAL_TRANSACTIONS};
+use crate::merge::local;
 use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
 
 /// Seals the oldest part of the open log under the next number. Answers whether there was anything.
@@ -67,13 +67,15 @@ fn transaction(logged: &LoggedTransaction, catalogue: &Catalogue, bases: &mut Ba
     let position = |row: &RowId, column| catalogue.table(row.table).and_then(|table| table.field_position(column));
     let mut changes = Vec::new();
     for (row, net) in coalesce(&logged.changes, position) {
-        push_changes(&mut changes, row, net, logged.base, bases);
+        if let Some(table) = catalogue.table(row.table) {
+            push_changes(&mut changes, row, net, table, logged.base, bases);
+        }
     }
     bases.note(logged);
     Transaction { stamp: logged.stamp, changes }
 }
 
-fn push_changes(changes: &mut Vec<Change>, row: RowId, net: Net, base: Base, bases: &Bases) {
+fn push_changes(changes: &mut Vec<Change>, row: RowId, net: Net, table: &Table, base: Base, bases: &Bases) {
     let whole = |mutation| Change { row: row.clone(), mutation, base: bases.of_row(&row, base) };
     match net {
         Net::Inserted(values) => changes.push(whole(Mutation::Insert(values))),
@@ -82,17 +84,18 @@ fn push_changes(changes: &mut Vec<Change>, row: RowId, net: Net, base: Base, bas
             changes.push(whole(Mutation::Delete));
             changes.push(whole(Mutation::Insert(values)));
         }
-        Net::Updated(fields) => changes.extend(updates(row, fields, base, bases)),
+        Net::Updated(fields) => changes.extend(updates(row, fields, table, base, bases)),
         Net::Nothing => {}
     }
 }
 
 /// One update per base: cells of one row may have been seen at different cursors.
-fn updates(row: RowId, fields: Vec<LoggedField>, base: Base, bases: &Bases) -> Vec<Change> {
+fn updates(row: RowId, fields: Vec<LoggedField>, table: &Table, base: Base, bases: &Bases) -> Vec<Change> {
     let mut by_base: BTreeMap<Base, Vec<Field>> = BTreeMap::new();
-    for field in fields {
-        let base = bases.of_cell(&row, field.column, base);
-        by_base.entry(base).or_default().push(Field { column: field.column, value: field.new });
+    for LoggedField { column, old, new } in fields {
+        let strategy = table.strategy(column);
+        let base = if strategy.rebases() { bases.of_write(base) } else { bases.of_cell(&row, column, base) };
+        by_base.entry(base).or_default().push(Field { column, value: local::sent(strategy, &old, &new) });
     }
     let change = |(base, fields)| Change { row: row.clone(), mutation: Mutation::Update(fields), base };
     by_base.into_iter().map(change).collect()
@@ -167,6 +170,11 @@ impl Bases {
         }
     }
 
+    /// Where a pull moves the visible value under a pending write, the next write has seen what was pulled.
+    fn of_write(&self, base: Base) -> Base {
+        Base { seq: base.seq, device_seq: self.sealed_before }
+    }
+
     /// A pending insert or delete of the whole row counts for each of its cells.
     fn of_cell(&self, row: &RowId, column: ColumnId, base: Base) -> Base {
         let cells = self.first.as_ref().and_then(|first| first.get(row));
@@ -178,24 +186,5 @@ impl Bases {
         let cells = self.first.as_ref().and_then(|first| first.get(row));
         let earliest = cells.and_then(|cells| cells.values().min()).copied();
         Base { seq: earliest.unwrap_or(base.seq).min(base.seq), device_seq: self.sealed_before }
-    }
-}
-
-/// What a changeset's transactions do to rows, in their order, as outcomes: what "accepted as sent" means.
-pub fn outcomes(log: &[LoggedTransaction], catalogue: &Catalogue) -> Vec<Outcome> {
-    let position = |row: &RowId, column| catalogue.table(row.table).and_then(|table| table.field_position(column));
-    let net = log.iter().flat_map(|transaction| coalesce(&transaction.changes, position));
-    net.filter_map(|(row, net)| effect(net).map(|effect| Outcome { row, effect })).collect()
-}
-
-fn effect(net: Net) -> Option<Effect> {
-    match net {
-        Net::Inserted(values) | Net::Replaced(values) => Some(Effect::Put(values)),
-        Net::Deleted => Some(Effect::Delete),
-        Net::Updated(fields) => {
-            let set = fields.into_iter().map(|field| Field { column: field.column, value: field.new });
-            Some(Effect::Set(set.collect()))
-        }
-        Net::Nothing => None,
     }
 }

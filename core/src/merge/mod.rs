@@ -1,5 +1,18 @@
 //! How concurrent writes to one field merge: one file per strategy.
-//! A strategy sees marks and values, never rows, tables or time; the server session calls it, the client's view follows its outcome.
+//! A strategy sees marks and values, never rows, tables or time. The server session decides by `cell`; the device's view replays its
+//! pending writes by `local`, with the same functions, so that both agree wherever no rule of the server intervenes.
 
+pub mod cell;
+pub mod first;
+pub mod local;
 pub mod lww;
+pub mod max;
+pub mod min;
+pub mod order;
+pub mod row;
 pub mod seen;
+pub mod server;
+pub mod sum;
+
+#[cfg(test)]
+mod laws;

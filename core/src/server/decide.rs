@@ -2,7 +2,7 @@
 //! It knows nothing of connections, receipts' transport or earlier retries; the session asks it once per number.
 //! Everything happens in the event's transaction, a savepoint per device transaction.
 
-use super::draft::{RowDraft, UnknownRow, Write};
+use super::draft::{self, RowDraft, Write};
 use super::references;
 use super::store::{RowWrite, ServerStore, Violation};
 use crate::catalogue::{Catalogue, Table};
@@ -115,8 +115,10 @@ impl Decider<'_> {
             let Some(table) = catalogue.table(change.row.table) else {
                 return Ok(Err(unknown_table()));
             };
-            if drafts.apply(table, &change.row, &change.mutation, &write) == Err(UnknownRow) {
-                return Ok(Err(unknown_row(table, &change.row)));
+            match drafts.apply(table, &change.row, &change.mutation, &write) {
+                Ok(()) => {}
+                Err(draft::Stop::UnknownRow) => return Ok(Err(unknown_row(table, &change.row))),
+                Err(draft::Stop::Refused(violation)) => return Ok(Err(violation)),
             }
         }
         let write = self.write_of(transaction, self.newest_base(transaction));
@@ -252,13 +254,13 @@ impl Drafts {
         self.index.get(row).and_then(|position| self.list.get_mut(*position))
     }
 
-    fn apply(&mut self, table: &Table, row: &RowId, mutation: &Mutation, write: &Write) -> Result<(), UnknownRow> {
+    fn apply(&mut self, table: &Table, row: &RowId, mutation: &Mutation, write: &Write) -> Result<(), draft::Stop> {
         self.tracking_deletes(row, |draft| draft.apply(table, mutation, write))
     }
 
     /// Deletes a child that goes with its parent.
     pub fn force_delete(&mut self, table: &Table, row: &RowId, write: &Write) {
-        let _: Result<(), UnknownRow> = self.tracking_deletes(row, |draft| {
+        let _: Result<(), draft::Stop> = self.tracking_deletes(row, |draft| {
             draft.force_delete(table, write);
             Ok(())
         });
@@ -267,9 +269,10 @@ impl Drafts {
     fn tracking_deletes(
         &mut self,
         row: &RowId,
-        body: impl FnOnce(&mut RowDraft) -> Result<(), UnknownRow>,
-    ) -> Result<(), UnknownRow> {
-        let draft = self.index.get(row).and_then(|position| self.list.get_mut(*position)).ok_or(UnknownRow)?;
+        body: impl FnOnce(&mut RowDraft) -> Result<(), draft::Stop>,
+    ) -> Result<(), draft::Stop> {
+        let draft =
+            self.index.get(row).and_then(|position| self.list.get_mut(*position)).ok_or(draft::Stop::UnknownRow)?;
         body(draft)?;
         if let Some(values) = draft.take_removed() {
             self.deleted.push((row.clone(), values));

@@ -2,16 +2,18 @@
 //! It applies the field strategies and the delete rule, and knows neither other rows nor storage.
 //! `decide` holds one draft per row of the transaction.
 
-use super::store::{Mark, RowMarks, RowState, RowWrite};
-use crate::catalogue::Table;
+mod atomic;
+
+use super::store::{Mark, RowMarks, RowState, RowWrite, Violation};
+use crate::catalogue::{RowRule, Table};
 use crate::change::{Field, Mutation, RowId};
 use crate::clock::Stamp;
 use crate::commit::{Conflict, Effect, Outcome, Side};
 use crate::ids::{AuthorId, ColumnId, Seq};
-use crate::merge::lww::{self, Decision};
+use crate::merge::cell::{self, Cell, Refused, Written};
 use crate::merge::seen::Writer;
 use crate::value::Value;
-use alloc::{collections::BTreeSet, vec, vec::Vec};
+use alloc::{collections::BTreeSet, format, vec, vec::Vec};
 
 /// Who writes, and under which commit.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +39,14 @@ impl Write {
     }
 }
 
-/// A change to a row that the space has never seen: its insert was refused, so it is refused too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnknownRow;
+/// Why a change cannot be, and its transaction with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// It is to a row that the space has never seen: its insert was refused, so it is refused too.
+    UnknownRow,
+    /// A strategy does not allow it.
+    Refused(Violation),
+}
 
 /// The draft of one row.
 #[derive(Debug, Clone)]
@@ -101,29 +108,30 @@ impl RowDraft {
     }
 
     /// Applies one change of the device.
-    pub fn apply(&mut self, table: &Table, mutation: &Mutation, write: &Write) -> Result<(), UnknownRow> {
+    pub fn apply(&mut self, table: &Table, mutation: &Mutation, write: &Write) -> Result<(), Stop> {
         match mutation {
             Mutation::Insert(values) => self.insert(table, values, write),
-            Mutation::Update(fields) => return self.update(table, fields, write),
-            Mutation::Delete => return self.delete(table, write),
+            Mutation::Update(fields) => self.update(table, fields, write),
+            Mutation::Delete => self.delete(table, write),
         }
-        Ok(())
     }
 
-    fn insert(&mut self, table: &Table, values: &[Value], write: &Write) {
-        match self.values.is_some() {
-            true => self.merge_insert(table, values, write),
-            false => self.create(table, values, write),
+    fn insert(&mut self, table: &Table, values: &[Value], write: &Write) -> Result<(), Stop> {
+        if self.values.is_some() {
+            return self.merge_insert(table, values, write);
         }
+        self.create(table, values, write);
+        Ok(())
     }
 
     fn create(&mut self, table: &Table, values: &[Value], write: &Write) {
         let mark = write.mark(true);
         let created = self.life_begins(write);
+        let whole = table.row == RowRule::Atomic;
         let fields = table
             .fields()
             .zip(values)
-            .map(|((_, column), value)| (column.default.as_ref() != Some(value)).then_some(mark));
+            .map(|((_, column), value)| (whole || column.default.as_ref() != Some(value)).then_some(mark));
         self.marks = Some(RowMarks { created, fields: fields.collect(), deleted: None });
         self.values = Some(values.to_vec());
         self.recreated = true;
@@ -140,7 +148,10 @@ impl RowDraft {
     }
 
     /// Two devices inserted one natural key: field by field, and a column left at its default says nothing.
-    fn merge_insert(&mut self, table: &Table, values: &[Value], write: &Write) {
+    fn merge_insert(&mut self, table: &Table, values: &[Value], write: &Write) -> Result<(), Stop> {
+        if table.row == RowRule::Atomic {
+            return self.write_row(table, values, write);
+        }
         for (position, ((column, declared), value)) in table.fields().zip(values).enumerate() {
             let silent = declared.default.as_ref() == Some(value);
             if silent && self.value_at(position) == Some(value) {
@@ -148,20 +159,24 @@ impl RowDraft {
             }
             match silent {
                 true => self.as_sent = false,
-                false => self.write_field(position, column, value, write),
+                false => self.write_field(table, position, column, &cell::inserted(declared, value), write)?,
             }
         }
+        Ok(())
     }
 
-    fn update(&mut self, table: &Table, fields: &[Field], write: &Write) -> Result<(), UnknownRow> {
-        let marks = self.marks.as_ref().ok_or(UnknownRow)?;
+    fn update(&mut self, table: &Table, fields: &[Field], write: &Write) -> Result<(), Stop> {
+        let marks = self.marks.as_ref().ok_or(Stop::UnknownRow)?;
         if self.values.is_none() || !write.writer.had_seen(&marks.created) {
             self.record_edits_of_a_deleted_row(fields);
             return Ok(());
         }
+        if table.row == RowRule::Atomic {
+            return self.write_row(table, &atomic::image(table, fields)?, write);
+        }
         for field in fields {
             if let Some(position) = table.field_position(field.column) {
-                self.write_field(position, field.column, &field.value, write);
+                self.write_field(table, position, field.column, &field.value, write)?;
             }
         }
         Ok(())
@@ -175,20 +190,32 @@ impl RowDraft {
         }
     }
 
-    fn write_field(&mut self, position: usize, column: ColumnId, value: &Value, write: &Write) {
-        let incumbent = self.mark_at(position).copied();
-        let decision = lww::decide(incumbent.as_ref(), &write.writer, write.stamp);
-        let author = incumbent.map(|mark| mark.author).unwrap_or_default();
-        if decision == Decision::Leave {
-            self.as_sent = false;
-            self.record(Some(column), Side::Incumbent, value.clone(), author);
-            return;
+    fn write_field(
+        &mut self,
+        table: &Table,
+        position: usize,
+        column: ColumnId,
+        sent: &Value,
+        write: &Write,
+    ) -> Result<(), Stop> {
+        let declared = &table.columns[usize::from(column.0)];
+        let incumbent = self.value_at(position).cloned().unwrap_or_default();
+        let cell = Cell { value: &incumbent, mark: self.mark_at(position) };
+        let author = cell.mark.map(|mark| mark.author).unwrap_or_default();
+        match cell::write(declared, cell, sent, write).map_err(|refused| stop(table, column, refused))? {
+            Written::Left(value) => {
+                self.as_sent = false;
+                self.record(Some(column), Side::Incumbent, value, author);
+            }
+            Written::Taken(taken) => {
+                self.as_sent &= taken.mark.as_sent;
+                if taken.overwrites {
+                    self.record(Some(column), Side::Challenger, incumbent, author);
+                }
+                self.put_field(position, column, taken.value, taken.mark);
+            }
         }
-        if decision == Decision::Overwrite {
-            let lost = self.value_at(position).cloned().unwrap_or_default();
-            self.record(Some(column), Side::Challenger, lost, author);
-        }
-        self.put_field(position, column, value.clone(), write.mark(true));
+        Ok(())
     }
 
     /// Writes a field without asking a strategy: what a foreign key's action does to a child.
@@ -207,8 +234,8 @@ impl RowDraft {
         }
     }
 
-    fn delete(&mut self, table: &Table, write: &Write) -> Result<(), UnknownRow> {
-        let marks = self.marks.as_ref().ok_or(UnknownRow)?;
+    fn delete(&mut self, table: &Table, write: &Write) -> Result<(), Stop> {
+        let marks = self.marks.as_ref().ok_or(Stop::UnknownRow)?;
         if self.values.is_none() {
             return Ok(());
         }
@@ -278,6 +305,11 @@ impl RowDraft {
         let marks = self.marks?;
         Some(RowWrite { outcome: Outcome { row: self.row, effect }, marks })
     }
+}
+
+fn stop(table: &Table, column: ColumnId, refused: Refused) -> Stop {
+    let name = &table.columns[usize::from(column.0)].name;
+    Stop::Refused(Violation { reason: refused.reason, detail: format!("{}.{name}: {}", table.name, refused.what) })
 }
 
 fn touched(table: &Table, values: Vec<Value>, written: &BTreeSet<ColumnId>) -> Vec<Field> {

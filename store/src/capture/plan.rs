@@ -3,7 +3,7 @@
 //! Made when a schema is opened, read for every captured row.
 
 use crate::catalogue::quote;
-use ebbtide_core::catalogue::{Affinity, Catalogue, Table};
+use ebbtide_core::catalogue::{Affinity, Catalogue, RowRule, Table};
 use ebbtide_core::ids::{ColumnId, TableId};
 use rusqlite::Connection;
 
@@ -18,6 +18,8 @@ pub struct TablePlan {
     pub key: Vec<ColumnPlan>,
     /// The other columns in `Table::fields` order.
     pub fields: Vec<ColumnPlan>,
+    /// Whether an update is logged with all fields, since the row merges as a whole.
+    pub whole_updates: bool,
 }
 
 /// One column.
@@ -54,6 +56,7 @@ impl TablePlan {
             id,
             key: table.key.iter().map(|id| column(*id)).collect(),
             fields: table.fields().map(|(id, _)| column(id)).collect(),
+            whole_updates: table.row == RowRule::Atomic,
         })
     }
 }

@@ -210,7 +210,7 @@ impl Recorder {
         Ok(bad_key.or(bad_field))
     }
 
-    /// One change with the fields that differ, or nothing if none does.
+    /// One change with the fields that differ, or with all where the row is one whole; nothing if none differs.
     fn changed_fields(
         &mut self,
         plan: &TablePlan,
@@ -223,16 +223,19 @@ impl Recorder {
         let count_at = self.bytes.len();
         // A table has at most 100 columns, so the count is one byte in postcard's encoding.
         self.bytes.push(0);
+        let mut differs = false;
         for column in &plan.fields {
             let (before, after) = pair(column, old, new)?;
-            if !encode::same(before, after) {
+            let same = encode::same(before, after);
+            differs |= !same;
+            if plan.whole_updates || !same {
                 self.bytes[count_at] += 1;
                 encode::varint(&mut self.bytes, u64::from(column.id.0));
                 let valid = encode::value(&mut self.bytes, before) & encode::value(&mut self.bytes, after);
                 bad = if valid { bad } else { bad.or(Some(*column)) };
             }
         }
-        if self.bytes[count_at] == 0 {
+        if !differs {
             self.bytes.truncate(start);
             return Ok(None);
         }

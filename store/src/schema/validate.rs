@@ -6,13 +6,14 @@ use super::{RESERVED_PREFIX, Schema, SchemaError, TableRules};
 use ebbtide_core::catalogue::{DeleteRule, RowRule, Strategy};
 
 /// Strategies that this version can merge by; the others are known, and refused.
-const BUILT_STRATEGIES: [Strategy; 1] = [Strategy::Lww];
+const BUILT_STRATEGIES: [Strategy; 6] =
+    [Strategy::Lww, Strategy::First, Strategy::Sum, Strategy::Min, Strategy::Max, Strategy::Server];
 
 /// Delete rules that this version can follow; the others are known, and refused.
 const BUILT_DELETE_RULES: [DeleteRule; 1] = [DeleteRule::Wins];
 
 /// Row rules that this version can follow; the others are known, and refused.
-const BUILT_ROW_RULES: [RowRule; 1] = [RowRule::Fields];
+const BUILT_ROW_RULES: [RowRule; 2] = [RowRule::Fields, RowRule::Atomic];
 
 impl Schema {
     /// Checks names, strategies and rules.

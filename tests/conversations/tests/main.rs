@@ -8,4 +8,5 @@ mod history;
 mod rejections;
 mod script;
 mod staging;
+mod strategies;
 mod view;

@@ -1,0 +1,26 @@
+//! What a device does with its own writes by their strategies: how they travel, and what they make of a value that moved underneath.
+//! Pure functions of values; which writes wait, and in what order, is the overlay's business.
+//! Called by the overlay and when a changeset is sealed.
+
+use super::sum;
+use crate::catalogue::Strategy;
+use crate::value::Value;
+
+/// What travels of a write: the value itself, or what it did to the value before.
+pub fn sent(strategy: Strategy, old: &Value, new: &Value) -> Value {
+    match strategy {
+        Strategy::Sum => sum::sent(old, new),
+        _ => new.clone(),
+    }
+}
+
+/// What a pending write makes of the value that stands there now. Of the value that it was made on it makes the value that was written.
+pub fn redo(strategy: Strategy, current: &Value, old: &Value, new: &Value) -> Value {
+    if current == old {
+        return new.clone();
+    }
+    match strategy {
+        Strategy::Sum => sum::add(current, &sum::sent(old, new)).unwrap_or_else(|_| new.clone()),
+        _ => new.clone(),
+    }
+}
