@@ -3,7 +3,7 @@
 //! Capture makes them, sealing packs them, the server session decides them.
 
 use crate::clock::Stamp;
-use crate::ids::{ColumnId, DeviceSeq, Hash, LogId, SchemaVersion, Seq, TableId};
+use crate::ids::{ColumnId, DeviceSeq, Hash, Incarnation, LogId, SchemaVersion, Seq, TableId};
 use crate::value::{Key, Value};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,9 @@ pub struct Changeset {
     pub device_seq: DeviceSeq,
     /// The schema version whose catalogue its ids refer to.
     pub schema: SchemaVersion,
+    /// The life of the device in which its transactions were captured, where that is not the one that sends them, or where they
+    /// were sealed before: the space then looks each of them up before it decides it.
+    pub origin: Option<Incarnation>,
     /// In the order of local commits, stamps rising.
     pub transactions: Vec<Transaction>,
 }
@@ -130,6 +133,8 @@ pub struct LoggedTransaction {
     pub base: Base,
     /// The schema version it was captured under.
     pub schema: SchemaVersion,
+    /// The life of the device that captured it, where it may have been sent before; otherwise the present one did.
+    pub origin: Option<Incarnation>,
     /// Changes in the order of their happening.
     pub changes: Vec<LoggedChange>,
 }

@@ -37,7 +37,7 @@ pub enum RefusalCode {
     Retired,
     /// The incarnation belongs to another user.
     ForeignDevice,
-    /// The server knows more numbers than the device sealed, or the cursor is not of this history.
+    /// The cursor, or the last own decision, is not of this history: the space was set back to an earlier point.
     UnknownHistory,
     /// Both sides have as many migrations, and they are not the same: somebody changed one that was applied.
     SchemaMismatch,
@@ -49,6 +49,10 @@ pub enum RefusalCode {
     WaitingForServer,
     /// The space has migrations that the device does not have; the app must be loaded anew.
     ReloadNeeded,
+    /// The space knows numbers, or other bytes under a number, that this database never sealed: a restored backup or a clone.
+    UnknownNumbers,
+    /// The history above the cursor is no longer there; the device needs a snapshot.
+    SnapshotNeeded,
 }
 
 impl RefusalCode {
@@ -67,12 +71,14 @@ impl RefusalCode {
             RefusalCode::Internal => "server_error",
             RefusalCode::WaitingForServer => "waiting_for_server",
             RefusalCode::ReloadNeeded => "reload_needed",
+            RefusalCode::UnknownNumbers => "unknown_numbers",
+            RefusalCode::SnapshotNeeded => "snapshot_needed",
         }
     }
 
     /// Whether the same message may succeed later without anybody changing anything.
     pub fn retryable(self) -> bool {
-        matches!(self, RefusalCode::Internal | RefusalCode::WaitingForServer)
+        matches!(self, RefusalCode::Internal | RefusalCode::WaitingForServer | RefusalCode::SnapshotNeeded)
     }
 }
 

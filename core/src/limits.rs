@@ -67,5 +67,11 @@ pub const RETRY_MAX_MS: u64 = 60_000;
 /// A peer that owes an answer for so long is taken for gone.
 pub const ANSWER_TIMEOUT_MS: u64 = 20_000;
 
+/// Transactions that a device asks about in one message after it began a new life: some 100 KiB.
+pub const RECALL_TRANSACTIONS: usize = 10_000;
+
+/// Points of a device's trail. Spaced ever wider towards the past they reach back over millions of commits.
+pub const TRAIL_POINTS: usize = 24;
+
 /// Staged chunks of a changeset that is not decided are kept so long.
 pub const STAGE_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;

@@ -1,11 +1,16 @@
 //! The conversation: everything the two sessions say to each other, transport left out.
 //! Sealed bytes are opaque here; `protocol` gives every message its bytes, and the same messages travel over HTTP and WebSocket.
 
-use crate::commit::Receipt;
+use crate::clock::Stamp;
+use crate::commit::{Reason, Receipt};
 use crate::error::Refusal;
 use crate::ids::ChainHash;
-use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, SchemaHash, SchemaVersion, Seq, View};
+use crate::ids::{
+    AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, SchemaHash, SchemaVersion, Seq, TableId, View,
+};
+use crate::value::Key;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// From the device to the space.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +63,48 @@ pub enum ClientMessage {
         /// Receipts up to this number are applied.
         applied_receipt: DeviceSeq,
     },
+    /// Asks which transactions of an earlier life are decided.
+    Recall(Recall),
+    /// Asks for a page of a snapshot: the first one, or the one that a token names.
+    Snapshot {
+        /// Where the page before ended.
+        token: Option<Token>,
+        /// No more than about so many bytes of values.
+        max_bytes: u32,
+    },
+}
+
+/// A bit of `Hello::features`: the device wants no commits with the welcome, it is about to ask for a snapshot.
+pub const WANTS_SNAPSHOT: u64 = 1;
+
+/// A question of a device that began a new life.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recall {
+    /// The life that captured the transactions.
+    pub origin: Incarnation,
+    /// Their ids within that life, ascending.
+    pub stamps: Vec<Stamp>,
+    /// Where the device has been: some of its cursors, ascending, with the chain hashes that it was given there.
+    pub trail: Vec<(Seq, ChainHash)>,
+}
+
+/// Where a snapshot stands. The space keeps nothing of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// The head when the snapshot began; commits above it are pulled.
+    pub begun_at: Seq,
+    /// The chain hash there.
+    pub chain: ChainHash,
+    /// What the role may read.
+    pub view: View,
+    /// The schema version of its pages.
+    pub schema: SchemaVersion,
+    /// The space's time when it began.
+    pub begun: Millis,
+    /// The table that comes next.
+    pub table: TableId,
+    /// Its last row that was sent.
+    pub after: Option<Key>,
 }
 
 /// Who speaks, and from where it continues.
@@ -164,6 +211,38 @@ pub enum ServerMessage {
     },
     /// Something was not done, and why.
     Refused(Refusal),
+    /// Which transactions are decided.
+    Recalled(Recalled),
+    /// A page of a snapshot.
+    Page(Page),
+}
+
+/// What became of the transactions that a device asked about. Those in neither list were never decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// The life that captured them.
+    pub origin: Incarnation,
+    /// The head now: up to here the device must have applied what the accepted ones did.
+    pub at: Seq,
+    /// The newest point of the device's trail that is in this history.
+    pub fork: Seq,
+    /// The accepted ones.
+    pub accepted: Vec<Stamp>,
+    /// The refused ones.
+    pub rejected: Vec<(Stamp, Reason)>,
+}
+
+/// Some rows of a snapshot, as the space had them when it was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// For the next page.
+    pub token: Token,
+    /// Whether it is the first of its snapshot: what was staged of another one is void.
+    pub first: bool,
+    /// Whether it is the last.
+    pub last: bool,
+    /// An encoded commit without an author: a `Put` for each row.
+    pub bytes: Vec<u8>,
 }
 
 /// The server's half of the handshake.
@@ -185,6 +264,10 @@ pub struct Welcome {
     pub view: View,
     /// The server's time.
     pub now: Millis,
+    /// Commits up to here are no longer there.
+    pub floor: Seq,
+    /// Whether a snapshot is the shorter way from the device's cursor to the head, or the only one.
+    pub snapshot: bool,
 }
 
 /// The commits in (from, upto] that the device may see.

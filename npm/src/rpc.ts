@@ -66,6 +66,7 @@ export type ToPage =
   | { readonly kind: 'applied'; readonly seq: number }
   | { readonly kind: 'rejected'; readonly id: string }
   | { readonly kind: 'conflict'; readonly count: number }
+  | { readonly kind: 'recovered'; readonly code: string }
   /** A step failed in the local database; it is tried again at the given time. */
   | { readonly kind: 'fault'; readonly code: string; readonly nextRetryAt: number }
   /** Something waits for the service worker to send it. */

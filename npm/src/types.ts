@@ -163,6 +163,8 @@ export interface SyncEventMap {
   rejected: CustomEvent<{ readonly id: string }>;
   /** The space overwrote values that a writer had not seen. */
   conflict: CustomEvent<{ readonly count: number }>;
+  /** The database, or the space, had been set back or copied. The device goes on under a new id; nothing that waited is lost. */
+  recovered: CustomEvent<{ readonly code: string }>;
 }
 
 /** Keeping in step. */

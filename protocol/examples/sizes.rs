@@ -96,7 +96,7 @@ fn print_edits(what: &str, edits: &[Edit], at_once: usize, catalogue: &Catalogue
         Transaction { stamp: Stamp::at(Millis(now)), changes: edits.iter().map(Edit::change).collect() }
     });
     let transactions: Vec<_> = transactions.collect();
-    let changeset = Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(1), transactions };
+    let changeset = Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(1), origin: None, transactions };
     let sealed = WireCodec.seal(&changeset, catalogue);
     print_rate(what, sealed.bytes.len(), edits.len());
 }

@@ -43,7 +43,7 @@ pub(crate) fn seal(changeset: &Changeset, catalogue: &Catalogue) -> Vec<u8> {
     };
     let context = Context { catalogue, transactions: changeset.transactions.len(), base };
     shape::group(rows(changeset)).iter().for_each(|group| group::write(&mut out, group, context));
-    envelope::close(content, out)
+    envelope::close(content, changeset.origin, out)
 }
 
 /// The base that most changes have; of equals the lowest.
@@ -141,7 +141,7 @@ pub(crate) fn open(bytes: &[u8], expected: DeviceSeq, catalogue: &Catalogue) -> 
     };
     let transactions = stamps.into_iter().map(|stamp| Transaction { stamp, changes: Vec::new() }).collect();
     let transactions = read_changes(input, transactions, catalogue, base)?;
-    Ok(Changeset { device_seq: head.device_seq, schema: head.schema, transactions })
+    Ok(Changeset { device_seq: head.device_seq, schema: head.schema, origin: opened.origin, transactions })
 }
 
 fn read_changes(

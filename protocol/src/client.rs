@@ -9,7 +9,7 @@ use crate::plain;
 use alloc::vec::Vec;
 use ebbtide_core::error::Malformed;
 use ebbtide_core::ids::{Cursor, DeviceSeq, Hash, Incarnation, SchemaHash, SchemaVersion, Seq};
-use ebbtide_core::message::{Chunk, ClientMessage, Hello, Submit, Then};
+use ebbtide_core::message::{Chunk, ClientMessage, Hello, Recall, Submit, Then};
 
 const HELLO: u8 = 1;
 const SUBMIT: u8 = 2;
@@ -20,6 +20,8 @@ const COMMIT: u8 = 6;
 const VOID: u8 = 7;
 const PULL: u8 = 8;
 const APPLIED: u8 = 9;
+const RECALL: u8 = 10;
+const SNAPSHOT: u8 = 11;
 
 type HelloFields = (
     (u8, u8, u64),
@@ -48,6 +50,8 @@ pub(crate) fn write(out: &mut Output, message: &ClientMessage) -> u8 {
         ClientMessage::Void { device_seq } => fields(out, VOID, device_seq),
         ClientMessage::Pull { cursor, max_bytes } => fields(out, PULL, &(cursor, max_bytes)),
         ClientMessage::Applied { seq, applied_receipt } => fields(out, APPLIED, &(seq, applied_receipt)),
+        ClientMessage::Recall(recall) => fields(out, RECALL, &(recall.origin, &recall.stamps, &recall.trail)),
+        ClientMessage::Snapshot { token, max_bytes } => fields(out, SNAPSHOT, &(token, max_bytes)),
     }
 }
 
@@ -109,6 +113,10 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ClientMess
         PULL => plain::read(input).map(|(cursor, max_bytes)| ClientMessage::Pull { cursor, max_bytes })?,
         APPLIED => plain::read(input)
             .map(|(seq, applied_receipt): (Seq, DeviceSeq)| ClientMessage::Applied { seq, applied_receipt })?,
+        RECALL => {
+            plain::read(input).map(|(origin, stamps, trail)| ClientMessage::Recall(Recall { origin, stamps, trail }))?
+        }
+        SNAPSHOT => plain::read(input).map(|(token, max_bytes)| ClientMessage::Snapshot { token, max_bytes })?,
         _ => return Ok(None),
     };
     Ok(Some(message))

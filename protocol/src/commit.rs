@@ -29,7 +29,7 @@ pub(crate) fn seal(commit: &Commit, catalogue: &Catalogue) -> Vec<u8> {
     let context = context(catalogue);
     shape::group(rows(commit)).iter().for_each(|group| group::write(&mut out, group, context));
     write_conflicts(&mut out, &commit.conflicts, catalogue);
-    envelope::close(Content::Commit, out)
+    envelope::close(Content::Commit, None, out)
 }
 
 fn context(catalogue: &Catalogue) -> Context<'_> {

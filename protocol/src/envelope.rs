@@ -9,12 +9,13 @@ use crate::limits::{CHANGESET_BYTES, DEFLATE_FROM_BYTES};
 use crate::output::{Output, varint_len};
 use alloc::{borrow::Cow, vec::Vec};
 use ebbtide_core::error::Malformed;
-use ebbtide_core::ids::{DeviceSeq, SchemaVersion};
+use ebbtide_core::ids::{DeviceSeq, Incarnation, SchemaVersion};
 
 const VERSION: u8 = 1;
 
 const FLAG_SECTIONS: u8 = 1;
 const FLAG_SEVERAL: u8 = 1 << 1;
+const FLAG_ORIGIN: u8 = 1 << 2;
 const FLAG_COMMIT: u8 = 1 << 7;
 
 /// Two varints at their longest.
@@ -45,7 +46,7 @@ impl Content {
     }
 
     fn of(flags: u8) -> Result<Self, Malformed> {
-        match flags & !FLAG_SECTIONS {
+        match flags & !(FLAG_SECTIONS | FLAG_ORIGIN) {
             0 => Ok(Content::OneTransaction),
             FLAG_SEVERAL => Ok(Content::Transactions),
             FLAG_COMMIT => Ok(Content::Commit),
@@ -57,6 +58,7 @@ impl Content {
 /// The streams of a body, taken out of their envelope.
 pub(crate) struct Opened<'a> {
     pub(crate) content: Content,
+    pub(crate) origin: Option<Incarnation>,
     main: Cow<'a, [u8]>,
     noise: Option<&'a [u8]>,
 }
@@ -71,31 +73,48 @@ impl Opened<'_> {
 }
 
 /// Puts a body into the smaller of its two envelopes: bare, or deflated in sections.
-pub(crate) fn close(content: Content, body: Output) -> Vec<u8> {
+pub(crate) fn close(content: Content, origin: Option<Incarnation>, body: Output) -> Vec<u8> {
     let (main, noise) = body.finish();
+    let head = Head { content, origin };
     let packed = match main.len() >= DEFLATE_FROM_BYTES {
         true => deflate(&main),
         false => None,
     };
     match packed {
         Some(packed) if sectioned_len(main.len(), packed.len(), noise.len()) < main.len() + noise.len() => {
-            sectioned(content, main.len(), &packed, &noise)
+            sectioned(head, main.len(), &packed, &noise)
         }
-        _ => bare(content, &main, &noise),
+        _ => bare(head, &main, &noise),
     }
 }
 
-fn bare(content: Content, main: &[u8], noise: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(2 + main.len() + noise.len());
-    bytes.extend_from_slice(&[VERSION, content.flags()]);
+/// What stands before body or sections.
+struct Head {
+    content: Content,
+    origin: Option<Incarnation>,
+}
+
+impl Head {
+    fn write(&self, flags: u8, out: &mut Vec<u8>) {
+        let origin = self.origin.map_or(0, |_| FLAG_ORIGIN);
+        out.extend_from_slice(&[VERSION, self.content.flags() | origin | flags]);
+        out.extend(self.origin.iter().flat_map(|origin| origin.0));
+    }
+}
+
+fn bare(head: Head, main: &[u8], noise: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(18 + main.len() + noise.len());
+    head.write(0, &mut bytes);
     bytes.extend_from_slice(main);
     bytes.extend_from_slice(noise);
     bytes
 }
 
-fn sectioned(content: Content, inflated: usize, packed: &[u8], noise: &[u8]) -> Vec<u8> {
+fn sectioned(head: Head, inflated: usize, packed: &[u8], noise: &[u8]) -> Vec<u8> {
     let mut out = Output::default();
-    out.bytes(&[VERSION, content.flags() | FLAG_SECTIONS]);
+    let mut front = Vec::new();
+    head.write(FLAG_SECTIONS, &mut front);
+    out.bytes(&front);
     out.varint(SECTION_BODY_DEFLATED);
     out.varint((varint_len(inflated as u64) + packed.len()) as u64);
     out.varint(inflated as u64);
@@ -117,9 +136,9 @@ fn sectioned_len(inflated: usize, packed: usize, noise: usize) -> usize {
 
 /// Takes a body out of its envelope.
 pub(crate) fn open(bytes: &[u8]) -> Result<Opened<'_>, Malformed> {
-    let Outside { content, sections, rest } = outside(bytes)?;
+    let Outside { content, origin, sections, rest } = outside(bytes)?;
     if !sections {
-        return Ok(Opened { content, main: Cow::Borrowed(rest), noise: None });
+        return Ok(Opened { content, origin, main: Cow::Borrowed(rest), noise: None });
     }
     let (mut main, mut noise) = (None, None);
     each_section(rest, |kind, section| {
@@ -132,12 +151,13 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Opened<'_>, Malformed> {
         if repeated { malformed("sealed bytes: a section twice") } else { Ok(()) }
     })?;
     let main = main.ok_or(Malformed { what: "sealed bytes: no body" })?;
-    Ok(Opened { content, main, noise: Some(noise.unwrap_or_default()) })
+    Ok(Opened { content, origin, main, noise: Some(noise.unwrap_or_default()) })
 }
 
 /// Version and flags, checked, and what follows them.
 struct Outside<'a> {
     content: Content,
+    origin: Option<Incarnation>,
     sections: bool,
     rest: &'a [u8],
 }
@@ -151,7 +171,19 @@ fn outside(bytes: &[u8]) -> Result<Outside<'_>, Malformed> {
         return malformed("sealed bytes: unknown version");
     }
     let flags = input.byte()?;
-    Ok(Outside { content: Content::of(flags)?, sections: flags & FLAG_SECTIONS != 0, rest: input.rest() })
+    let content = Content::of(flags)?;
+    let origin = match (flags & FLAG_ORIGIN != 0, content) {
+        (false, _) => None,
+        (true, Content::Commit) => return malformed("sealed bytes: a commit with an origin"),
+        (true, _) => Some(read_origin(&mut input)?),
+    };
+    Ok(Outside { content, origin, sections: flags & FLAG_SECTIONS != 0, rest: input.rest() })
+}
+
+fn read_origin(input: &mut Input<'_>) -> Result<Incarnation, Malformed> {
+    let mut origin = [0; 16];
+    origin.copy_from_slice(input.bytes(16)?);
+    Ok(Incarnation(origin))
 }
 
 fn each_section<'a>(
@@ -202,7 +234,7 @@ pub fn peek_commit(bytes: &[u8]) -> Result<Peek, Malformed> {
 
 /// What bytes are of, and how they begin.
 pub(crate) fn peek_outside(bytes: &[u8]) -> Result<(Content, Peek), Malformed> {
-    let Outside { content, sections, rest } = outside(bytes)?;
+    let Outside { content, sections, rest, .. } = outside(bytes)?;
     if !sections {
         return Ok((content, peek(&mut Input::plain(rest))?));
     }

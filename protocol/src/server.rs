@@ -6,10 +6,12 @@ use crate::error::malformed;
 use crate::input::Input;
 use crate::output::Output;
 use crate::{plain, range, receipt};
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::commit::Reason;
 use ebbtide_core::error::{Malformed, Refusal, RefusalCode};
-use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Millis, SchemaVersion, Seq, View};
-use ebbtide_core::message::{Part, ServerMessage, Welcome};
+use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Incarnation, Millis, SchemaVersion, Seq, View};
+use ebbtide_core::message::{Page, Part, Recalled, ServerMessage, Token, Welcome};
 
 const WELCOME: u8 = 16;
 const STAGED: u8 = 17;
@@ -20,12 +22,16 @@ const RANGE: u8 = 21;
 const PART: u8 = 22;
 const HEAD: u8 = 23;
 const REFUSED: u8 = 24;
+const RECALLED: u8 = 25;
+const PAGE: u8 = 26;
 
 type WelcomeFields = (u8, u64, AuthorId, Seq, DeviceSeq, SchemaVersion, View, Millis);
+type RecalledFields = (Incarnation, Seq, Seq, Vec<Stamp>, Vec<(Stamp, Reason)>);
+type PageFields = (Token, bool, bool);
 type PartFields = (Seq, Seq, ChainHash, Option<DeviceSeq>, u32, u32);
 
 /// Refusals by their code on the wire, which is never given twice.
-const REFUSALS: [RefusalCode; 12] = [
+const REFUSALS: [RefusalCode; 14] = [
     RefusalCode::UnsupportedVersion,
     RefusalCode::Malformed,
     RefusalCode::TooLarge,
@@ -38,6 +44,8 @@ const REFUSALS: [RefusalCode; 12] = [
     RefusalCode::Internal,
     RefusalCode::WaitingForServer,
     RefusalCode::ReloadNeeded,
+    RefusalCode::UnknownNumbers,
+    RefusalCode::SnapshotNeeded,
 ];
 
 fn refusal_code(code: RefusalCode) -> u8 {
@@ -54,6 +62,8 @@ fn refusal_code(code: RefusalCode) -> u8 {
         RefusalCode::Internal => 9,
         RefusalCode::WaitingForServer => 10,
         RefusalCode::ReloadNeeded => 11,
+        RefusalCode::UnknownNumbers => 12,
+        RefusalCode::SnapshotNeeded => 13,
     }
 }
 
@@ -77,6 +87,11 @@ pub(crate) fn write(out: &mut Output, message: &ServerMessage) -> u8 {
         ServerMessage::Refused(refusal) => {
             fields(out, REFUSED, &(refusal_code(refusal.code), refusal.device_seq, &refusal.detail))
         }
+        ServerMessage::Recalled(recalled) => {
+            let Recalled { origin, at, fork, accepted, rejected } = recalled;
+            fields(out, RECALLED, &(origin, at, fork, accepted, rejected))
+        }
+        ServerMessage::Page(page) => write_page(out, page),
     }
 }
 
@@ -96,7 +111,18 @@ fn write_welcome(out: &mut Output, welcome: &Welcome) -> u8 {
         welcome.view,
         welcome.now,
     );
-    fields(out, WELCOME, &all)
+    fields(out, WELCOME, &all);
+    // Left out where nothing was pruned, which is the usual case.
+    if welcome.floor > Seq(0) || welcome.snapshot {
+        plain::write(out, &(welcome.floor, welcome.snapshot));
+    }
+    WELCOME
+}
+
+fn write_page(out: &mut Output, page: &Page) -> u8 {
+    plain::write(out, &(&page.token, page.first, page.last));
+    out.bytes(&page.bytes);
+    PAGE
 }
 
 fn write_part(out: &mut Output, part: &Part) -> u8 {
@@ -121,6 +147,8 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ServerMess
         PART => ServerMessage::Part(read_part(input)?),
         HEAD => plain::read(input).map(|seq| ServerMessage::Head { seq })?,
         REFUSED => ServerMessage::Refused(read_refusal(input)?),
+        RECALLED => ServerMessage::Recalled(read_recalled(input)?),
+        PAGE => ServerMessage::Page(read_page(input)?),
         _ => return Ok(None),
     };
     Ok(Some(message))
@@ -129,8 +157,19 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ServerMess
 /// Bytes after the known fields are a later version's and ignored.
 fn read_welcome(input: &mut Input<'_>) -> Result<Welcome, Malformed> {
     let (version, features, author, head, expected, schema, view, now): WelcomeFields = plain::read(input)?;
+    let (floor, snapshot) = if input.is_empty() { (Seq(0), false) } else { plain::read(input)? };
     input.rest();
-    Ok(Welcome { version, features, author, head, expected, schema, view, now })
+    Ok(Welcome { version, features, author, head, expected, schema, view, now, floor, snapshot })
+}
+
+fn read_recalled(input: &mut Input<'_>) -> Result<Recalled, Malformed> {
+    let (origin, at, fork, accepted, rejected): RecalledFields = plain::read(input)?;
+    Ok(Recalled { origin, at, fork, accepted, rejected })
+}
+
+fn read_page(input: &mut Input<'_>) -> Result<Page, Malformed> {
+    let (token, first, last): PageFields = plain::read(input)?;
+    Ok(Page { token, first, last, bytes: input.rest().to_vec() })
 }
 
 fn read_part(input: &mut Input<'_>) -> Result<Part, Malformed> {

@@ -29,7 +29,7 @@ fn large() -> (Catalogue, Changeset) {
         base: Base::default(),
     });
     let transactions = vec![Transaction { stamp: Stamp(77), changes: changes.collect() }];
-    (catalogue, Changeset { device_seq: DeviceSeq(9), schema: SchemaVersion(4), transactions })
+    (catalogue, Changeset { device_seq: DeviceSeq(9), schema: SchemaVersion(4), origin: None, transactions })
 }
 
 fn open(bytes: &[u8], catalogue: &Catalogue) -> Result<Changeset, &'static str> {

@@ -59,7 +59,7 @@ fn changeset(transactions: Vec<Vec<Change>>) -> Changeset {
         let millis = Millis(NOW.0 + 1_500 * (n as u64 / 2));
         Transaction { stamp: Stamp(Stamp::at(millis).0 + n as u64 % 2), changes }
     });
-    Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(3), transactions: stamped.collect() }
+    Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(3), origin: None, transactions: stamped.collect() }
 }
 
 fn pinned_changeset(name: &str, changeset: &Changeset) {
@@ -107,6 +107,8 @@ fn wp07_changesets_keep_their_bytes() {
     let alone = odd_values().concat().into_iter().enumerate();
     let alone = alone.map(|(n, value)| vec![update(visit(Value::Integer(n as i64)), n as u16 % 5 + 1, value)]);
     pinned_changeset("changeset_many_transactions", &changeset(alone.collect()));
+    let inherited = changeset(vec![vec![update(visit(text(UUID)), 4, text("measles"))]]);
+    pinned_changeset("changeset_origin", &Changeset { origin: Some(Incarnation(*b"incarnation of b")), ..inherited });
     pinned_changeset("changeset_own_bases", &own_bases());
 }
 

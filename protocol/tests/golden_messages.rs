@@ -4,14 +4,17 @@
 
 mod support;
 
+use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Reason, Receipt, Rejection};
 use ebbtide_core::error::{Refusal, RefusalCode};
 use ebbtide_core::ids::*;
 use ebbtide_core::message::*;
+use ebbtide_core::value::{Key, Value};
 use ebbtide_protocol::{decode_client, decode_receipt, decode_server, encode_client, encode_receipt, encode_server};
 use support::vectors::pinned;
 
 const NOW: Millis = Millis(1_795_219_200_123);
+const STAMP: Stamp = Stamp(NOW.0 << 16);
 
 fn cursor() -> Cursor {
     Cursor { seq: Seq(123_456), chain: ChainHash(*b"chain..8"), view: View([0; 8]) }
@@ -51,7 +54,24 @@ fn wp07_messages_of_a_device_keep_their_bytes() {
     pinned_client("commit", ClientMessage::Commit { device_seq, hash, applied_receipt });
     pinned_client("void", ClientMessage::Void { device_seq });
     pinned_client("pull", ClientMessage::Pull { cursor: cursor(), max_bytes: 1 << 20 });
+    let (origin, stamps) = (Incarnation(*b"incarnation of b"), vec![STAMP, Stamp(STAMP.0 + 1)]);
+    let trail = vec![(Seq(100), ChainHash(*b"chain..1")), (Seq(123_456), cursor().chain)];
+    pinned_client("recall", ClientMessage::Recall(Recall { origin, stamps, trail }));
+    pinned_client("snapshot_first", ClientMessage::Snapshot { token: None, max_bytes: 1 << 20 });
+    pinned_client("snapshot_next", ClientMessage::Snapshot { token: Some(token()), max_bytes: 1 << 20 });
     pinned_client("applied", ClientMessage::Applied { seq: Seq(123_457), applied_receipt });
+}
+
+fn token() -> Token {
+    Token {
+        begun_at: Seq(123_456),
+        chain: cursor().chain,
+        view: View([0; 8]),
+        schema: SchemaVersion(3),
+        begun: NOW,
+        table: TableId(2),
+        after: Some(Key(vec![Value::Text("v-17".into()), Value::Integer(-3)])),
+    }
 }
 
 fn pinned_server(name: &str, message: ServerMessage) {
@@ -78,8 +98,11 @@ fn wp07_messages_of_a_space_keep_their_bytes() {
         schema: SchemaVersion(3),
         view: View([0; 8]),
         now: NOW,
+        ..Welcome::default()
     };
+    let behind = Welcome { floor: Seq(120_000), snapshot: true, ..welcome.clone() };
     pinned_server("welcome", ServerMessage::Welcome(welcome));
+    pinned_server("welcome_behind", ServerMessage::Welcome(behind));
     pinned_server("staged", ServerMessage::Staged { device_seq, next_chunk: 3 });
     pinned_server("prepared", ServerMessage::Prepared { device_seq });
     pinned_server("expected", ServerMessage::Expected { device_seq });
@@ -104,6 +127,16 @@ fn wp07_messages_of_a_space_keep_their_bytes() {
         bytes: vec![7; 5],
     };
     pinned_server("part", ServerMessage::Part(part));
+    let page = Page { token: token(), first: false, last: true, bytes: vec![7; 5] };
+    pinned_server("page", ServerMessage::Page(page));
+    let recalled = Recalled {
+        origin: Incarnation(*b"incarnation of b"),
+        at: Seq(123_456),
+        fork: Seq(100),
+        accepted: vec![STAMP],
+        rejected: vec![(Stamp(STAMP.0 + 1), Reason::Unique)],
+    };
+    pinned_server("recalled", ServerMessage::Recalled(recalled));
     let detail = "visit.doses: more than a message may hold".into();
     let refusal = Refusal { code: RefusalCode::TooLarge, device_seq: Some(device_seq), detail };
     pinned_server("refused", ServerMessage::Refused(refusal));

@@ -42,6 +42,7 @@ fn changeset() -> Changeset {
     Changeset {
         device_seq: DeviceSeq(300),
         schema: SchemaVersion(3),
+        origin: None,
         transactions: vec![Transaction { stamp, changes: vec![change] }],
     }
 }
@@ -107,7 +108,7 @@ fn edits(at_once: u64) -> Changeset {
         Transaction { stamp, changes: (0..at_once).map(|_| change(&mut random)).collect() }
     });
     let transactions = transactions.collect();
-    Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(3), transactions }
+    Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(3), origin: None, transactions }
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn sealed(message: &Json, catalogue: &Catalogue) -> Result<Sealed, Box<dyn Error
     let transactions = message["transactions"].as_array().ok_or("a changeset without transactions")?;
     let transactions: Result<_, _> =
         transactions.iter().map(|transaction| self::transaction(transaction, catalogue)).collect();
-    let changeset = Changeset { device_seq, schema: catalogue.version, transactions: transactions? };
+    let changeset = Changeset { device_seq, schema: catalogue.version, origin: None, transactions: transactions? };
     Ok(WireCodec.seal(&changeset, catalogue))
 }
 

@@ -55,7 +55,7 @@ pub fn range<S: ClientStore, C: Codec>(
         self::item(item, device, store, codec, &mut applied)?;
         settle_until(item.seq, device, store, codec, &mut applied)?;
     }
-    device.cursor = Cursor { seq: range.upto, chain: range.chain, view: device.cursor.view };
+    device.move_cursor(Cursor { seq: range.upto, chain: range.chain, view: device.cursor.view });
     settle_until(range.upto, device, store, codec, &mut applied)?;
     store.set_device(device)?;
     Ok(Some(applied))

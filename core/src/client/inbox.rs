@@ -6,7 +6,7 @@ use super::session::{ClientSession, Link, Output, Step, cause};
 use super::store::ClientStore;
 use crate::codec::Codec;
 use crate::commit::Receipt;
-use crate::error::{Fault, Malformed, Refusal};
+use crate::error::{Fault, Malformed, Refusal, RefusalCode};
 use crate::ids::DeviceSeq;
 use crate::limits;
 use crate::message::{ClientMessage, ItemBody, Part, Range, RangeItem, ServerMessage, Welcome};
@@ -63,7 +63,9 @@ impl ClientSession {
             ServerMessage::Range(range) => self.range(range, step)?,
             ServerMessage::Part(part) => self.part(part, step)?,
             ServerMessage::Head { seq } => self.status.head = self.status.head.max(seq),
-            ServerMessage::Refused(refusal) => self.refused(&refusal, step),
+            ServerMessage::Refused(refusal) => self.refused(&refusal, step)?,
+            ServerMessage::Recalled(recalled) => self.recalled(recalled),
+            ServerMessage::Page(_) => {}
         }
         Ok(())
     }
@@ -120,8 +122,7 @@ impl ClientSession {
         self.uploads.reset();
         let known = step.store.sealed()?.iter().any(|entry| entry.device_seq == due && entry.receipt.is_none());
         if !known {
-            self.drop_link(step);
-            self.failed(cause("unknown_history", false), step);
+            self.begin_new_life(RefusalCode::UnknownNumbers, step)?;
         }
         Ok(())
     }
@@ -151,9 +152,7 @@ impl ClientSession {
     ) -> Result<(), Fault<S::Error>> {
         let sealed = step.store.sealed()?;
         let Some(entry) = sealed.iter().find(|entry| entry.device_seq == device_seq) else {
-            self.drop_link(step);
-            self.failed(cause("unknown_history", false), step);
-            return Ok(());
+            return Ok(self.begin_new_life(RefusalCode::UnknownNumbers, step)?);
         };
         step.outputs.push(Output::Send(vec![ClientMessage::Resume { device_seq, hash: entry.hash }]));
         Ok(())
@@ -177,12 +176,24 @@ impl ClientSession {
         self.range(Range { from: part.from, upto: part.seq, chain: part.chain, items }, step)
     }
 
-    fn refused<S: ClientStore, C: Codec>(&mut self, refusal: &Refusal, step: &mut Step<S, C>) {
-        self.drop_link(step);
-        self.failed(cause(refusal.code.code(), refusal.code.retryable()), step);
+    fn refused<S: ClientStore, C: Codec>(
+        &mut self,
+        refusal: &Refusal,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        match refusal.code {
+            RefusalCode::UnknownNumbers | RefusalCode::HashMismatch | RefusalCode::Retired => {
+                self.begin_new_life(refusal.code, step)?;
+            }
+            code => {
+                self.drop_link(step);
+                self.failed(cause(code.code(), code.retryable()), step);
+            }
+        }
+        Ok(())
     }
 
-    fn report<S: ClientStore, C: Codec>(&mut self, applied: Applied, step: &mut Step<S, C>) {
+    pub(super) fn report<S: ClientStore, C: Codec>(&mut self, applied: Applied, step: &mut Step<S, C>) {
         self.unconfirmed_bytes += applied.bytes;
         if let Some(wish) = self.wish.as_mut() {
             wish.report.sent += applied.settled;

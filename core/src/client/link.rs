@@ -101,6 +101,7 @@ impl ClientSession {
     fn forget_link<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
         self.link = Link::Down;
         self.uploads.reset();
+        self.recalls.forget();
         self.pulling = false;
         self.timers.answer_by = None;
         self.timers.confirm_at = None;

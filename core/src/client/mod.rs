@@ -9,6 +9,7 @@ mod inbox;
 mod link;
 mod outbox;
 mod overlay;
+mod recover;
 mod seal;
 pub mod session;
 pub mod status;

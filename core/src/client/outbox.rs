@@ -35,12 +35,13 @@ impl ClientSession {
         if self.link != Link::Up {
             return Ok(());
         }
+        let mut messages = self.recall(step)?;
         self.seal(limits::SEALED_IN_FLIGHT, step)?;
         let receipts = step.device.applied_receipt;
-        let mut messages = self.uploads.pump(self.options.two_phase, receipts, step.store)?;
+        messages.extend(self.uploads.pump(self.options.two_phase, receipts, step.store)?);
         messages.extend(self.pull(step));
         messages.extend(self.confirm(step));
-        if self.uploads.awaits_answer() || self.pulling {
+        if self.uploads.awaits_answer() || self.recalls.awaits_answer() || self.pulling {
             self.timers.answer_by.get_or_insert(step.in_ms(limits::ANSWER_TIMEOUT_MS));
             self.timers.mirror_at.get_or_insert(step.in_ms(MIRROR_AFTER_MS));
         }

@@ -22,13 +22,17 @@ pub fn seal_next<S: ClientStore, C: Codec>(
     store: &mut S,
     codec: &C,
 ) -> Result<bool, Fault<S::Error>> {
+    if device.recovering {
+        return Ok(false);
+    }
     let mut log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;
-    let Some(schema) = log.first().map(|transaction| transaction.schema) else { return Ok(false) };
-    log.truncate(log.iter().take_while(|transaction| transaction.schema == schema).count());
+    let kind = |transaction: &LoggedTransaction| (transaction.schema, transaction.origin);
+    let Some((schema, origin)) = log.first().map(kind) else { return Ok(false) };
+    log.truncate(log.iter().take_while(|transaction| kind(transaction) == (schema, origin)).count());
     let catalogue = store.catalogue();
     let mut bases = Bases::new(&log, device.next_device_seq, store, codec)?;
     let transactions = log.iter().map(|logged| transaction(logged, &catalogue, &mut bases)).collect();
-    let changeset = Changeset { device_seq: device.next_device_seq, schema, transactions };
+    let changeset = Changeset { device_seq: device.next_device_seq, schema, origin, transactions };
     let sealed = codec.seal(&changeset, &catalogue);
     let upto = log.last().map(|transaction| transaction.id).unwrap_or_default();
     store.put_sealed(&sealed, log.len() as u32, upto)?;

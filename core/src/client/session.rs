@@ -3,6 +3,7 @@
 //! The adapter runs `handle` in one transaction and executes the outputs after it; after an error it makes a new session.
 
 use super::backoff::Backoff;
+use super::recover::Recalls;
 use super::status::{State, Status, SyncReport};
 use super::store::{ClientStore, DeviceState, RejectedTransaction};
 use super::upload::Uploads;
@@ -90,6 +91,12 @@ pub enum Output {
     },
     /// What waits to be sent without a connection changed: bring the service worker's copy up to date.
     SealedChanged,
+    /// The database began a new life: it, or the space, had been set back, or it was copied. What waited still waits, and
+    /// will be sent unless the space has it already.
+    Recovered {
+        /// Why: `unknown_numbers`, `unknown_history` or `device_retired`.
+        code: &'static str,
+    },
     /// Everything known at the last `SyncNow` is exchanged.
     UpToDate(SyncReport),
     /// A `SyncNow` could not be fulfilled.
@@ -136,6 +143,7 @@ pub struct ClientSession {
     pub(super) paused: bool,
     pub(super) stopped: Option<Cause>,
     pub(super) uploads: Uploads,
+    pub(super) recalls: Recalls,
     pub(super) backoff: Backoff,
     pub(super) timers: Timers,
     pub(super) pulling: bool,
@@ -156,6 +164,7 @@ impl ClientSession {
             paused: false,
             stopped: None,
             uploads: Uploads::default(),
+            recalls: Recalls::default(),
             backoff: Backoff::new(seed),
             timers: Timers::default(),
             pulling: false,
@@ -228,7 +237,11 @@ impl ClientSession {
         status.failed = waiting.rejected;
         status.cursor = step.device.cursor.seq;
         status.next_retry_at = self.timers.retry_at;
-        let done = self.link == Link::Up && waiting.pending == 0 && status.cursor >= status.head && !self.pulling;
+        let done = self.link == Link::Up
+            && waiting.pending == 0
+            && status.cursor >= status.head
+            && !self.pulling
+            && !step.device.recovering;
         status.state = self.state(done);
         if done {
             status.last_sync_at = Some(step.now);

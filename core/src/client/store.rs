@@ -6,7 +6,8 @@ use crate::catalogue::Catalogue;
 use crate::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use crate::clock::Stamp;
 use crate::commit::{Conflict, Outcome, Reason, Receipt};
-use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq};
+use crate::ids::{AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq};
+use crate::limits::TRAIL_POINTS;
 use crate::message::Part;
 use crate::value::Value;
 use alloc::{rc::Rc, string::String, vec::Vec};
@@ -28,6 +29,43 @@ pub struct DeviceState {
     pub last_decided: Option<(DeviceSeq, Hash)>,
     /// Receipts up to this number are applied.
     pub applied_receipt: DeviceSeq,
+    /// A new life has begun, and the space was not yet asked which waiting transactions of earlier ones are decided.
+    /// Nothing is sealed until it has answered.
+    pub recovering: bool,
+    /// Some cursors where this database has been, ascending, with their chain hashes; closer together towards the end.
+    pub trail: Vec<(Seq, ChainHash)>,
+}
+
+impl DeviceState {
+    /// Everything up to `cursor` is applied.
+    pub fn move_cursor(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
+        self.trail.push((cursor.seq, cursor.chain));
+        if self.trail.len() > TRAIL_POINTS {
+            self.trail.remove(most_superfluous(&self.trail));
+        }
+    }
+}
+
+/// The inner point whose neighbours are nearest to each other, measured by how far back they lie.
+fn most_superfluous(trail: &[(Seq, ChainHash)]) -> usize {
+    let newest = trail.last().map_or(0, |(seq, _)| seq.0);
+    let weight = |at: usize| {
+        let gap = u128::from(trail[at + 1].0.0.saturating_sub(trail[at - 1].0.0));
+        (gap << 32) / u128::from(newest.saturating_sub(trail[at].0.0) + 1)
+    };
+    (1..trail.len() - 1).min_by_key(|at| weight(*at)).unwrap_or(0)
+}
+
+/// A waiting transaction of an earlier life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Inherited {
+    /// The life that captured it.
+    pub origin: Incarnation,
+    /// Its id within that life.
+    pub stamp: Stamp,
+    /// Its place in the log.
+    pub id: LogId,
 }
 
 /// How far a sealed changeset has come. It is `applied` when its record is gone.
@@ -118,6 +156,18 @@ pub trait ClientStore {
 
     /// Moves the device's persisted clock past a foreign stamp.
     fn observe(&mut self, seen: Stamp) -> Result<(), Self::Error>;
+
+    /// An incarnation that nobody has had. The randomness is the adapter's.
+    fn mint(&mut self) -> Result<Incarnation, Self::Error>;
+
+    /// Makes every sealed changeset open log again, and notes on waiting transactions that have no origin that it is this one.
+    fn reopen_log(&mut self, origin: Incarnation) -> Result<(), Self::Error>;
+
+    /// The waiting transactions of earlier lives, ascending.
+    fn inherited(&mut self) -> Result<Vec<Inherited>, Self::Error>;
+
+    /// Removes waiting transactions that are not sealed. The rows are not touched: the caller brings them in line.
+    fn drop_transactions(&mut self, transactions: &[LogId]) -> Result<(), Self::Error>;
 
     /// Counts what waits.
     fn waiting(&mut self) -> Result<Waiting, Self::Error>;

@@ -168,14 +168,15 @@ pub(super) fn check_history<S: ServerStore>(
 ) -> Result<Result<(), Refusal>, S::Error> {
     if author.expected > hello.next_device_seq {
         let detail = "the space knows changesets that this device never sealed";
-        return Ok(Err(refusal(RefusalCode::UnknownHistory, Some(author.expected), detail)));
+        return Ok(Err(refusal(RefusalCode::UnknownNumbers, Some(author.expected), detail)));
     }
     if let Some((device_seq, hash)) = hello.last_decided {
-        let known = store.decided(author.id, device_seq)?;
-        if known.is_none_or(|decided| decided.hash != hash) {
-            let detail = "the space does not know the device's last decided changeset";
-            return Ok(Err(refusal(RefusalCode::UnknownHistory, Some(device_seq), detail)));
-        }
+        let (code, detail) = match store.decided(author.id, device_seq)? {
+            Some(decided) if decided.hash == hash => return check_cursor(&hello.cursor, store),
+            Some(_) => (RefusalCode::UnknownNumbers, "the space decided other bytes under the device's last number"),
+            None => (RefusalCode::UnknownHistory, "the space does not know the device's last decided changeset"),
+        };
+        return Ok(Err(refusal(code, Some(device_seq), detail)));
     }
     check_cursor(&hello.cursor, store)
 }

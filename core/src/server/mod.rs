@@ -5,6 +5,7 @@ pub mod answer;
 pub mod decide;
 pub mod draft;
 mod references;
+mod resend;
 pub mod session;
 pub mod staging;
 pub mod store;

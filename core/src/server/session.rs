@@ -3,9 +3,10 @@
 //! The adapter runs `handle` inside one transaction of the object and executes the outputs after it.
 
 use super::answer;
-use super::decide::{self, Verdict};
+use super::decide::Verdict;
+use super::resend;
 use super::staging;
-use super::store::{Author, NewCommit, ServerStore};
+use super::store::{Author, DecidedTransactions, NewCommit, ServerStore};
 use crate::change::Changeset;
 use crate::codec::Codec;
 use crate::commit::{Commit, Decided, Reason, Receipt, Rejection, SealedCommit};
@@ -119,6 +120,8 @@ impl ServerSession {
                 self.commit_staged(device_seq, hash, &mut author, now, store, codec)
             }
             ClientMessage::Void { device_seq } => self.void(device_seq, &mut author, store),
+            ClientMessage::Recall(recall) => Ok(replies(vec![resend::recall(&recall, store)?])),
+            ClientMessage::Snapshot { .. } => Ok(Vec::new()),
             ClientMessage::Pull { cursor, max_bytes } => {
                 let history = answer::check_cursor(&cursor, store)?;
                 match history {
@@ -231,6 +234,8 @@ impl ServerSession {
             schema: store.catalogue().version,
             view: View::default(),
             now,
+            floor: Seq(0),
+            snapshot: false,
         })
     }
 
@@ -335,7 +340,7 @@ impl ServerSession {
         };
         let seq = store.head()?.seq.next();
         let verdict = match self.state.identity.may_write {
-            true => decide::decide(&changeset, author.id, seq, now, store)?,
+            true => resend::decide(&changeset, author.id, seq, now, store)?,
             false => forbidden(&changeset),
         };
         let receipt = self.record(&changeset, hash, verdict, author, now, store, codec)?;
@@ -378,9 +383,10 @@ impl ServerSession {
             let chain = codec.chain(head.chain, seq, &bytes);
             let (device_seq, as_sent) = (commit.device_seq, receipt.as_sent);
             let sealed = SealedCommit { seq, author: author.id, device_seq, as_sent, decided_at: now, bytes };
-            store.append(&NewCommit { sealed, chain, transactions: verdict.accepted })?;
+            store.append(&NewCommit { sealed, chain })?;
         }
-        self.settle(hash, &receipt, author, store)?;
+        let transactions = resend::decided(changeset, verdict.accepted, &receipt);
+        self.settle(hash, &receipt, &transactions, author, store)?;
         Ok(receipt)
     }
 
@@ -388,10 +394,11 @@ impl ServerSession {
         &mut self,
         hash: Hash,
         receipt: &Receipt,
+        transactions: &DecidedTransactions,
         author: &mut Author,
         store: &mut S,
     ) -> Result<(), S::Error> {
-        store.put_decided(author.id, &Decided { hash, receipt: receipt.clone() })?;
+        store.put_decided(author.id, &Decided { hash, receipt: receipt.clone() }, transactions)?;
         author.expected = receipt.device_seq.next();
         store.save_author(author)
     }
@@ -424,7 +431,7 @@ impl ServerSession {
         }
         store.drop_stage(author.id, device_seq)?;
         let receipt = voided(device_seq, store.head()?.seq);
-        self.settle(Hash::default(), &receipt, author, store)?;
+        self.settle(Hash::default(), &receipt, &DecidedTransactions::default(), author, store)?;
         Ok(replies(vec![ServerMessage::Receipt(receipt)]))
     }
 }

@@ -9,7 +9,7 @@ use crate::commit::{Decided, Outcome, Reason, SealedCommit};
 use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
 use crate::message::Chunk;
 use crate::value::Value;
-use alloc::{rc::Rc, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, rc::Rc, string::String, vec::Vec};
 
 /// The end of a space's history.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,8 +97,26 @@ pub struct NewCommit {
     pub sealed: SealedCommit,
     /// The chain hash up to and including it.
     pub chain: Hash,
-    /// The ids of the transactions in it: their stamps as captured.
-    pub transactions: Vec<Stamp>,
+}
+
+/// The transactions of a decided changeset by their ids, kept as long as its author: a database that was set back asks for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DecidedTransactions {
+    /// The life that captured them, where it is not the author's or they were sealed before.
+    pub origin: Option<Incarnation>,
+    /// The accepted ones, by their stamps as captured.
+    pub accepted: Vec<Stamp>,
+    /// The refused ones.
+    pub rejected: Vec<(Stamp, Reason)>,
+}
+
+/// What became of one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in the history.
+    Accepted,
+    /// It was refused.
+    Rejected(Reason),
 }
 
 /// How far the upload of a changeset has come.
@@ -143,7 +161,15 @@ pub trait ServerStore {
     fn decided(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<Option<Decided>, Self::Error>;
 
     /// Stores a verdict; the author's staged chunks of that number are dropped.
-    fn put_decided(&mut self, author: AuthorId, decided: &Decided) -> Result<(), Self::Error>;
+    fn put_decided(
+        &mut self,
+        author: AuthorId,
+        decided: &Decided,
+        transactions: &DecidedTransactions,
+    ) -> Result<(), Self::Error>;
+
+    /// Those of the transactions captured in one life that are decided, whichever life sent them. Stamps ascend.
+    fn fates(&mut self, origin: Incarnation, stamps: &[Stamp]) -> Result<BTreeMap<Stamp, Fate>, Self::Error>;
 
     /// Forgets the details of verdicts up to a confirmed number: number, hash and seq stay.
     fn forget_receipts(&mut self, author: AuthorId, upto: DeviceSeq) -> Result<(), Self::Error>;

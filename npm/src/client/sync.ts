@@ -75,6 +75,8 @@ export class PageSync extends EventTarget implements Sync {
         return this.#tell('rejected', { id: notice.id });
       case 'conflict':
         return this.#tell('conflict', { count: notice.count });
+      case 'recovered':
+        return this.#tell('recovered', { code: notice.code });
       case 'mirrored':
         return this.#wakeServiceWorker();
       case 'wantToken':

@@ -86,7 +86,7 @@ pub fn changeset(rows: &[Facility]) -> Changeset {
     };
     let stamp = Stamp::at(Millis(NOW_MS));
     let transactions = vec![Transaction { stamp, changes: rows.iter().map(insert).collect() }];
-    Changeset { device_seq: DeviceSeq(1), schema: SchemaVersion(1), transactions }
+    Changeset { device_seq: DeviceSeq(1), schema: SchemaVersion(1), origin: None, transactions }
 }
 
 /// What becomes of them in an empty space.

@@ -3,10 +3,12 @@
 //! Used by the tests of frames.
 
 use super::Random;
+use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Reason, Receipt, Rejection};
 use ebbtide_core::error::{Refusal, RefusalCode};
 use ebbtide_core::ids::*;
 use ebbtide_core::message::*;
+use ebbtide_core::value::{Key, Value};
 
 fn array<const N: usize>(random: &mut Random) -> [u8; N] {
     std::array::from_fn(|_| random.next() as u8)
@@ -29,7 +31,7 @@ pub fn client(random: &mut Random, kind: u64) -> ClientMessage {
     let device_seq = device_seq(random);
     let hash = Hash(array(random));
     let applied_receipt = DeviceSeq(random.pick(&[device_seq.0, device_seq.0.saturating_sub(1), 0]));
-    match kind % 9 {
+    match kind % 11 {
         0 => ClientMessage::Hello(hello(random)),
         1 => ClientMessage::Submit(Submit { device_seq, applied_receipt, bytes: random.bytes(200) }),
         2 => ClientMessage::Stage(chunk(random)),
@@ -38,8 +40,47 @@ pub fn client(random: &mut Random, kind: u64) -> ClientMessage {
         5 => ClientMessage::Commit { device_seq, hash, applied_receipt },
         6 => ClientMessage::Void { device_seq },
         7 => ClientMessage::Pull { cursor: cursor(random), max_bytes: random.number() as u32 },
+        8 => ClientMessage::Recall(recall(random)),
+        9 => ClientMessage::Snapshot { token: maybe(random, token), max_bytes: random.number() as u32 },
         _ => ClientMessage::Applied { seq: Seq(random.number()), applied_receipt },
     }
+}
+
+fn stamps(random: &mut Random) -> Vec<Stamp> {
+    (0..random.below(4)).map(|_| Stamp(random.number())).collect()
+}
+
+fn recall(random: &mut Random) -> Recall {
+    let (origin, stamps) = (Incarnation(array(random)), stamps(random));
+    let trail = (0..random.below(4)).map(|_| (Seq(random.number()), ChainHash(array(random))));
+    Recall { origin, stamps, trail: trail.collect() }
+}
+
+fn recalled(random: &mut Random) -> Recalled {
+    Recalled {
+        origin: Incarnation(array(random)),
+        at: Seq(random.number()),
+        fork: Seq(random.number()),
+        accepted: stamps(random),
+        rejected: stamps(random).into_iter().map(|stamp| (stamp, Reason::Unique)).collect(),
+    }
+}
+
+fn token(random: &mut Random) -> Token {
+    Token {
+        begun_at: Seq(random.number()),
+        chain: ChainHash(array(random)),
+        view: View(array(random)),
+        schema: SchemaVersion(random.number() as u32),
+        begun: Millis(random.number()),
+        table: TableId(random.number() as u16),
+        after: maybe(random, |random| Key(vec![Value::Integer(random.number() as i64), Value::Text(random.text())])),
+    }
+}
+
+fn page(random: &mut Random) -> Page {
+    let (first, last) = (random.below(2) == 0, random.below(2) == 0);
+    Page { token: token(random), first, last, bytes: random.bytes(300) }
 }
 
 fn hello(random: &mut Random) -> Hello {
@@ -72,7 +113,7 @@ fn chunk(random: &mut Random) -> Chunk {
 
 /// A message of a space; `kind` picks which.
 pub fn server(random: &mut Random, kind: u64) -> ServerMessage {
-    match kind % 9 {
+    match kind % 11 {
         0 => ServerMessage::Welcome(welcome(random)),
         1 => ServerMessage::Staged { device_seq: device_seq(random), next_chunk: random.number() as u32 },
         2 => ServerMessage::Prepared { device_seq: device_seq(random) },
@@ -81,6 +122,8 @@ pub fn server(random: &mut Random, kind: u64) -> ServerMessage {
         5 => ServerMessage::Range(range(random)),
         6 => ServerMessage::Part(part(random)),
         7 => ServerMessage::Head { seq: Seq(random.number()) },
+        8 => ServerMessage::Recalled(recalled(random)),
+        9 => ServerMessage::Page(page(random)),
         _ => ServerMessage::Refused(refusal(random)),
     }
 }
@@ -95,6 +138,8 @@ fn welcome(random: &mut Random) -> Welcome {
         schema: SchemaVersion(random.number() as u32),
         view: View(array(random)),
         now: Millis(random.number()),
+        floor: Seq(random.number()),
+        snapshot: random.below(2) == 0,
     }
 }
 
@@ -160,7 +205,7 @@ fn part(random: &mut Random) -> Part {
 }
 
 fn refusal(random: &mut Random) -> Refusal {
-    const CODES: [RefusalCode; 12] = [
+    const CODES: [RefusalCode; 14] = [
         RefusalCode::UnsupportedVersion,
         RefusalCode::Malformed,
         RefusalCode::TooLarge,
@@ -173,6 +218,8 @@ fn refusal(random: &mut Random) -> Refusal {
         RefusalCode::Internal,
         RefusalCode::WaitingForServer,
         RefusalCode::ReloadNeeded,
+        RefusalCode::UnknownNumbers,
+        RefusalCode::SnapshotNeeded,
     ];
     Refusal { code: random.pick(&CODES), device_seq: maybe(random, device_seq), detail: random.text() }
 }

@@ -7,7 +7,7 @@ use ebbtide_core::catalogue::{Catalogue, Column, Table};
 use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Commit, Conflict, Effect, Outcome, Side};
-use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, SchemaVersion, Seq, TableId};
+use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, Incarnation, SchemaVersion, Seq, TableId};
 use ebbtide_core::value::{Key, Value};
 
 pub mod facilities;
@@ -205,6 +205,10 @@ impl Maker<'_> {
     }
 }
 
+fn origin(random: &mut Random) -> Option<Incarnation> {
+    (random.below(8) == 0).then(|| Incarnation(std::array::from_fn(|_| random.next() as u8)))
+}
+
 pub fn changeset(random: &mut Random, catalogue: &Catalogue, transactions: usize, changes: usize) -> Changeset {
     let habits = random.next();
     let mut stamp = random.number() >> 16;
@@ -215,7 +219,12 @@ pub fn changeset(random: &mut Random, catalogue: &Catalogue, transactions: usize
         Transaction { stamp: Stamp(stamp), changes: (0..count).map(|_| maker.change()).collect() }
     });
     let transactions = transactions.collect();
-    Changeset { device_seq: DeviceSeq(random.number()), schema: catalogue.version, transactions }
+    Changeset {
+        device_seq: DeviceSeq(random.number()),
+        schema: catalogue.version,
+        origin: origin(random),
+        transactions,
+    }
 }
 
 pub fn commit(random: &mut Random, catalogue: &Catalogue, outcomes: usize, conflicts: usize) -> Commit {

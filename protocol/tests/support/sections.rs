@@ -54,6 +54,14 @@ pub fn join(flags: u8, sections: &[(u64, Vec<u8>)]) -> Vec<u8> {
 
 /// The same document with nothing deflated.
 pub fn inflated(sealed: &[u8]) -> Vec<u8> {
+    const ORIGIN: u8 = 1 << 2;
+    if sealed[1] & ORIGIN != 0 {
+        let without = [&[sealed[0], sealed[1] & !ORIGIN], &sealed[18..]].concat();
+        let mut whole = inflated(&without);
+        whole[1] |= ORIGIN;
+        whole.splice(2..2, sealed[2..18].iter().copied());
+        return whole;
+    }
     let (flags, mut sections) = split(sealed);
     if flags | 1 != sealed[1] {
         return sealed.to_vec();

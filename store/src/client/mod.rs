@@ -3,6 +3,7 @@
 //! Implemented on a sync step, so that every call belongs to its one transaction.
 
 mod changesets;
+mod lives;
 mod records;
 mod statements;
 mod waitlist;
@@ -19,11 +20,11 @@ use crate::sqlite::sql_error;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use ebbtide_core::client::store::{
-    ClientStore, DeviceState, Progress, RejectedTransaction, SealedEntry, ServerRow, Waiting,
+    ClientStore, DeviceState, Inherited, Progress, RejectedTransaction, SealedEntry, ServerRow, Waiting,
 };
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Conflict, Outcome, Receipt};
-use ebbtide_core::ids::{DeviceSeq, LogId, Seq};
+use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, Seq};
 use ebbtide_core::message::Part;
 use ebbtide_core::value::Value;
 use std::rc::Rc;
@@ -49,6 +50,25 @@ impl ClientStore for SyncStep<'_> {
         self.device_changed |= seen > self.db.clock.last();
         self.db.clock.observe(seen);
         Ok(())
+    }
+
+    fn mint(&mut self) -> Result<Incarnation, SqlError> {
+        Ok(lives::mint(self.db.seed, self.db.device.incarnation))
+    }
+
+    fn reopen_log(&mut self, origin: Incarnation) -> Result<(), SqlError> {
+        self.db.waitlist.forget_counts();
+        lives::reopen_log(&self.db.connection, origin)
+    }
+
+    fn inherited(&mut self) -> Result<Vec<Inherited>, SqlError> {
+        lives::inherited(&self.db.connection)
+    }
+
+    fn drop_transactions(&mut self, transactions: &[LogId]) -> Result<(), SqlError> {
+        self.device_changed = true;
+        self.db.waitlist.forget();
+        lives::drop_transactions(&self.db.connection, transactions)
     }
 
     fn waiting(&mut self) -> Result<Waiting, SqlError> {

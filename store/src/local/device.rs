@@ -2,17 +2,20 @@
 //! It reads and writes one row; what the numbers mean is the client session's business.
 //! Used when the database opens and by the client store.
 
+use super::log::damaged;
 use ebbtide_core::client::store::DeviceState;
 use ebbtide_core::clock::{Clock, Stamp};
 use ebbtide_core::ids::{AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, Seq, View};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const SELECT: &str = "SELECT incarnation, previous, author, seq, chain, view, next_device_seq, decided_device_seq,
-    decided_hash, applied_receipt, max(clock, ifnull((SELECT stamp FROM _ebb_log ORDER BY id DESC LIMIT 1), 0))
+    decided_hash, applied_receipt, recovering, trail,
+    max(clock, ifnull((SELECT stamp FROM _ebb_log ORDER BY id DESC LIMIT 1), 0))
     FROM _ebb_device WHERE id = 1";
 
 const REPLACE: &str = "INSERT OR REPLACE INTO _ebb_device (id, incarnation, previous, author, seq, chain, view,
-    next_device_seq, decided_device_seq, decided_hash, applied_receipt, clock) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    next_device_seq, decided_device_seq, decided_hash, applied_receipt, recovering, trail, clock)
+    VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Reads the record; mints one with this incarnation if there is none.
 pub(super) fn load(connection: &Connection, seed: [u8; 16]) -> rusqlite::Result<(DeviceState, Clock)> {
@@ -42,8 +45,10 @@ fn state(row: &Row<'_>) -> rusqlite::Result<(DeviceState, Clock)> {
         next_device_seq: DeviceSeq(number(6)?),
         last_decided: decided.zip(hash).map(|(number, hash)| (DeviceSeq(number as u64), Hash(hash))),
         applied_receipt: DeviceSeq(number(9)?),
+        recovering: row.get(10)?,
+        trail: postcard::from_bytes(row.get_ref(11)?.as_blob()?).map_err(damaged)?,
     };
-    Ok((state, Clock::resume(Stamp(number(10)?))))
+    Ok((state, Clock::resume(Stamp(number(12)?))))
 }
 
 /// Writes the record.
@@ -59,6 +64,8 @@ pub(crate) fn write(connection: &Connection, state: &DeviceState, clock: Clock) 
         state.last_decided.map(|(number, _)| number.0 as i64),
         state.last_decided.as_ref().map(|(_, hash)| &hash.0[..]),
         state.applied_receipt.0 as i64,
+        state.recovering,
+        postcard::to_allocvec(&state.trail).map_err(damaged)?,
         clock.last().0 as i64,
     ])?;
     Ok(())

@@ -9,7 +9,7 @@ use crate::sqlite::sql_error;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{Base, LoggedChange, LoggedTransaction};
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::ids::{ColumnId, DeviceSeq, LogId, SchemaVersion, Seq};
+use ebbtide_core::ids::{ColumnId, DeviceSeq, Incarnation, LogId, SchemaVersion, Seq};
 use ebbtide_core::limits::{TRANSACTION_BYTES, TRANSACTION_ROWS};
 use rusqlite::{Connection, Row, params};
 
@@ -70,7 +70,9 @@ pub(crate) fn read(
         ),
         Select::After(id) => ("id > ?1", id.0),
     };
-    let sql = format!("SELECT id, stamp, seq, device_seq, schema, changes FROM _ebb_log WHERE {condition} ORDER BY id");
+    let sql = format!(
+        "SELECT id, stamp, seq, device_seq, schema, changes, origin FROM _ebb_log WHERE {condition} ORDER BY id"
+    );
     let mut all = Vec::new();
     let mut attempt = || -> rusqlite::Result<()> {
         let mut statement = connection.prepare_cached(&sql)?;
@@ -104,6 +106,7 @@ fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(Logg
         stamp: Stamp(row.get::<_, i64>(1)? as u64),
         base: Base { seq: Seq(row.get::<_, i64>(2)? as u64), device_seq: DeviceSeq(row.get::<_, i64>(3)? as u64) },
         schema: SchemaVersion(row.get(4)?),
+        origin: row.get::<_, Option<[u8; 16]>>(6)?.map(Incarnation),
         changes,
     };
     Ok((transaction, size))

@@ -52,6 +52,8 @@ pub struct LocalDatabase {
     pub(crate) catalogue: Rc<Catalogue>,
     pub(crate) device: DeviceState,
     pub(crate) clock: Clock,
+    /// Fresh random bytes of this opening.
+    pub(crate) seed: [u8; 16],
     /// What waits in the log, by row; built when the client store first asks.
     pub(crate) waitlist: Waitlist,
     pub(crate) references: References,

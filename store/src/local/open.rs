@@ -62,6 +62,7 @@ impl LocalDatabase {
             catalogue: Rc::new(catalogue),
             device,
             clock,
+            seed,
             waitlist: Waitlist::default(),
             references,
             capture,

@@ -10,11 +10,11 @@ CREATE TABLE IF NOT EXISTS _ebb_device (
   incarnation BLOB NOT NULL, previous BLOB, author INTEGER,
   seq INTEGER NOT NULL, chain BLOB NOT NULL, view BLOB NOT NULL,
   next_device_seq INTEGER NOT NULL, decided_device_seq INTEGER, decided_hash BLOB,
-  applied_receipt INTEGER NOT NULL, clock INTEGER NOT NULL);
--- Local transactions that wait; changes are postcard, further parts of large ones are in _ebb_log_part.
+  applied_receipt INTEGER NOT NULL, clock INTEGER NOT NULL, recovering INTEGER NOT NULL, trail BLOB NOT NULL);
+-- Local transactions that wait, with the life that captured them where they may have been sent before; changes are postcard, further parts of large ones are in _ebb_log_part.
 CREATE TABLE IF NOT EXISTS _ebb_log (
   id INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, seq INTEGER NOT NULL, device_seq INTEGER NOT NULL,
-  schema INTEGER NOT NULL, changes BLOB NOT NULL);
+  schema INTEGER NOT NULL, changes BLOB NOT NULL, origin BLOB);
 CREATE TABLE IF NOT EXISTS _ebb_log_part (
   log INTEGER NOT NULL, part INTEGER NOT NULL, changes BLOB NOT NULL, PRIMARY KEY (log, part)) WITHOUT ROWID;
 -- The catalogue of each schema version that was open here: logged changes name tables and columns by position.

@@ -6,7 +6,6 @@ use super::fail;
 use super::limits::PART_BYTES;
 use super::values::{array, blob, number, stored};
 use crate::sql::{Row, Sql, SqlError};
-use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::SealedCommit;
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Millis, Seq};
 use ebbtide_core::server::store::{Head, NewCommit};
@@ -59,12 +58,11 @@ impl<S: Sql + Clone> SpaceStore<S> {
             stored(u64::from(sealed.as_sent))?,
             stored(sealed.decided_at.0)?,
             stored(sealed.bytes.len() as u64)?,
-            Value::Blob(pack_stamps(&commit.transactions)?),
             Value::Blob(parts.next().unwrap_or_default().to_vec()),
         ];
         self.sql.execute(
-            "INSERT INTO _ebb_commit (seq,chain,author,device_seq,as_sent,decided_at,size,transactions,body)
-             VALUES (?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO _ebb_commit (seq,chain,author,device_seq,as_sent,decided_at,size,body)
+             VALUES (?,?,?,?,?,?,?,?)",
             &params,
         )?;
         for (part, bytes) in (1..).zip(parts) {
@@ -99,14 +97,6 @@ impl<S: Sql + Clone> SpaceStore<S> {
             &[stored(after.0)?, stored(upto.0)?],
         )?;
         rows.into_iter().map(|row| self.read_commit(row)).collect()
-    }
-
-    /// The transactions of a commit, by their stamps as captured.
-    pub fn transactions(&mut self, seq: Seq) -> Result<Vec<Stamp>, SqlError> {
-        let rows = self.sql.query("SELECT transactions FROM _ebb_commit WHERE seq=?", &[stored(seq.0)?])?;
-        let Some(row) = rows.into_iter().next() else { return Ok(Vec::new()) };
-        let bytes = blob(row.into_iter().next())?;
-        postcard::from_bytes(&bytes).map_err(|_| fail::corrupt("transactions of a commit"))
     }
 
     /// The last commit of a page, found without reading bodies.
@@ -153,8 +143,4 @@ impl<S: Sql + Clone> SpaceStore<S> {
         }
         Ok(())
     }
-}
-
-fn pack_stamps(stamps: &[Stamp]) -> Result<Vec<u8>, SqlError> {
-    postcard::to_allocvec(stamps).map_err(|_| fail::misuse("stamps that cannot be packed"))
 }

@@ -5,11 +5,15 @@ use super::event::{LogMemory, SpaceStore};
 use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::{Catalogue, Reference};
 use ebbtide_core::change::RowId;
+use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, SealedCommit};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
 use ebbtide_core::message::Chunk;
-use ebbtide_core::server::store::{Author, Head, NewCommit, RowState, RowWrite, ServerStore, Staging, Violation};
+use ebbtide_core::server::store::{
+    Author, DecidedTransactions, Fate, Head, NewCommit, RowState, RowWrite, ServerStore, Staging, Violation,
+};
 use ebbtide_core::value::Value;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
@@ -43,8 +47,17 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         self.find_decided(author, device_seq)
     }
 
-    fn put_decided(&mut self, author: AuthorId, decided: &Decided) -> Result<(), SqlError> {
-        self.insert_decided(author, decided)
+    fn put_decided(
+        &mut self,
+        author: AuthorId,
+        decided: &Decided,
+        transactions: &DecidedTransactions,
+    ) -> Result<(), SqlError> {
+        self.insert_decided(author, decided, transactions)
+    }
+
+    fn fates(&mut self, origin: Incarnation, stamps: &[Stamp]) -> Result<BTreeMap<Stamp, Fate>, SqlError> {
+        self.find_fates(origin, stamps)
     }
 
     fn forget_receipts(&mut self, author: AuthorId, upto: DeviceSeq) -> Result<(), SqlError> {

@@ -3,10 +3,12 @@
 
 use super::event::SpaceStore;
 use super::fail;
+use super::recall;
 use super::values::{array, blob, stored};
 use crate::sql::{Row, Sql, SqlError};
 use ebbtide_core::commit::{Decided, Receipt, Rejection};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash};
+use ebbtide_core::server::store::DecidedTransactions;
 use ebbtide_core::value::Value;
 
 impl<S: Sql + Clone> SpaceStore<S> {
@@ -24,7 +26,12 @@ impl<S: Sql + Clone> SpaceStore<S> {
     }
 
     /// Stores a verdict and drops what was staged under its number.
-    pub(super) fn insert_decided(&mut self, author: AuthorId, decided: &Decided) -> Result<(), SqlError> {
+    pub(super) fn insert_decided(
+        &mut self,
+        author: AuthorId,
+        decided: &Decided,
+        transactions: &DecidedTransactions,
+    ) -> Result<(), SqlError> {
         let mut receipt = decided.receipt.clone();
         let rejected = std::mem::take(&mut receipt.rejected);
         let params = [
@@ -34,9 +41,12 @@ impl<S: Sql + Clone> SpaceStore<S> {
             receipt.seq.map_or(Ok(Value::Null), |seq| stored(seq.0))?,
             Value::Blob(packed(&receipt)?),
             if rejected.is_empty() { Value::Null } else { Value::Blob(packed(&rejected)?) },
+            transactions.origin.map_or(Value::Null, |origin| Value::Blob(origin.0.to_vec())),
+            recall::packed_ids(transactions)?,
         ];
         self.sql.execute(
-            "INSERT INTO _ebb_decided (author,device_seq,hash,seq,receipt,rejected) VALUES (?,?,?,?,?,?)",
+            "INSERT INTO _ebb_decided (author,device_seq,hash,seq,receipt,rejected,origin,ids)
+             VALUES (?,?,?,?,?,?,?,?)",
             &params,
         )?;
         self.delete_stage(author, receipt.device_seq)
@@ -53,7 +63,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
     }
 }
 
-fn packed<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, SqlError> {
+pub(super) fn packed<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, SqlError> {
     postcard::to_allocvec(value).map_err(|_| fail::misuse("a receipt that cannot be packed"))
 }
 

@@ -111,7 +111,13 @@ impl Space {
 
 /// Creates the store's own tables where they are missing.
 pub(super) fn create_tables<S: Sql>(sql: &mut S) -> Result<(), SqlError> {
-    let others = [&tables::CREATE_INDEX, &tables::CREATE_FACTS, &triggers::CREATE_CONTEXT, &triggers::REST];
+    let others = [
+        &tables::CREATE_INDEX,
+        &tables::CREATE_ORIGIN_INDEX,
+        &tables::CREATE_FACTS,
+        &triggers::CREATE_CONTEXT,
+        &triggers::REST,
+    ];
     for statement in tables::CREATE.iter().chain(others) {
         sql.execute(statement, &[])?;
     }

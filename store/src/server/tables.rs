@@ -15,11 +15,12 @@ pub(super) const CREATE: [&str; 10] = [
     // The log. `body` is the first part; larger commits go on in _ebb_commit_part.
     "CREATE TABLE IF NOT EXISTS _ebb_commit (seq INTEGER PRIMARY KEY, chain BLOB NOT NULL, author INTEGER NOT NULL,
      device_seq INTEGER NOT NULL, as_sent INTEGER NOT NULL, decided_at INTEGER NOT NULL, size INTEGER NOT NULL,
-     transactions BLOB NOT NULL, body BLOB NOT NULL) STRICT",
+     body BLOB NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS _ebb_commit_part (seq INTEGER NOT NULL, part INTEGER NOT NULL, body BLOB NOT NULL,
      PRIMARY KEY (seq, part)) STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS _ebb_decided (author INTEGER NOT NULL, device_seq INTEGER NOT NULL, hash BLOB NOT NULL,
-     seq INTEGER, receipt BLOB NOT NULL, rejected BLOB, PRIMARY KEY (author, device_seq)) STRICT, WITHOUT ROWID",
+     seq INTEGER, receipt BLOB NOT NULL, rejected BLOB, origin BLOB, ids BLOB, PRIMARY KEY (author, device_seq)) STRICT,
+     WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS _ebb_stage (author INTEGER NOT NULL, device_seq INTEGER NOT NULL, hash BLOB NOT NULL,
      total_bytes INTEGER NOT NULL, count INTEGER NOT NULL, next_chunk INTEGER NOT NULL, prepared INTEGER NOT NULL,
      touched_at INTEGER NOT NULL, PRIMARY KEY (author, device_seq)) STRICT, WITHOUT ROWID",
@@ -32,6 +33,10 @@ pub(super) const CREATE: [&str; 10] = [
 /// Only receipts with refused transactions are here, so that forgetting them reads nothing else.
 pub(super) const CREATE_INDEX: &str =
     "CREATE INDEX IF NOT EXISTS _ebb_decided_rejected ON _ebb_decided (author, device_seq) WHERE rejected IS NOT NULL";
+
+/// Only what was sent a second time has an origin, so that looking for it reads nothing else.
+pub(super) const CREATE_ORIGIN_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS _ebb_decided_origin ON _ebb_decided (origin) WHERE origin IS NOT NULL";
 
 /// One-row facts: the name of the space, how far the outbox is acknowledged.
 pub(super) const CREATE_FACTS: &str =

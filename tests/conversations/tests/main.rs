@@ -5,6 +5,7 @@ mod conflicts;
 mod exchange;
 mod golden;
 mod history;
+mod recovery;
 mod rejections;
 mod script;
 mod staging;

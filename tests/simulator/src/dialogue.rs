@@ -219,11 +219,24 @@ impl Dialogue {
         self.parties[party].outputs.clear();
         self.input(party, Input::SyncNow);
         assert!(std::mem::take(&mut self.parties[party].asking), "the session wants a connection");
+        self.open_connection(party);
+    }
+
+    fn open_connection(&mut self, party: usize) {
         self.connections += 1;
         let (connection, user) = (self.connections, self.parties[party].user.clone());
         self.space.connect(connection, &user, self.parties[party].may_write);
         self.parties[party].connection = Some(connection);
         self.input(party, Input::Connected);
+    }
+
+    /// Makes the connection that a session asks for by itself, such as after it gave one up to begin a new life.
+    pub fn reconnect(&mut self, party: usize) -> bool {
+        let asks = self.parties[party].connection.is_none() && std::mem::take(&mut self.parties[party].asking);
+        if asks {
+            self.open_connection(party);
+        }
+        asks
     }
 
     /// The connection breaks; what was under way is lost.
@@ -316,7 +329,7 @@ impl Dialogue {
         loop {
             let mut moved = false;
             for party in 0..self.parties.len() {
-                moved |= self.up(party) || self.down(party);
+                moved |= self.up(party) || self.down(party) || self.reconnect(party);
             }
             if !moved {
                 return;

@@ -130,6 +130,14 @@ pub fn client(message: &ClientMessage, book: &Book) -> String {
         }
         ClientMessage::Void { device_seq } => format!("void {}", device_seq.0),
         ClientMessage::Pull { cursor, .. } => format!("pull above {}", cursor.seq.0),
+        ClientMessage::Recall(recall) => {
+            let points: Vec<u64> = recall.trail.iter().map(|(seq, _)| seq.0).collect();
+            format!("recall {} transactions, been at {points:?}", recall.stamps.len())
+        }
+        ClientMessage::Snapshot { token, .. } => match token {
+            Some(token) => format!("snapshot of {}, table {} on", token.begun_at.0, token.table.0),
+            None => "snapshot".into(),
+        },
         ClientMessage::Applied { seq, applied_receipt } => format!("applied {}, receipts {}", seq.0, applied_receipt.0),
     }
 }
@@ -157,6 +165,17 @@ pub fn server(message: &ServerMessage, book: &Book) -> String {
         }
         ServerMessage::Part(part) => format!("part {}/{} of @{}", part.index, part.count, part.seq.0),
         ServerMessage::Head { seq } => format!("head {}", seq.0),
+        ServerMessage::Recalled(recalled) => format!(
+            "recalled at {}, fork {}: {} accepted, {} rejected",
+            recalled.at.0,
+            recalled.fork.0,
+            recalled.accepted.len(),
+            recalled.rejected.len()
+        ),
+        ServerMessage::Page(page) => {
+            let place = ["", " first"][usize::from(page.first)].to_owned() + ["", " last"][usize::from(page.last)];
+            format!("page of {}{place}: {}", page.token.begun_at.0, book.commit(&page.bytes))
+        }
         ServerMessage::Refused(refusal) => format!("refused {}: {}", refusal.code.code(), refusal.detail),
     }
 }

@@ -9,6 +9,7 @@ use super::{report, request};
 use crate::clock;
 use crate::database::Database;
 use crate::error::ClientError;
+use crate::inspect;
 use crate::limits::{FAULT_FIRST_WAIT_MS, FAULT_MAX_WAIT_MS};
 use crate::options::SyncOptions;
 use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, SessionOptions};
@@ -28,7 +29,8 @@ pub type SharedDatabase = Rc<RefCell<Option<Database>>>;
 pub struct Sync {
     host: Host,
     options: SyncOptions,
-    device: String,
+    /// This life of the database in hex; another one after `Recovered`.
+    device: RefCell<String>,
     database: SharedDatabase,
     pub(super) link: RefCell<Link>,
     session: RefCell<ClientSession>,
@@ -70,7 +72,7 @@ impl Sync {
         Rc::new_cyclic(|this| Self {
             host,
             options,
-            device,
+            device: RefCell::new(device),
             database,
             link: RefCell::default(),
             session,
@@ -195,6 +197,7 @@ impl Sync {
                 self.host.notice("rejected", &report::rejected(&transaction));
             }
             Output::Conflicts { count } => self.host.notice("conflict", &report::conflicts(count)),
+            Output::Recovered { code } => self.recovered(code),
             Output::SealedChanged => self.mirror(&this),
             Output::UpToDate(done) => {
                 self.faults.set(0);
@@ -205,6 +208,17 @@ impl Sync {
                 self.host.notice("failed", &report::failure(&cause));
             }
         }
+    }
+
+    /// The database has another name for the space from here on.
+    fn recovered(&self, code: &str) {
+        let device = self.database.borrow_mut().as_mut().map(inspect::device_id);
+        match device {
+            Some(Ok(device)) => *self.device.borrow_mut() = device,
+            Some(Err(error)) => return self.fault(&error),
+            None => return,
+        }
+        self.host.notice("recovered", &report::recovered(code));
     }
 
     /// The session is spent after an error: begins anew from what is stored, after a while.
@@ -322,7 +336,7 @@ impl Sync {
         [
             ("Authorization", format!("Bearer {token}")),
             ("Content-Type", "application/octet-stream".to_owned()),
-            ("X-Client-ID", self.device.clone()),
+            ("X-Client-ID", self.device.borrow().clone()),
             ("X-Sync-Version", request::SYNC_VERSION.to_string()),
         ]
     }

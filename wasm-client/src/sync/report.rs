@@ -63,6 +63,11 @@ pub fn conflicts(count: u32) -> String {
     json!({ "count": count }).to_string()
 }
 
+/// Why the database began a new life.
+pub fn recovered(code: &str) -> String {
+    json!({ "code": code }).to_string()
+}
+
 /// Why a `sync.now()` could not be fulfilled.
 pub fn failure(cause: &Cause) -> String {
     json!({ "code": cause.code, "retryable": cause.retryable }).to_string()

@@ -65,6 +65,7 @@ cases! {
     records::st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither,
     records::st27_records_are_kept,
     records::st28_pieces_of_a_commit_are_kept_until_the_last,
+    records::st71_a_new_life_inherits_what_waits,
     records::st29_what_waits_follows_a_migration,
     replay::st10_replaying_the_log_gives_the_database,
 }

@@ -4,7 +4,7 @@
 
 use super::words::{NOW, Speak, open, reopen, row, step, text};
 use ebbtide_core::change::Sealed;
-use ebbtide_core::client::store::{ClientStore, Progress, RejectedTransaction, ServerRow, Waiting};
+use ebbtide_core::client::store::{ClientStore, Inherited, Progress, RejectedTransaction, ServerRow, Waiting};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Reason, Receipt};
 use ebbtide_core::ids::{ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq, View};
@@ -62,6 +62,32 @@ pub fn st24_the_log_is_sealed_in_order_and_dropped_with_its_changeset(connection
     assert_eq!(step(&mut db, |store| store.unsealed(usize::MAX, 9)).len(), 1);
 }
 
+pub fn st71_a_new_life_inherits_what_waits(connection: Connection) {
+    let mut db = open(connection, &[NOTE], &["note"]);
+    for rank in 1..=3 {
+        db.run(&format!("INSERT INTO note VALUES ('{rank}', 't', {rank})"));
+    }
+    let log = step(&mut db, |store| store.unsealed(usize::MAX, 9));
+    step(&mut db, |store| store.put_sealed(&sealed(1), 2, log[1].id));
+    let first = step(&mut db, |store| store.device()).incarnation;
+    let second = step(&mut db, |store| store.mint());
+    assert_ne!(second, first);
+    step(&mut db, |store| store.reopen_log(first));
+    assert_eq!(step(&mut db, |store| store.sealed()), []);
+    assert_eq!(step(&mut db, |store| store.waiting()).unsealed, 3);
+    db.run("INSERT INTO note VALUES ('4', 't', 4)");
+    let inherited = step(&mut db, |store| store.inherited());
+    let expected: Vec<_> = log.iter().map(|t| Inherited { origin: first, stamp: t.stamp, id: t.id }).collect();
+    assert_eq!(inherited, expected, "what is written afterwards is of the new life");
+    step(&mut db, |store| store.reopen_log(second));
+    let origins =
+        step(&mut db, |store| store.unsealed(usize::MAX, 9)).into_iter().map(|transaction| transaction.origin);
+    assert_eq!(origins.collect::<Vec<_>>(), [first, first, first, second].map(Some), "an origin stays what it was");
+    step(&mut db, |store| store.drop_transactions(&[log[0].id, log[2].id]));
+    let pending = step(&mut db, |store| store.pending_changes(&[row(0, "1"), row(0, "2"), row(0, "3"), row(0, "4")]));
+    assert_eq!(pending.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 0, 1]);
+}
+
 pub fn st25_changesets_keep_their_progress_and_their_receipt(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     for number in 1..=2 {
@@ -87,6 +113,8 @@ pub fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_cha
     state.next_device_seq = DeviceSeq(4);
     state.last_decided = Some((DeviceSeq(3), Hash([3; 32])));
     state.previous = Some(Incarnation([4; 16]));
+    state.recovering = true;
+    state.trail = vec![(Seq(3), ChainHash([5; 8])), (Seq(9), ChainHash([1; 8]))];
     let seen = Stamp(u64::MAX >> 2);
     step(&mut db, |store| store.set_device(&state).and_then(|()| store.observe(seen)));
     let failed: Result<(), _> = db

@@ -59,5 +59,6 @@ cases! {
     records::st54_what_was_taken_back_is_not_remembered,
     records::st55_the_outbox_moves_forward_only,
     records::st56_a_ticket_is_good_once,
+    records::st58_decided_transactions_are_found_by_the_life_that_captured_them,
     records::st57_opening_again_finds_everything,
 }

@@ -8,7 +8,7 @@ use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, Reason, Receipt, Rejection, SealedCommit};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq};
 use ebbtide_core::message::{Chunk, Then};
-use ebbtide_core::server::store::{Head, NewCommit, ServerStore};
+use ebbtide_core::server::store::{DecidedTransactions, Fate, Head, NewCommit, ServerStore};
 
 const AUTHOR: AuthorId = AuthorId(1);
 
@@ -21,7 +21,7 @@ fn commit(seq: u64, bytes: Vec<u8>) -> NewCommit {
         decided_at: Millis(1_000 + seq),
         bytes,
     };
-    NewCommit { sealed, chain: Hash([seq as u8; 32]), transactions: vec![Stamp(u64::MAX), Stamp(seq)] }
+    NewCommit { sealed, chain: Hash([seq as u8; 32]) }
 }
 
 fn receipt(device_seq: u64, rejected: Vec<Rejection>) -> Decided {
@@ -62,8 +62,8 @@ pub(super) fn st52_a_receipt_is_replayed_and_then_forgotten_in_part<S: Sql + Clo
     let (plain, refused) = (receipt(1, vec![]), receipt(2, vec![rejection]));
     fixture.event(|store| {
         store.put_chunk(AUTHOR, &chunk(0, 1, b"whole...."), Millis(1))?;
-        store.put_decided(AUTHOR, &plain)?;
-        store.put_decided(AUTHOR, &refused)
+        store.put_decided(AUTHOR, &plain, &DecidedTransactions::default())?;
+        store.put_decided(AUTHOR, &refused, &DecidedTransactions::default())
     });
     assert_eq!(fixture.event(|store| store.decided(AUTHOR, DeviceSeq(1))), Some(plain));
     assert_eq!(fixture.event(|store| store.decided(AUTHOR, DeviceSeq(2))), Some(refused.clone()));
@@ -73,6 +73,32 @@ pub(super) fn st52_a_receipt_is_replayed_and_then_forgotten_in_part<S: Sql + Clo
     let kept = fixture.event(|store| store.decided(AUTHOR, DeviceSeq(2))).expect("number, hash and seq stay");
     assert_eq!((kept.hash, kept.receipt.seq), (refused.hash, refused.receipt.seq));
     assert!(kept.receipt.rejected.is_empty());
+}
+
+pub(super) fn st58_decided_transactions_are_found_by_the_life_that_captured_them<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    let (first, second) = (Incarnation([1; 16]), Incarnation([2; 16]));
+    let stamps = |numbers: &[u64]| numbers.iter().map(|number| Stamp(*number)).collect::<Vec<_>>();
+    fixture.event(|store| {
+        let old = store.register(first, "ada", Millis(5))?.id;
+        let new = store.register(second, "ada", Millis(5))?.id;
+        for number in 1..=450 {
+            let accepted = stamps(&[number * 10, number * 10 + 1]);
+            let transactions = DecidedTransactions { accepted, ..DecidedTransactions::default() };
+            store.put_decided(old, &receipt(number, vec![]), &transactions)?;
+        }
+        let rejected = vec![(Stamp(9_002), Reason::Unique)];
+        let again = DecidedTransactions { origin: Some(first), accepted: stamps(&[9_001]), rejected };
+        store.put_decided(new, &receipt(1, vec![]), &again)?;
+        store.put_decided(new, &receipt(2, vec![]), &DecidedTransactions::default())
+    });
+    let asked = stamps(&[20, 25, 4_501, 9_000, 9_001, 9_002]);
+    let found = fixture.event(|store| store.fates(first, &asked));
+    let rejected = Fate::Rejected(Reason::Unique);
+    let expected = [(20, Fate::Accepted), (4_501, Fate::Accepted), (9_001, Fate::Accepted), (9_002, rejected)];
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), expected.map(|(stamp, fate)| (Stamp(stamp), fate)));
+    assert!(fixture.event(|store| store.fates(second, &asked)).is_empty(), "stamps of another life");
+    assert!(fixture.event(|store| store.fates(first, &[])).is_empty());
 }
 
 pub(super) fn st53_chunks_come_in_any_order<S: Sql + Clone>(sql: S) {
@@ -124,7 +150,6 @@ pub(super) fn st54_the_log_is_read_in_bounded_pages<S: Sql + Clone>(sql: S) {
     assert_eq!(page(0, 1_000, 3).len(), 3);
     assert_eq!(page(5, 1_000, 3).len(), 0);
     assert_eq!(page(u64::MAX, 1_000, 3).len(), 0);
-    assert_eq!(fixture.event(|store| store.transactions(Seq(2))), vec![Stamp(u64::MAX), Stamp(2)]);
 }
 
 pub(super) fn st54_a_large_commit_is_kept_in_parts<S: Sql + Clone>(sql: S) {

@@ -195,6 +195,7 @@ impl World {
             Output::Applied { .. }
             | Output::Rejected(_)
             | Output::Conflicts { .. }
+            | Output::Recovered { .. }
             | Output::UpToDate(_)
             | Output::Failed(_) => {}
         }

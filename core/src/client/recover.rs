@@ -1,0 +1,166 @@
+//! A new life for a database whose numbers are not those that the space knows: a restored backup, a clone, a space set back.
+//! Nothing that waits is lost and nothing is sent twice: the space is asked which transactions it has, the rest is sealed again
+//! under new numbers with its ids. How the difference came about is the server session's finding.
+
+use super::apply::Applied;
+use super::overlay::Underlay;
+use super::session::{ClientSession, Output, Step, cause};
+use super::store::{ClientStore, Inherited, RejectedTransaction};
+use crate::change::RowId;
+use crate::codec::Codec;
+use crate::commit::Reason;
+use crate::error::{Fault, RefusalCode};
+use crate::ids::{DeviceSeq, Incarnation, LogId, Seq};
+use crate::limits::RECALL_TRANSACTIONS;
+use crate::message::{ClientMessage, Recall, Recalled};
+use alloc::{collections::BTreeMap, collections::BTreeSet, string::String, vec::Vec};
+
+/// What was asked about earlier lives on this connection, and the answers.
+#[derive(Debug, Default)]
+pub struct Recalls {
+    asked: Option<usize>,
+    answers: Vec<Recalled>,
+}
+
+impl Recalls {
+    /// Whether the space owes an answer.
+    pub fn awaits_answer(&self) -> bool {
+        self.asked.is_some_and(|asked| asked > self.answers.len())
+    }
+
+    /// Forgets what was asked: the connection is gone.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// All answers, once they are there.
+    fn complete(&self) -> Option<&[Recalled]> {
+        let asked = self.asked?;
+        (self.answers.len() >= asked).then_some(self.answers.as_slice())
+    }
+}
+
+impl ClientSession {
+    /// Ends this life of the database and begins another one. What was sealed becomes open log again.
+    pub(super) fn begin_new_life<S: ClientStore, C: Codec>(
+        &mut self,
+        why: RefusalCode,
+        step: &mut Step<S, C>,
+    ) -> Result<(), S::Error> {
+        let again = step.device.recovering;
+        let (old, new) = (step.device.incarnation, step.store.mint()?);
+        step.store.reopen_log(old)?;
+        let device = &mut step.device;
+        // A life that the space never welcomed has decided nothing; the one before it is what must be retired.
+        device.previous = device.previous.or(Some(old));
+        device.incarnation = new;
+        device.author = None;
+        device.next_device_seq = DeviceSeq(1);
+        device.last_decided = None;
+        device.applied_receipt = DeviceSeq(0);
+        device.recovering = true;
+        step.store.set_device(device)?;
+        self.drop_link(step);
+        step.outputs.push(Output::Recovered { code: why.code() });
+        if again {
+            // Refused twice without a welcome between: waits, lest the two sides go on like this at full speed.
+            self.failed(cause(why.code(), true), step);
+        } else {
+            self.connect(step);
+        }
+        self.status.reason = Some(String::from(RECOVERED));
+        Ok(())
+    }
+
+    /// Asks about what earlier lives left, and makes use of the answers once everything they speak of is applied.
+    pub(super) fn recall<S: ClientStore, C: Codec>(
+        &mut self,
+        step: &mut Step<S, C>,
+    ) -> Result<Vec<ClientMessage>, Fault<S::Error>> {
+        if !step.device.recovering {
+            return Ok(Vec::new());
+        }
+        if self.recalls.asked.is_none() {
+            let questions = questions(&step.store.inherited()?, &step.device.trail);
+            self.recalls.asked = Some(questions.len());
+            if !questions.is_empty() {
+                return Ok(questions);
+            }
+        }
+        let Some(answers) = self.recalls.complete() else { return Ok(Vec::new()) };
+        if answers.iter().any(|answer| answer.at > step.device.cursor.seq) {
+            return Ok(Vec::new());
+        }
+        let applied = leave_overlay(answers, step.store)?;
+        step.device.recovering = false;
+        step.store.set_device(&step.device)?;
+        self.recalls.forget();
+        self.report(applied, step);
+        Ok(Vec::new())
+    }
+
+    /// The space says what it has.
+    pub(super) fn recalled(&mut self, recalled: Recalled) {
+        self.status.head = self.status.head.max(recalled.at);
+        if self.recalls.awaits_answer() {
+            self.recalls.answers.push(recalled);
+        }
+    }
+}
+
+/// The status' reason between the end of one life and the space's welcome to the next.
+const RECOVERED: &str = "recovered";
+
+/// A transaction that an earlier life sent and the space refused.
+const REFUSED_BEFORE: &str = "refused when an earlier life of this database sent it";
+
+fn questions(inherited: &[Inherited], trail: &[(Seq, crate::ids::ChainHash)]) -> Vec<ClientMessage> {
+    let mut origins: BTreeMap<Incarnation, Vec<_>> = BTreeMap::new();
+    inherited.iter().for_each(|one| origins.entry(one.origin).or_default().push(one.stamp));
+    let pages = origins
+        .iter()
+        .flat_map(|(origin, stamps)| stamps.chunks(RECALL_TRANSACTIONS).map(|stamps| (*origin, stamps.to_vec())));
+    pages.map(|(origin, stamps)| ClientMessage::Recall(Recall { origin, stamps, trail: trail.to_vec() })).collect()
+}
+
+/// The decided ones leave the overlay: what they did came with commits, or was refused.
+fn leave_overlay<S: ClientStore>(answers: &[Recalled], store: &mut S) -> Result<Applied, S::Error> {
+    let mut applied = Applied::default();
+    let fates = fates(answers, &store.inherited()?);
+    if fates.is_empty() {
+        return Ok(applied);
+    }
+    let log = store.unsealed(usize::MAX, usize::MAX)?;
+    let leaving = log.iter().filter(|transaction| fates.contains_key(&transaction.id));
+    let rows: BTreeSet<&RowId> = leaving.flat_map(|t| &t.changes).map(|change| &change.row).collect();
+    let rows: Vec<RowId> = rows.into_iter().cloned().collect();
+    let underlay = Underlay::lift(&rows, store)?;
+    for transaction in log {
+        if let Some(Some(reason)) = fates.get(&transaction.id) {
+            let rejected = RejectedTransaction {
+                stamp: transaction.stamp,
+                device_seq: DeviceSeq(0),
+                reason: *reason,
+                detail: String::from(REFUSED_BEFORE),
+                changes: transaction.changes,
+            };
+            store.put_rejected(&rejected)?;
+            applied.rejected.push(rejected);
+        }
+    }
+    applied.settled = fates.len() as u32;
+    store.drop_transactions(&fates.keys().copied().collect::<Vec<_>>())?;
+    underlay.settle(store)?;
+    Ok(applied)
+}
+
+/// What became of waiting transactions; a reason for the refused ones.
+fn fates(answers: &[Recalled], inherited: &[Inherited]) -> BTreeMap<LogId, Option<Reason>> {
+    let mut known = BTreeMap::new();
+    for answer in answers {
+        known.extend(answer.accepted.iter().map(|stamp| ((answer.origin, *stamp), None)));
+        known.extend(answer.rejected.iter().map(|(stamp, reason)| ((answer.origin, *stamp), Some(*reason))));
+    }
+    let fate = |one: &Inherited| known.get(&(one.origin, one.stamp)).map(|fate| (one.id, *fate));
+    inherited.iter().filter_map(fate).collect()
+}

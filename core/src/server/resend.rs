@@ -1,0 +1,93 @@
+//! Transactions that a device sends a second time, after it began a new life: found by their ids, decided once.
+//! It answers what is decided and leaves the others to `decide`; how a device comes to ask is not its concern.
+//! Called by the session.
+
+use super::decide::{self, Verdict};
+use super::store::{DecidedTransactions, Fate, ServerStore};
+use crate::change::{Changeset, Transaction};
+use crate::clock::Stamp;
+use crate::commit::{Receipt, Rejection};
+use crate::ids::{AuthorId, ChainHash, Millis, Seq};
+use crate::message::{Recall, Recalled, ServerMessage};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+
+/// Which transactions are decided, and how far back the device's history is this one.
+pub(super) fn recall<S: ServerStore>(recall: &Recall, store: &mut S) -> Result<ServerMessage, S::Error> {
+    let fates = store.fates(recall.origin, &recall.stamps)?;
+    let mut recalled = Recalled {
+        origin: recall.origin,
+        at: store.head()?.seq,
+        fork: fork(&recall.trail, store)?,
+        ..Recalled::default()
+    };
+    for (stamp, fate) in fates {
+        match fate {
+            Fate::Accepted => recalled.accepted.push(stamp),
+            Fate::Rejected(reason) => recalled.rejected.push((stamp, reason)),
+        }
+    }
+    Ok(ServerMessage::Recalled(recalled))
+}
+
+fn fork<S: ServerStore>(trail: &[(Seq, ChainHash)], store: &mut S) -> Result<Seq, S::Error> {
+    for (seq, chain) in trail.iter().rev() {
+        if store.chain_at(*seq)?.is_some_and(|here| here.truncated() == *chain) {
+            return Ok(*seq);
+        }
+    }
+    Ok(Seq(0))
+}
+
+/// Decides a changeset as commit `seq`; transactions that were sent before keep the fate that they had.
+pub(super) fn decide<S: ServerStore>(
+    changeset: &Changeset,
+    author: AuthorId,
+    seq: Seq,
+    now: Millis,
+    store: &mut S,
+) -> Result<Verdict, S::Error> {
+    let Some(origin) = changeset.origin else { return decide::decide(changeset, author, seq, now, store) };
+    let mut stamps: Vec<Stamp> = changeset.transactions.iter().map(|transaction| transaction.stamp).collect();
+    stamps.sort_unstable();
+    let fates = store.fates(origin, &stamps)?;
+    if fates.is_empty() {
+        return decide::decide(changeset, author, seq, now, store);
+    }
+    let (fresh, places) = undecided(changeset, &fates);
+    let verdict = decide::decide(&fresh, author, seq, now, store)?;
+    Ok(with_fates(verdict, changeset, &fates, &places))
+}
+
+/// The transactions without a fate, and their places in the whole changeset.
+fn undecided(changeset: &Changeset, fates: &BTreeMap<Stamp, Fate>) -> (Changeset, Vec<u32>) {
+    let fresh = |(_, transaction): &(usize, &Transaction)| !fates.contains_key(&transaction.stamp);
+    let kept = changeset.transactions.iter().enumerate().filter(fresh);
+    let (places, transactions) = kept.map(|(place, transaction)| (place as u32, transaction.clone())).unzip();
+    let Changeset { device_seq, schema, origin, .. } = *changeset;
+    (Changeset { device_seq, schema, origin, transactions }, places)
+}
+
+fn with_fates(mut verdict: Verdict, whole: &Changeset, fates: &BTreeMap<Stamp, Fate>, places: &[u32]) -> Verdict {
+    for rejection in &mut verdict.rejected {
+        rejection.index = places.get(rejection.index as usize).copied().unwrap_or(rejection.index);
+    }
+    for (index, transaction) in whole.transactions.iter().enumerate() {
+        if let Some(Fate::Rejected(reason)) = fates.get(&transaction.stamp) {
+            let detail = String::from("refused when it was sent before");
+            verdict.rejected.push(Rejection { index: index as u32, reason: *reason, detail });
+        }
+    }
+    verdict.rejected.sort_by_key(|rejection| rejection.index);
+    // The rows of a transaction that came before are as the space has them, not as they were sent.
+    verdict.as_sent = false;
+    verdict
+}
+
+/// The ids that are kept with a verdict.
+pub(super) fn decided(changeset: &Changeset, accepted: Vec<Stamp>, receipt: &Receipt) -> DecidedTransactions {
+    let refused = receipt.rejected.iter().filter_map(|rejection| {
+        let transaction = changeset.transactions.get(rejection.index as usize)?;
+        Some((transaction.stamp, rejection.reason))
+    });
+    DecidedTransactions { origin: changeset.origin, accepted, rejected: refused.collect() }
+}
