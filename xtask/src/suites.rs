@@ -116,10 +116,11 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "simulator",
-        about: "client and server sessions in virtual time, with faults",
+        about: "client and server sessions in virtual time, with faults, and scenarios with a crash at every n-th point",
         needs: Needs::Rust,
-        limit: minutes(30),
-        steps: |tier| Ok(vec![simulator(tier)]),
+        // The full counts take hours on a small machine.
+        limit: minutes(24 * 60),
+        steps: |tier| Ok(simulator(tier)),
         soaks: true,
     },
 ];
@@ -215,11 +216,17 @@ fn node_tests(pattern: &str) -> Result<Vec<Step>> {
     Ok(vec![Step { command, counts: Counts::Node }])
 }
 
-fn simulator(tier: Tier) -> Step {
-    let seeds = match tier {
-        Tier::Quick => "500",
-        Tier::Full => "50000",
+/// Interrupted hours of seeds go on where they were: batches that passed are remembered beside the build.
+fn simulator(tier: Tier) -> Vec<Step> {
+    let run = |arguments: &[&str]| {
+        let program = ["run", "--package", "ebbtide-simulator", "--profile", "sim", "--"];
+        cargo(&[&program, arguments].concat(), Counts::OwnLine)
     };
-    let arguments = ["run", "--package", "ebbtide-simulator", "--profile", "sim", "--", "--seeds", seeds];
-    cargo(&arguments, Counts::OwnLine)
+    match tier {
+        Tier::Quick => vec![run(&["--seeds", "2000"]), run(&["--crash", "41"])],
+        Tier::Full => {
+            let memory = paths::target().join("soak-seeds.txt");
+            vec![run(&["--seeds", "50000", "--memory", &memory.to_string_lossy()]), run(&["--crash", "1"])]
+        }
+    }
 }

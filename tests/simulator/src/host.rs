@@ -2,6 +2,7 @@
 //! Sessions live only as the bytes of their state, so every message meets a rebuilt one; networks and devices are not known here.
 //! Driven by the simulator and the conversations.
 
+use crate::counted::{Count, Counted};
 use crate::disk::{Aftermath, Disk, connect};
 use crate::rows::{Rows, dump};
 use ebbtide_core::catalogue::Catalogue;
@@ -22,7 +23,7 @@ use std::rc::Rc;
 /// A connection to the space, as the network numbers them.
 pub type ConnectionId = u64;
 
-type Handle = SqliteSql<Rc<Connection>>;
+type Handle = Counted<SqliteSql<Rc<Connection>>>;
 
 /// Why a message was not handled.
 #[derive(Debug)]
@@ -91,6 +92,16 @@ impl SpaceHost {
         Self { disk, sql, space, attachments: BTreeMap::new() }
     }
 
+    /// The next event dies at its n-th statement, or does not. Starts the count.
+    pub fn die_at_statement(&mut self, statement: Option<u64>) {
+        self.sql.count.restart(statement);
+    }
+
+    /// Statements since `die_at_statement`.
+    pub fn statements(&self) -> u64 {
+        self.sql.count.statements()
+    }
+
     /// What the events so far wrote is safe: their outputs may go out.
     pub fn flush(&mut self) {
         self.disk.flush();
@@ -106,7 +117,7 @@ impl SpaceHost {
         self.attachments.clear();
         self.disk.cut_power();
         let nothing = Connection::open_in_memory().expect("SQLite opens in memory");
-        self.sql = SqliteSql::narrow(Rc::new(nothing)).expect("an adapter");
+        self.sql.inner = SqliteSql::narrow(Rc::new(nothing)).expect("an adapter");
         self.disk.restart(Aftermath::Lost);
         self.sql = on(&self.disk);
         self.evict(schema);
@@ -202,7 +213,7 @@ impl SpaceHost {
 
     /// Everything in the synced tables.
     pub fn rows(&self) -> Rows {
-        dump(self.sql.connection(), &self.space.catalogue()).expect("the space's tables can be read")
+        dump(self.sql.inner.connection(), &self.space.catalogue()).expect("the space's tables can be read")
     }
 
     /// The newest commit and the chain hash there.
@@ -223,12 +234,12 @@ impl SpaceHost {
 
     /// The connection behind the port, for what only a test may do.
     pub fn connection(&self) -> &Connection {
-        self.sql.connection()
+        self.sql.inner.connection()
     }
 
     /// SQLite's own checks of file and references.
     pub fn integrity(&self) -> Vec<String> {
-        integrity(self.sql.connection())
+        integrity(self.sql.inner.connection())
     }
 
     fn read<T>(&mut self, body: impl FnOnce(&mut SpaceStore<Handle>) -> Result<T, SqlError>) -> T {
@@ -258,7 +269,8 @@ fn on(disk: &Disk) -> Handle {
     let pragmas = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;";
     connection.execute_batch(pragmas).expect("pragmas can be set");
     connection.set_prepared_statement_cache_capacity(256);
-    SqliteSql::narrow(Rc::new(connection)).expect("an adapter")
+    let inner = SqliteSql::narrow(Rc::new(connection)).expect("an adapter");
+    Counted { inner, count: Count::default() }
 }
 
 type Handled = (Vec<ServerOutput>, Option<Decision>);

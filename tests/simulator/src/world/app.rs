@@ -28,6 +28,10 @@ impl World {
             return Ok(());
         }
         let work = workload::draw(&mut self.work);
+        self.works += 1;
+        if self.script.without_work.contains(&(self.works - 1)) {
+            return Ok(());
+        }
         self.trace.event(self.now, "act", &[device as u64]);
         self.trace.line(|| format!("  {work:?}"));
         if self.seats[device].doom == Some(Doom::InsideTransaction) {

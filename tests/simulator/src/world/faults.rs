@@ -39,6 +39,10 @@ impl World {
         self.faults += 1;
         let device = self.random.below(self.seats.len() as u64) as usize;
         let kind = self.random.below(16);
+        self.drawn_faults += 1;
+        if self.script.without_faults.contains(&(self.drawn_faults - 1)) {
+            return Ok(());
+        }
         self.trace.event(self.now, "fault", &[device as u64, kind]);
         match kind {
             0..=2 => self.partition(device),

@@ -13,6 +13,7 @@ use crate::disk::Disk;
 use crate::host::ConnectionId;
 use crate::judge::Finding;
 use crate::random::Random;
+use crate::script::Script;
 use crate::trace::Trace;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::{SessionOptions, State, TwoPhase};
@@ -33,6 +34,9 @@ const CALM_BOUND_MS: u64 = 10 * 60_000;
 
 /// More events than any run has: beyond it something talks in circles.
 const MOST_EVENTS: u64 = 100_000;
+
+/// Pieces of work of a run in which hardly any is done.
+const MOST_WORK: u64 = 2_000;
 
 /// What a run came to.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +138,11 @@ pub(crate) struct World {
     work: Random,
     trace: Trace,
     calm: bool,
+    script: Script,
+    /// Pieces of work so far, done or left out.
+    works: u64,
+    /// Faults drawn so far, done or left out.
+    drawn_faults: u64,
     /// Transactions and faults before the calm.
     planned: (u64, u64),
     transactions: u64,
@@ -166,9 +175,9 @@ impl Ord for Queued {
     }
 }
 
-/// Plays a seed.
-pub fn run(seed: u64, keep_lines: bool) -> Result<Summary, Failure> {
-    let mut world = World::new(seed, keep_lines);
+/// Plays a script.
+pub fn run(script: &Script, keep_lines: bool) -> Result<Summary, Failure> {
+    let mut world = World::new(script, keep_lines);
     match world.play() {
         Ok(()) => Ok(Summary {
             transactions: world.transactions,
@@ -176,14 +185,16 @@ pub fn run(seed: u64, keep_lines: bool) -> Result<Summary, Failure> {
             decisions: world.spaces.iter().map(|space| space.judge.decided_count() as u64).sum(),
             hash: world.trace.hash(),
         }),
-        Err(finding) => Err(Failure { seed, finding, lines: world.trace.lines().map(String::from).collect() }),
+        Err(finding) => {
+            Err(Failure { seed: script.seed, finding, lines: world.trace.lines().map(String::from).collect() })
+        }
     }
 }
 
 impl World {
-    fn new(seed: u64, keep_lines: bool) -> Self {
+    fn new(script: &Script, keep_lines: bool) -> Self {
         let schema = crate::schema::schema();
-        let mut random = Random::new(seed);
+        let mut random = Random::new(script.seed);
         let spaces = *random.pick(&[1, 1, 1, 1, 2, 3]);
         let mut world = Self {
             now: START_MS,
@@ -194,6 +205,9 @@ impl World {
             seats: Vec::new(),
             connections: BTreeMap::new(),
             next_connection: 0,
+            script: script.clone(),
+            works: 0,
+            drawn_faults: 0,
             work: random.fork(),
             planned: (random.between(200, 215), random.between(12, 40)),
             random,
@@ -208,7 +222,8 @@ impl World {
             _ => world.random.between(11, 20),
         };
         // A space has two devices at least, or nothing could differ.
-        for index in 0..devices.max(2 * spaces as u64) as usize {
+        let devices = devices.max(2 * spaces as u64) as usize;
+        for index in 0..script.devices.map_or(devices, |most| most.min(devices)) {
             world.seat(index % spaces);
         }
         world
@@ -278,7 +293,7 @@ impl World {
                 return Err("liveness: the devices and the space talk in circles".into());
             }
             self.happen(event)?;
-            if !self.calm && self.transactions >= self.planned.0 && self.faults >= self.planned.1 {
+            if !self.calm && self.has_enough() {
                 self.begin_calm()?;
             }
             if self.calm {
@@ -295,6 +310,11 @@ impl World {
             return Err(self.stuck());
         }
         self.last_look()
+    }
+
+    fn has_enough(&self) -> bool {
+        let planned = self.transactions >= self.planned.0 && self.faults >= self.planned.1;
+        self.script.work.map_or(planned, |work| self.works >= work || planned) || self.works >= MOST_WORK
     }
 
     fn happen(&mut self, event: Event) -> Result<(), Finding> {
