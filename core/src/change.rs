@@ -3,6 +3,7 @@
 //! Capture makes them, sealing packs them, the server session decides them.
 
 use crate::clock::Stamp;
+use crate::conflict::{Resolution, SeenValue};
 use crate::ids::{ColumnId, DeviceSeq, Hash, Incarnation, LogId, SchemaVersion, Seq, TableId};
 use crate::value::{Key, Value};
 use alloc::vec::Vec;
@@ -58,12 +59,16 @@ pub struct Change {
 }
 
 /// What the app committed locally at once. Its identity is the device's incarnation and its stamp.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
     /// Clock reading of the local commit; unique within an incarnation.
     pub stamp: Stamp,
     /// Its changes, at most one per row except delete followed by insert.
     pub changes: Vec<Change>,
+    /// The open conflicts that it resolves; its changes write what was chosen.
+    pub resolutions: Vec<Resolution>,
+    /// What it had seen in the fields it writes whose conflicts wait for a person.
+    pub seen: Vec<SeenValue>,
 }
 
 /// Whole transactions under one number.
@@ -137,4 +142,6 @@ pub struct LoggedTransaction {
     pub origin: Option<Incarnation>,
     /// Changes in the order of their happening.
     pub changes: Vec<LoggedChange>,
+    /// The open conflicts that it resolves.
+    pub resolutions: Vec<Resolution>,
 }

@@ -4,7 +4,8 @@
 
 use crate::change::{Field, RowId};
 use crate::clock::Stamp;
-use crate::ids::{AuthorId, ColumnId, DeviceSeq, Hash, Millis, SchemaVersion, Seq};
+use crate::conflict::{AuthorName, Conflict, QueueChange};
+use crate::ids::{AuthorId, DeviceSeq, Hash, Millis, SchemaVersion, Seq};
 use crate::value::Value;
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -29,30 +30,6 @@ pub struct Outcome {
     pub effect: Effect,
 }
 
-/// A value that was overwritten, or a write that was not taken, without its writer having seen the other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Conflict {
-    /// The row.
-    pub row: RowId,
-    /// The field; `None` where a whole row was concerned (an edit met a delete).
-    pub column: Option<ColumnId>,
-    /// Which side the rule kept.
-    pub kept: Side,
-    /// The value that lost; NULL where a row was concerned.
-    pub lost: Value,
-    /// Who had written the incumbent.
-    pub incumbent: AuthorId,
-}
-
-/// The two sides of a conflict, as the server met them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Side {
-    /// What stood there.
-    Incumbent,
-    /// What came.
-    Challenger,
-}
-
 /// What the space accepted of a changeset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
@@ -66,8 +43,12 @@ pub struct Commit {
     pub stamp: Stamp,
     /// What rows became, each row once, in the order of first mention.
     pub outcomes: Vec<Outcome>,
-    /// What was overwritten unseen.
+    /// What met unseen and was decided by a rule.
     pub conflicts: Vec<Conflict>,
+    /// What it does to the queue of conflicts that wait for a person, in order.
+    pub queue: Vec<QueueChange>,
+    /// The devices and users that conflicts and queue mention, each once, ascending by short name.
+    pub authors: Vec<AuthorName>,
 }
 
 /// The server's verdict on a changeset; its bytes are stored and replayed.

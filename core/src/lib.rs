@@ -12,6 +12,7 @@ pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod commit;
+pub mod conflict;
 pub mod error;
 pub mod ids;
 pub mod limits;

@@ -75,3 +75,6 @@ pub const TRAIL_POINTS: usize = 24;
 
 /// Staged chunks of a changeset that is not decided are kept so long.
 pub const STAGE_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;
+
+/// Sides of one open conflict. More than a person can weigh; a further one takes the place of the oldest challenger, which is recorded.
+pub const CONFLICT_SIDES: usize = 64;

@@ -3,7 +3,7 @@
  * Shapes only: who sends what when is in `client/connection.ts` and `worker/`.
  */
 import type { ErrorFacts } from './errors.ts';
-import type { SchemaDefinition, SyncInspection, SyncReport, SyncStatus } from './types.ts';
+import type { ClosedConflict, SchemaDefinition, SyncInspection, SyncReport, SyncStatus } from './types.ts';
 
 /** What the worker needs to open the database. It crosses as a structured clone, so it holds no functions. */
 export interface OpenRequest {
@@ -41,7 +41,9 @@ export interface Operations {
   rejected: [null, Uint8Array];
   retryRejected: [{ id: string }, null];
   discardRejected: [{ id: string }, null];
-  conflicts: [null, Uint8Array];
+  openConflicts: [null, Uint8Array];
+  decidedConflicts: [null, Uint8Array];
+  resolveConflict: [{ id: string; side: number; value: Uint8Array }, null];
   close: [null, null];
 }
 
@@ -65,7 +67,8 @@ export type ToPage =
   | { readonly kind: 'status'; readonly status: SyncStatus }
   | { readonly kind: 'applied'; readonly seq: number }
   | { readonly kind: 'rejected'; readonly id: string }
-  | { readonly kind: 'conflict'; readonly count: number }
+  | { readonly kind: 'conflict'; readonly count: number; readonly open: readonly string[] }
+  | { readonly kind: 'resolved'; readonly conflicts: readonly ClosedConflict[] }
   | { readonly kind: 'recovered'; readonly code: string }
   /** A step failed in the local database; it is tried again at the given time. */
   | { readonly kind: 'fault'; readonly code: string; readonly nextRetryAt: number }

@@ -36,6 +36,11 @@ export interface OpenOptions {
   readonly durability?: 'full' | 'relaxed';
   /** With whom to keep in step. Leave it out for a purely local database; it can be added later. */
   readonly sync?: SyncOptions;
+  /**
+   * Asked once for each conflict that waits for a person, while the database is open: a resolution, or `undefined` to leave it.
+   * What it throws is reported to the page, and the conflict stays open.
+   */
+  readonly resolve?: (conflict: OpenConflict) => Resolution | undefined | Promise<Resolution | undefined>;
   /** Where the package's `worker.js` is served, if not beside its main module. */
   readonly workerUrl?: string | URL;
   /** Where the package's `ebbtide_client_bg.wasm` is served, if not beside its main module. */
@@ -85,7 +90,7 @@ export interface Database extends Statements, AsyncDisposable {
   readonly sync: Sync;
   /** Transactions that the space refused. */
   readonly rejected: Rejected;
-  /** Values that were overwritten unseen. */
+  /** Values that met without having seen each other. */
   readonly conflicts: Conflicts;
 
   /**
@@ -142,9 +147,9 @@ export interface SyncReport {
   readonly bytesUp: number;
   /** Application payload received, in bytes. */
   readonly bytesDown: number;
-  /** Values overwritten unseen, as the receipts say. */
+  /** Values that met unseen: decided by a rule, or opened for a person. */
   readonly conflicts: number;
-  /** Of these, decided by the field's rule. */
+  /** Conflicts decided by a rule or by a person, those opened earlier included. */
   readonly conflictsResolved: number;
   /** Transactions that the space refused. */
   readonly errors: number;
@@ -161,8 +166,10 @@ export interface SyncEventMap {
   applied: CustomEvent<{ readonly seq: number }>;
   /** The space refused a transaction; `db.rejected` has it. */
   rejected: CustomEvent<{ readonly id: string }>;
-  /** The space overwrote values that a writer had not seen. */
-  conflict: CustomEvent<{ readonly count: number }>;
+  /** Values met unseen; `open` has the ids of those that wait for a person. */
+  conflict: CustomEvent<{ readonly count: number; readonly open: readonly string[] }>;
+  /** Conflicts wait no longer. */
+  resolved: CustomEvent<{ readonly conflicts: readonly ClosedConflict[] }>;
   /** The database, or the space, had been set back or copied. The device goes on under a new id; nothing that waited is lost. */
   recovered: CustomEvent<{ readonly code: string }>;
 }
@@ -208,7 +215,7 @@ export interface ChangeSummary {
 /** A transaction that the space refused. */
 export interface RejectedTransaction {
   readonly id: string;
-  /** `foreign_key`, `unique`, `constraint`, `dependency`, `schema`, `limit`, `forbidden` or `void`. */
+  /** Why: `foreign_key`, `unique`, `stale`, `constraint`, `dependency` and so on, as ERRORS.md lists them. */
   readonly reason: string;
   /** What and where, for a person. */
   readonly detail: string;
@@ -224,8 +231,41 @@ export interface Rejected {
   discard(id: string): Promise<void>;
 }
 
-/** A value that a commit overwrote unseen, decided by the rule of its field. */
-export interface ConflictRecord {
+/** One side of a conflict. */
+export interface ConflictSide {
+  /** The value that it wants for the field; `null` where a whole row is concerned. */
+  readonly value: Cell;
+  /** It wants the row gone. */
+  readonly deleted?: true;
+  /** It wants the row there, with these fields. */
+  readonly row?: Row;
+  /** The user who wrote it. */
+  readonly author: string;
+  /** The device, as `sync.inspect()` names it. */
+  readonly device?: string;
+  /** When it was written, by the clock of its device, in milliseconds since 1970. */
+  readonly at: number;
+  /** Whether it is this device's. */
+  readonly mine: boolean;
+}
+
+/** A conflict that waits for a person. */
+export interface OpenConflict {
+  readonly id: string;
+  readonly table: string;
+  readonly key: readonly Cell[];
+  /** Absent where a whole row is concerned. */
+  readonly column?: string;
+  /** What the first challenger had seen in the field. */
+  readonly base?: Cell;
+  /** First the value that everybody sees, then those that wait. */
+  readonly sides: readonly ConflictSide[];
+  /** When the space opened it, in milliseconds since 1970. */
+  readonly openedAt: number;
+}
+
+/** A conflict that the rule of its field or table decided. */
+export interface DecidedConflict {
   readonly seq: number;
   readonly table: string;
   readonly key: readonly Cell[];
@@ -234,9 +274,30 @@ export interface ConflictRecord {
   readonly kept: 'incumbent' | 'challenger';
   /** The value that lost. */
   readonly lost: Cell;
+  /** What stood there. */
+  readonly incumbent: ConflictSide;
+  /** What came. */
+  readonly challenger: ConflictSide;
 }
 
-/** The record of overwritten values. */
+/** What a person chooses: a side by its place, this device's own side, or another value. */
+export type Resolution = { readonly side: number } | { readonly mine: true } | { readonly value: Parameter };
+
+/** A conflict that waits no longer: somebody chose, or the row is gone. */
+export interface ClosedConflict {
+  readonly id: string;
+  readonly how: 'resolved' | 'moot';
+}
+
+/** Values that met without having seen each other. */
 export interface Conflicts {
-  list(): Promise<ConflictRecord[]>;
+  /** Those that wait for a person, on whatever device; also offline. */
+  list(): Promise<OpenConflict[]>;
+  /** Those that rules have decided. */
+  decided(): Promise<DecidedConflict[]>;
+  /**
+   * Chooses; seen here at once, and everywhere once the space has decided it. Somebody who was faster wins: the choice
+   * is then listed in `rejected` as `stale`.
+   */
+  resolve(id: string, resolution: Resolution): Promise<void>;
 }

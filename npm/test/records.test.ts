@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { groupConflicts, groupRejected } from '../src/client/records.ts';
+import { groupDecided, groupOpen, type ConflictPart } from '../src/client/conflicts.ts';
+import { groupRejected } from '../src/client/records.ts';
 
 test('JS-22 the fields of a refused transaction become its changes, in order', () => {
   const field = (change: number, column: string, value: string | null, is_key = 0) =>
@@ -18,12 +19,30 @@ test('JS-22 the fields of a refused transaction become its changes, in order', (
   }]);
 });
 
-test('JS-22 a record of an overwritten value has its row, its field and the value, falsy ones too', () => {
-  const field = (id: number, is_key: number, value: number | string | null, column: string | null) =>
-    ({ id, seq: 3, table: 'visit', column, kept: 'incumbent' as const, is_key, value });
-  const grouped = groupConflicts([field(1, 1, 'a', 'doses'), field(1, 0, 0, 'doses'), field(2, 1, 'b', null), field(2, 0, null, null)]);
-  assert.deepEqual(grouped, [
-    { seq: 3, table: 'visit', key: ['a'], kept: 'incumbent', lost: 0, column: 'doses' },
-    { seq: 3, table: 'visit', key: ['b'], kept: 'incumbent', lost: null },
+const part = (over: Partial<ConflictPart>): ConflictPart => ({
+  id: '3.0', seq: 3, table: 'visit', column: 'doses', kept: 'incumbent', at: 9, part: 'key', side: null, wanted: null,
+  author: null, device: null, mine: null, name: null, value: 'a', ...over,
+});
+
+test('JS-22 an open conflict has its row, its field, the base and all sides, falsy values too', () => {
+  const side = { part: 'side', wanted: 'value', author: 'ann', device: 'd1', mine: 0, at: 5 } as const;
+  const grouped = groupOpen([
+    part({}), part({ part: 'base', value: '' }), part({ ...side, side: 0, value: 0 }), part({ ...side, side: 1, mine: 1, value: null }),
   ]);
+  const both = { author: 'ann', device: 'd1', at: 5 };
+  const sides = [{ value: 0, ...both, mine: false }, { value: null, ...both, mine: true }];
+  assert.deepEqual(grouped, [{ id: '3.0', table: 'visit', key: ['a'], column: 'doses', base: '', sides, openedAt: 9 }]);
+});
+
+test('JS-22 a decided conflict about a row names the deletion and the fields that were lost', () => {
+  const side = { id: '1', column: null, part: 'side', author: 'ann', mine: 0, at: 5, value: null } as const;
+  const grouped = groupDecided([
+    part({ id: '1', column: null }), part({ ...side, side: 0, wanted: 'deleted' }), part({ ...side, side: 1, wanted: 'row' }),
+    part({ ...side, part: 'field', side: 1, wanted: 'row', name: 'notes', value: 0 }),
+  ]);
+  const both = { value: null, author: 'ann', at: 5, mine: false };
+  assert.deepEqual(grouped, [{
+    seq: 3, table: 'visit', key: ['a'], kept: 'incumbent', lost: null,
+    incumbent: { ...both, deleted: true }, challenger: { ...both, row: { notes: 0 } },
+  }]);
 });

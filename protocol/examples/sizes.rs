@@ -93,7 +93,11 @@ fn print_edits(what: &str, edits: &[Edit], at_once: usize, catalogue: &Catalogue
     let mut now = NOW_MS;
     let transactions = edits.chunks(at_once).map(|edits| {
         now += random.next() % 300_000;
-        Transaction { stamp: Stamp::at(Millis(now)), changes: edits.iter().map(Edit::change).collect() }
+        Transaction {
+            stamp: Stamp::at(Millis(now)),
+            changes: edits.iter().map(Edit::change).collect(),
+            ..Transaction::default()
+        }
     });
     let transactions: Vec<_> = transactions.collect();
     let changeset = Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(1), origin: None, transactions };

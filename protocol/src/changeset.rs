@@ -6,10 +6,10 @@ use crate::envelope::{self, Content, peek};
 use crate::error::malformed;
 use crate::group::{self, Context, ReadRow};
 use crate::input::{Input, unzigzag};
-use crate::integers;
 use crate::limits::ROW_CHARGE;
 use crate::output::{Output, zigzag};
 use crate::shape::{self, Cells, Head, Kind, Row};
+use crate::{integers, notes};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use ebbtide_core::catalogue::Catalogue;
@@ -43,6 +43,7 @@ pub(crate) fn seal(changeset: &Changeset, catalogue: &Catalogue) -> Vec<u8> {
     };
     let context = Context { catalogue, transactions: changeset.transactions.len(), base };
     shape::group(rows(changeset)).iter().for_each(|group| group::write(&mut out, group, context));
+    notes::write_changeset(&mut out, &changeset.transactions);
     envelope::close(content, changeset.origin, out)
 }
 
@@ -139,7 +140,7 @@ pub(crate) fn open(bytes: &[u8], expected: DeviceSeq, catalogue: &Catalogue) -> 
         Content::OneTransaction => alloc::vec![read_stamp(&mut input)?],
         _ => read_stamps(&mut input)?,
     };
-    let transactions = stamps.into_iter().map(|stamp| Transaction { stamp, changes: Vec::new() }).collect();
+    let transactions = stamps.into_iter().map(|stamp| Transaction { stamp, ..Transaction::default() }).collect();
     let transactions = read_changes(input, transactions, catalogue, base)?;
     Ok(Changeset { device_seq: head.device_seq, schema: head.schema, origin: opened.origin, transactions })
 }
@@ -153,6 +154,10 @@ fn read_changes(
     let context = Context { catalogue, transactions: transactions.len(), base };
     while !input.is_empty() {
         let head = Head::read(&mut input)?;
+        if notes::is_notes(&head) {
+            notes::read_changeset(&mut input, &mut transactions, catalogue)?;
+            continue;
+        }
         if head.kind == Kind::Conflict {
             return malformed("conflicts in a changeset");
         }

@@ -7,16 +7,18 @@ use crate::envelope::{self, Content, peek};
 use crate::error::malformed;
 use crate::group::{self, Context, ReadRow};
 use crate::input::Input;
+use crate::limits::ROW_CHARGE;
 use crate::output::Output;
 use crate::shape::{self, Cells, Head, Kind, Row};
-use crate::{column, integers};
+use crate::{integers, notes};
 use alloc::vec::Vec;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::change::{Base, RowId};
-use ebbtide_core::commit::{Commit, Conflict, Effect, Outcome, Side};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::commit::{Commit, Effect, Outcome};
+use ebbtide_core::conflict::{AuthorName, Claim, Conflict, QueueChange, Side};
 use ebbtide_core::error::Malformed;
-use ebbtide_core::ids::{AuthorId, ColumnId};
-use ebbtide_core::value::Value;
+use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq};
 
 /// Packs a commit.
 pub(crate) fn seal(commit: &Commit, catalogue: &Catalogue) -> Vec<u8> {
@@ -29,6 +31,7 @@ pub(crate) fn seal(commit: &Commit, catalogue: &Catalogue) -> Vec<u8> {
     let context = context(catalogue);
     shape::group(rows(commit)).iter().for_each(|group| group::write(&mut out, group, context));
     write_conflicts(&mut out, &commit.conflicts, catalogue);
+    notes::write_commit(&mut out, commit);
     envelope::close(Content::Commit, None, out)
 }
 
@@ -70,8 +73,16 @@ fn write_conflict_group(out: &mut Output, group: &[&Conflict], catalogue: &Catal
     out.varint(first.column.map_or(0, |column| u64::from(column.0) + 1));
     group::write_keys(out, table, group.iter().map(|conflict| &conflict.row.key));
     integers::write(out, &group.iter().map(|conflict| side_code(conflict.kept)).collect::<Vec<_>>());
-    integers::write(out, &group.iter().map(|conflict| i64::from(conflict.incumbent.0)).collect::<Vec<_>>());
-    column::write(out, &group.iter().map(|conflict| &conflict.lost).collect::<Vec<_>>());
+    write_claims(out, &group.iter().map(|conflict| &conflict.incumbent).collect::<Vec<_>>());
+    write_claims(out, &group.iter().map(|conflict| &conflict.challenger).collect::<Vec<_>>());
+}
+
+/// Who and when in columns, then what each wanted.
+fn write_claims(out: &mut Output, claims: &[&Claim]) {
+    integers::write(out, &claims.iter().map(|claim| i64::from(claim.author.0)).collect::<Vec<_>>());
+    integers::write(out, &claims.iter().map(|claim| claim.device_seq.0 as i64).collect::<Vec<_>>());
+    integers::write(out, &claims.iter().map(|claim| claim.stamp.0 as i64).collect::<Vec<_>>());
+    claims.iter().for_each(|claim| notes::write_claimed(out, &claim.claimed));
 }
 
 fn side_code(side: Side) -> i64 {
@@ -94,21 +105,36 @@ pub(crate) fn open(bytes: &[u8], catalogue: &Catalogue) -> Result<Commit, Malfor
     }
     let author = AuthorId(input.varint_u32()?);
     let stamp = read_stamp(&mut input)?;
-    let (outcomes, conflicts) = read_groups(input, catalogue)?;
-    Ok(Commit { author, device_seq: head.device_seq, schema: head.schema, stamp, outcomes, conflicts })
+    let Groups { outcomes, conflicts, authors, queue } = read_groups(input, catalogue)?;
+    Ok(Commit { author, device_seq: head.device_seq, schema: head.schema, stamp, outcomes, conflicts, queue, authors })
 }
 
-fn read_groups(mut input: Input<'_>, catalogue: &Catalogue) -> Result<(Vec<Outcome>, Vec<Conflict>), Malformed> {
-    let (mut outcomes, mut conflicts) = (Vec::new(), Vec::new());
+/// What the groups of a commit hold.
+#[derive(Default)]
+struct Groups {
+    outcomes: Vec<Outcome>,
+    conflicts: Vec<Conflict>,
+    authors: Vec<AuthorName>,
+    queue: Vec<QueueChange>,
+}
+
+fn read_groups(mut input: Input<'_>, catalogue: &Catalogue) -> Result<Groups, Malformed> {
+    let mut groups = Groups::default();
     while !input.is_empty() {
         let head = Head::read(&mut input)?;
         match head.kind {
-            Kind::Conflict => read_conflicts(&mut input, &head, catalogue, &mut conflicts)?,
-            _ => read_outcomes(&mut input, &head, catalogue, &mut outcomes)?,
+            Kind::Conflict if notes::is_notes(&head) => {
+                if !groups.authors.is_empty() || !groups.queue.is_empty() {
+                    return malformed("commit: notes twice");
+                }
+                (groups.authors, groups.queue) = notes::read_commit(&mut input, catalogue)?;
+            }
+            Kind::Conflict => read_conflicts(&mut input, &head, catalogue, &mut groups.conflicts)?,
+            _ => read_outcomes(&mut input, &head, catalogue, &mut groups.outcomes)?,
         }
     }
     input.finish()?;
-    Ok((outcomes, conflicts))
+    Ok(groups)
 }
 
 fn read_outcomes(
@@ -140,18 +166,34 @@ fn read_conflicts(
     let column = read_place(input, table)?;
     let keys = group::read_keys(input, table, head.rows)?;
     let kept = integers::read(input, head.rows)?;
-    let incumbents = integers::read_lengths(input, head.rows)?;
-    let lost: Vec<Value> = column::read(input, head.rows)?;
-    for ((key, kept), (incumbent, lost)) in keys.into_iter().zip(kept).zip(incumbents.into_iter().zip(lost)) {
+    let incumbents = read_claims(input, head.rows)?;
+    let challengers = read_claims(input, head.rows)?;
+    for ((key, kept), (incumbent, challenger)) in
+        keys.into_iter().zip(kept).zip(incumbents.into_iter().zip(challengers))
+    {
         let kept = match kept {
             0 => Side::Incumbent,
             1 => Side::Challenger,
             _ => return malformed("conflict: unknown side"),
         };
         let row = RowId { table: head.table, key };
-        conflicts.push(Conflict { row, column, kept, lost, incumbent: AuthorId(incumbent as u32) });
+        conflicts.push(Conflict { row, column, kept, incumbent, challenger });
     }
     Ok(())
+}
+
+fn read_claims(input: &mut Input<'_>, rows: usize) -> Result<Vec<Claim>, Malformed> {
+    input.charge(rows, ROW_CHARGE)?;
+    let authors = integers::read(input, rows)?;
+    let numbers = integers::read(input, rows)?;
+    let stamps = integers::read(input, rows)?;
+    let whose = authors.into_iter().zip(numbers.into_iter().zip(stamps));
+    let claim = |(author, (number, stamp)): (i64, (i64, i64))| {
+        let author = u32::try_from(author).or(malformed("conflict: author out of range"))?;
+        let (device_seq, stamp) = (DeviceSeq(number as u64), Stamp(stamp as u64));
+        Ok(Claim { claimed: notes::read_claimed(input)?, author: AuthorId(author), device_seq, stamp })
+    };
+    whose.map(claim).collect()
 }
 
 fn read_place(input: &mut Input<'_>, table: &Table) -> Result<Option<ColumnId>, Malformed> {

@@ -20,6 +20,7 @@ mod group;
 mod input;
 mod integers;
 pub mod limits;
+mod notes;
 mod output;
 mod plain;
 mod planes;

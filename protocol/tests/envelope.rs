@@ -28,7 +28,7 @@ fn large() -> (Catalogue, Changeset) {
         mutation: Mutation::Insert(vec![Value::Text("much the same".into()); width]),
         base: Base::default(),
     });
-    let transactions = vec![Transaction { stamp: Stamp(77), changes: changes.collect() }];
+    let transactions = vec![Transaction { stamp: Stamp(77), changes: changes.collect(), ..Transaction::default() }];
     (catalogue, Changeset { device_seq: DeviceSeq(9), schema: SchemaVersion(4), origin: None, transactions })
 }
 
@@ -140,7 +140,7 @@ fn wp16_positions_are_checked_against_the_catalogue() {
     let base = Base { seq: Seq(0), device_seq: DeviceSeq(8) };
     let change = Change { row, mutation: Mutation::Update(vec![field]), base };
     let stamp = Stamp::at(ebbtide_core::ids::Millis(1_735_689_600_000));
-    assert_eq!(opened, Ok(vec![Transaction { stamp, changes: vec![change] }]));
+    assert_eq!(opened, Ok(vec![Transaction { stamp, changes: vec![change], ..Transaction::default() }]));
     let refused = |head: u8, columns: &[u8]| open(&bare(head, columns, &[KEY[0], 0x28]), &catalogue);
     assert_eq!(refused(ONE_UPDATE | 1 << 4, &[1 << 1]), Err("group: unknown table"));
     assert_eq!(refused(ONE_UPDATE, &[2 << 1]), Err("group: unknown column"));

@@ -8,7 +8,8 @@ use ebbtide_core::catalogue::{Catalogue, Column, Table};
 use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
-use ebbtide_core::commit::{Commit, Conflict, Effect, Outcome, Side};
+use ebbtide_core::commit::{Commit, Effect, Outcome};
+use ebbtide_core::conflict::*;
 use ebbtide_core::ids::*;
 use ebbtide_core::value::{Key, Value};
 use ebbtide_protocol::WireCodec;
@@ -57,7 +58,7 @@ fn delete(row: RowId) -> Change {
 fn changeset(transactions: Vec<Vec<Change>>) -> Changeset {
     let stamped = transactions.into_iter().enumerate().map(|(n, changes)| {
         let millis = Millis(NOW.0 + 1_500 * (n as u64 / 2));
-        Transaction { stamp: Stamp(Stamp::at(millis).0 + n as u64 % 2), changes }
+        Transaction { stamp: Stamp(Stamp::at(millis).0 + n as u64 % 2), changes, ..Transaction::default() }
     });
     Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(3), origin: None, transactions: stamped.collect() }
 }
@@ -165,7 +166,13 @@ fn commit(outcomes: Vec<Outcome>, conflicts: Vec<Conflict>) -> Commit {
         stamp: Stamp::at(NOW),
         outcomes,
         conflicts,
+        queue: Vec::new(),
+        authors: Vec::new(),
     }
+}
+
+fn claim(author: u32, claimed: Claimed) -> Claim {
+    Claim { claimed, author: AuthorId(author), device_seq: DeviceSeq(300), stamp: Stamp::at(NOW) }
 }
 
 fn pinned_commit(name: &str, commit: &Commit) {
@@ -182,8 +189,8 @@ fn wp07_commits_keep_their_bytes() {
         row: visit(text(key)),
         column: column.map(ColumnId),
         kept,
-        lost,
-        incumbent: AuthorId(4),
+        incumbent: claim(4, Claimed::Value(lost)),
+        challenger: claim(17, if column.is_some() { Claimed::Value(Value::Integer(7)) } else { Claimed::Deleted }),
     };
     let outcomes = vec![
         Outcome { row: pair(&[1], 1), effect: Effect::Delete },
@@ -197,5 +204,43 @@ fn wp07_commits_keep_their_bytes() {
         conflict("d", None, Side::Incumbent, Value::Null),
     ];
     pinned_commit("commit_conflicts", &commit(outcomes, conflicts));
+    pinned_commit("commit_queue", &with_queue(commit(Vec::new(), Vec::new())));
     pinned_commit("commit_empty", &commit(Vec::new(), Vec::new()));
+}
+
+/// Every change that a queue knows, and the people concerned.
+fn with_queue(mut commit: Commit) -> Commit {
+    let id = |index| ConflictId { seq: Seq(301), index };
+    let state = QueueState { changed: Seq(301), by: AuthorId(17), before: Seq(300) };
+    let fields = vec![Field { column: ColumnId(4), value: text("kept") }];
+    let sides = vec![claim(4, Claimed::Value(text("flu"))), claim(17, Claimed::Value(Value::Null))];
+    let row_sides = vec![claim(4, Claimed::Deleted), claim(17, Claimed::Row(fields))];
+    let open = |index, column, base, sides| {
+        let row = visit(text("a"));
+        QueueChange::Opened(OpenConflict { id: id(index), row, column, base, sides, opened_at: NOW, state })
+    };
+    let closed = |index, closing| QueueChange::Closed(ClosedConflict { id: id(index), closing, by: AuthorId(4) });
+    commit.queue = vec![
+        open(0, Some(ColumnId(4)), Some(text("")), sides.clone()),
+        open(1, None, None, row_sides),
+        QueueChange::Sides { id: id(0), sides, state },
+        closed(0, Closing::Resolved(Claimed::Value(Value::Integer(0)))),
+        closed(1, Closing::Moot),
+    ];
+    let author =
+        |id: u32| AuthorName { id: AuthorId(id), incarnation: Incarnation([id as u8; 16]), user: "ada".into() };
+    commit.authors = vec![author(4), author(17)];
+    commit
+}
+
+#[test]
+fn wp07_resolutions_keep_their_bytes() {
+    let update = Mutation::Update(vec![Field { column: ColumnId(4), value: text("measles") }]);
+    let mut sealed = changeset(vec![vec![Change { row: visit(text("a")), mutation: update, base: Base::default() }]]);
+    let conflict = ConflictId { seq: Seq(301), index: 2 };
+    let resolution = |side| Resolution { conflict, seen: Seq(305), side };
+    let transaction = &mut sealed.transactions[0];
+    transaction.resolutions = vec![resolution(Some(1)), resolution(None)];
+    transaction.seen = vec![SeenValue { row: visit(text("a")), column: ColumnId(4), value: Value::Null }];
+    pinned_changeset("changeset_resolutions", &sealed);
 }

@@ -43,7 +43,7 @@ fn changeset() -> Changeset {
         device_seq: DeviceSeq(300),
         schema: SchemaVersion(3),
         origin: None,
-        transactions: vec![Transaction { stamp, changes: vec![change] }],
+        transactions: vec![Transaction { stamp, changes: vec![change], ..Transaction::default() }],
     }
 }
 
@@ -68,6 +68,8 @@ fn wp05_a_one_field_commit_is_small() {
         stamp: Stamp::at(Millis(1_795_219_200_123)),
         outcomes: vec![Outcome { row: row(), effect: Effect::Set(fields()) }],
         conflicts: Vec::new(),
+        queue: Vec::new(),
+        authors: Vec::new(),
     };
     let bytes = WireCodec.seal_commit(&commit, &catalogue());
     assert!(bytes.len() <= 32 + NOTE.len(), "{} bytes", bytes.len());
@@ -105,7 +107,7 @@ fn edits(at_once: u64) -> Changeset {
     let mut stamp = Stamp::at(Millis(1_795_219_200_123));
     let transactions = (0..1_000 / at_once).map(|_| {
         stamp.0 += random.below(300_000) << 16;
-        Transaction { stamp, changes: (0..at_once).map(|_| change(&mut random)).collect() }
+        Transaction { stamp, changes: (0..at_once).map(|_| change(&mut random)).collect(), ..Transaction::default() }
     });
     let transactions = transactions.collect();
     Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(3), origin: None, transactions }

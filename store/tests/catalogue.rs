@@ -78,9 +78,9 @@ fn st02_a_schema_that_cannot_be_synced_is_refused_with_its_place() {
         ),
         (
             "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",
-            r#"{"t":{"merge":{"a":"review"}}}"#,
+            r#"{"t":{"merge":{"a":"custom"}}}"#,
             "unsupported_strategy",
-            "review",
+            "custom",
         ),
         (
             "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",
@@ -89,6 +89,12 @@ fn st02_a_schema_that_cannot_be_synced_is_refused_with_its_place() {
             "keep",
         ),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"delete":"maybe"}}"#, "schema_invalid", "maybe"),
+        (
+            "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",
+            r#"{"t":{"row":"atomic","merge":{"a":"review"}}}"#,
+            "unsupported_strategy",
+            "review",
+        ),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"row":"whole"}}"#, "schema_invalid", "whole"),
         (
             "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a INTEGER)",

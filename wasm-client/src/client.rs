@@ -3,6 +3,7 @@
 //! The worker script holds exactly one.
 
 use crate::cells::{Parameters, Rows};
+use crate::conflicts;
 use crate::database::Database;
 use crate::error::{ClientError, Result};
 use crate::inspect;
@@ -201,9 +202,24 @@ impl Client {
         Ok(self.database()?.discard_rejected(records::stamp(id)?)?)
     }
 
-    /// The recorded overwrites, one row for the value and one for each part of the key, encoded as a result is.
-    pub fn conflicts(&self) -> Js<Vec<u8>> {
-        Ok(records::conflicts(&mut *self.database()?)?)
+    /// The conflicts that wait for a person, encoded as a result is.
+    #[wasm_bindgen(js_name = openConflicts)]
+    pub fn open_conflicts(&self) -> Js<Vec<u8>> {
+        Ok(conflicts::open(&mut *self.database()?)?)
+    }
+
+    /// The conflicts that rules have decided, encoded as a result is.
+    #[wasm_bindgen(js_name = decidedConflicts)]
+    pub fn decided_conflicts(&self) -> Js<Vec<u8>> {
+        Ok(conflicts::decided(&mut *self.database()?)?)
+    }
+
+    /// Resolves an open conflict: a side by its place, -1 for this device's own, -2 for the one parameter.
+    #[wasm_bindgen(js_name = resolveConflict)]
+    pub fn resolve_conflict(&self, id: &str, side: i32, parameters: &[u8]) -> Js<()> {
+        let choice = conflicts::choice(side, Parameters::single(parameters)?)?;
+        self.written.set(true);
+        Ok(self.database()?.resolve_conflict(conflicts::id(id)?, &choice)?)
     }
 
     /// Closes the database and lets go of its files. Closing twice does nothing.

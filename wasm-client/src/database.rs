@@ -5,11 +5,13 @@ use crate::cells::{Parameters, Rows};
 use crate::clock;
 use crate::error::{ClientError, Result};
 use ebbtide_core::clock::Stamp;
+use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::error::Fault;
 use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
 use ebbtide_store::local::{
-    ConflictRecord, DbError, DbErrorCode, LocalDatabase, RejectedRecord, RowSink, RowSource, SyncStep,
+    Choice, ConflictRecord, DbError, DbErrorCode, LocalDatabase, OpenRecord, RejectedRecord, RowSink, RowSource,
+    SyncStep,
 };
 use ebbtide_store::schema::Schema;
 use ebbtide_store::sql::SqlError;
@@ -96,9 +98,19 @@ impl Database {
         Ok(self.local.rejected()?)
     }
 
-    /// The recorded overwrites.
-    pub fn conflicts(&mut self) -> Result<Vec<ConflictRecord>> {
-        Ok(self.local.conflicts()?)
+    /// The conflicts that wait for a person.
+    pub fn open_conflicts(&mut self) -> Result<Vec<OpenRecord>> {
+        Ok(self.local.open_conflicts()?)
+    }
+
+    /// The conflicts that rules have decided.
+    pub fn decided_conflicts(&mut self) -> Result<Vec<ConflictRecord>> {
+        Ok(self.local.decided_conflicts()?)
+    }
+
+    /// Resolves an open conflict.
+    pub fn resolve_conflict(&mut self, id: ConflictId, choice: &Choice) -> Result<()> {
+        Ok(self.local.resolve_conflict(id, choice, clock::now())?)
     }
 
     /// Commits a refused transaction again.

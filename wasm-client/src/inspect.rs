@@ -26,7 +26,7 @@ pub fn local_status(database: &mut Database, online: bool) -> Result<String> {
         "pending": waiting.pending,
         "failed": waiting.rejected,
         "blocked": waiting.blocked,
-        "conflicts": 0,
+        "conflicts": waiting.conflicts,
         "cursor": cursor.0,
     });
     Ok(status.to_string())
@@ -69,6 +69,6 @@ fn changeset(entry: &SealedEntry) -> Value {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -14,6 +14,8 @@ mod options;
 mod client;
 #[cfg(target_family = "wasm")]
 mod clock;
+#[cfg(target_family = "wasm")]
+mod conflicts;
 #[cfg(all(target_family = "wasm", feature = "contract"))]
 mod contract;
 #[cfg(target_family = "wasm")]

@@ -1,17 +1,15 @@
-//! Refused transactions and overwritten values as results of a query: flat rows, so that every value keeps its type.
+//! Refused transactions as results of a query: flat rows, so that every value keeps its type.
 //! The page gathers them into objects (`npm/src/client/records.ts`). `client.rs` calls it.
 
 use crate::cells::Rows;
 use crate::database::Database;
 use crate::error::{ClientError, Result};
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::commit::Side;
 use ebbtide_core::value::Value;
 use ebbtide_store::local::ChangeKind;
 use rusqlite::types::ValueRef;
 
 const REJECTED: [&str; 9] = ["id", "reason", "detail", "change", "table", "kind", "column", "is_key", "value"];
-const CONFLICTS: [&str; 7] = ["id", "seq", "table", "column", "kept", "is_key", "value"];
 
 /// The id under which the page knows a refused transaction.
 pub fn stamp(id: &str) -> Result<Stamp> {
@@ -49,35 +47,11 @@ pub fn rejected(database: &mut Database) -> Result<Vec<u8>> {
     Ok(rows.finish())
 }
 
-/// One row for each part of a key, and one for the value that lost.
-pub fn conflicts(database: &mut Database) -> Result<Vec<u8>> {
-    let mut rows = Rows::default();
-    rows.name_columns(&CONFLICTS);
-    for record in database.conflicts()? {
-        let kept = match record.kept {
-            Side::Incumbent => "incumbent",
-            Side::Challenger => "challenger",
-        };
-        let keys = record.key.iter().map(|value| (1, value));
-        for (is_key, value) in keys.chain([(0, &record.lost)]) {
-            rows.cell(ValueRef::Integer(record.id));
-            rows.cell(ValueRef::Integer(record.seq.0 as i64));
-            rows.cell(text(&record.table));
-            rows.cell(record.column.as_deref().map_or(ValueRef::Null, text));
-            rows.cell(text(kept));
-            rows.cell(ValueRef::Integer(is_key));
-            rows.cell(value_ref(value));
-            rows.end_row();
-        }
-    }
-    Ok(rows.finish())
-}
-
-fn text(text: &str) -> ValueRef<'_> {
+pub(crate) fn text(text: &str) -> ValueRef<'_> {
     ValueRef::Text(text.as_bytes())
 }
 
-fn value_ref(value: &Value) -> ValueRef<'_> {
+pub(crate) fn value_ref(value: &Value) -> ValueRef<'_> {
     match value {
         Value::Null => ValueRef::Null,
         Value::Integer(number) => ValueRef::Integer(*number),

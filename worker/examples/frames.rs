@@ -130,6 +130,7 @@ fn transaction(transaction: &Json, catalogue: &Catalogue) -> Result<Transaction,
     Ok(Transaction {
         stamp: Stamp(transaction["stamp"].as_u64().ok_or("a transaction without a stamp")?),
         changes: changes?,
+        ..Transaction::default()
     })
 }
 

@@ -8,6 +8,7 @@ use super::store::{ClientStore, DeviceState, RejectedTransaction, SealedEntry};
 use crate::change::{LoggedTransaction, RowId};
 use crate::codec::Codec;
 use crate::commit::{Commit, Outcome, Receipt, Rejection};
+use crate::conflict::{ClosedConflict, ConflictId, QueueChange};
 use crate::error::{Fault, Malformed};
 use crate::ids::{Cursor, DeviceSeq, Seq};
 use crate::message::{ItemBody, Range, RangeItem};
@@ -22,12 +23,32 @@ pub struct Applied {
     pub settled: u32,
     /// Those of them that were refused.
     pub rejected: Vec<RejectedTransaction>,
-    /// Unseen values that were overwritten or not taken, in all commits of the range.
+    /// Unseen values that were overwritten or not taken by a rule, in all commits of the range.
     pub conflicts: u32,
+    /// Conflicts that were opened and wait for a person.
+    pub opened: Vec<ConflictId>,
+    /// Conflicts that wait no longer.
+    pub closed: Vec<ClosedConflict>,
     /// Bytes of commits that were read.
     pub bytes: usize,
     /// Set when an own commit came without its receipt, which must be asked for first.
     pub needs_receipt: Option<DeviceSeq>,
+}
+
+impl Applied {
+    fn note_queue(&mut self, changes: &[QueueChange]) {
+        for change in changes {
+            match change {
+                QueueChange::Opened(open) => self.opened.push(open.id),
+                QueueChange::Sides { .. } => {}
+                // What came and went unseen is no news.
+                QueueChange::Closed(closed) => {
+                    self.opened.retain(|id| *id != closed.id);
+                    self.closed.push(closed.clone());
+                }
+            }
+        }
+    }
 }
 
 /// Applies a range if it continues at the cursor; `None` if it leaves a gap, which must be pulled.
@@ -128,7 +149,11 @@ fn note<S: ClientStore>(seq: Seq, commit: &Commit, store: &mut S, applied: &mut 
         applied.conflicts += commit.conflicts.len() as u32;
         store.put_conflicts(seq, &commit.conflicts)?;
     }
-    Ok(())
+    if !commit.queue.is_empty() {
+        store.change_queue(&commit.queue)?;
+        applied.note_queue(&commit.queue);
+    }
+    store.put_authors(&commit.authors)
 }
 
 /// Rows without pending changes are written directly, the others through the overlay.
@@ -236,6 +261,7 @@ fn reject<S: ClientStore>(
             reason: *reason,
             detail: detail.clone(),
             changes: core::mem::take(&mut transaction.changes),
+            resolutions: core::mem::take(&mut transaction.resolutions),
         };
         store.put_rejected(&rejected)?;
         applied.rejected.push(rejected);

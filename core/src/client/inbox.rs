@@ -198,12 +198,15 @@ impl ClientSession {
         if let Some(wish) = self.wish.as_mut() {
             wish.report.sent += applied.settled;
             wish.report.received += applied.foreign;
-            wish.report.conflicts += applied.conflicts;
-            wish.report.conflicts_resolved += applied.conflicts;
+            wish.report.conflicts += applied.conflicts + applied.opened.len() as u32;
+            wish.report.conflicts_resolved += applied.conflicts + applied.closed.len() as u32;
             wish.report.errors += applied.rejected.len() as u32;
         }
-        if applied.conflicts > 0 {
-            step.outputs.push(Output::Conflicts { count: applied.conflicts });
+        if applied.conflicts > 0 || !applied.opened.is_empty() {
+            step.outputs.push(Output::Conflicts { decided: applied.conflicts, opened: applied.opened });
+        }
+        if !applied.closed.is_empty() {
+            step.outputs.push(Output::Resolved(applied.closed));
         }
         step.outputs.extend(applied.rejected.into_iter().map(Output::Rejected));
     }

@@ -143,6 +143,7 @@ fn leave_overlay<S: ClientStore>(answers: &[Recalled], store: &mut S) -> Result<
                 reason: *reason,
                 detail: String::from(REFUSED_BEFORE),
                 changes: transaction.changes,
+                resolutions: transaction.resolutions,
             };
             store.put_rejected(&rejected)?;
             applied.rejected.push(rejected);

@@ -4,12 +4,13 @@
 
 use super::coalesce::{Net, coalesce};
 use super::store::{ClientStore, DeviceState};
-use crate::catalogue::{Catalogue, Table};
+use crate::catalogue::{Catalogue, Strategy, Table};
 use crate::change::{
     Base, Change, Changeset, Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, RowId,
     Transaction,
 };
 use crate::codec::Codec;
+use crate::conflict::SeenValue;
 use crate::error::Fault;
 use crate::ids::{ColumnId, DeviceSeq, Seq};
 use crate::limits::{SEAL_BYTES, SEAL_TRANSACTIONS};
@@ -76,7 +77,22 @@ fn transaction(logged: &LoggedTransaction, catalogue: &Catalogue, bases: &mut Ba
         }
     }
     bases.note(logged);
-    Transaction { stamp: logged.stamp, changes }
+    let (resolutions, seen) = (logged.resolutions.clone(), seen(logged, catalogue));
+    Transaction { stamp: logged.stamp, changes, resolutions, seen }
+}
+
+/// What stood in the fields whose conflicts a person will choose from: the first value that the transaction found there.
+fn seen(logged: &LoggedTransaction, catalogue: &Catalogue) -> Vec<SeenValue> {
+    let mut seen: Vec<SeenValue> = Vec::new();
+    for LoggedChange { row, mutation } in &logged.changes {
+        let (Some(table), LoggedMutation::Update(fields)) = (catalogue.table(row.table), mutation) else { continue };
+        for field in fields.iter().filter(|field| table.strategy(field.column) == Strategy::Review) {
+            if !seen.iter().any(|earlier| earlier.row == *row && earlier.column == field.column) {
+                seen.push(SeenValue { row: row.clone(), column: field.column, value: field.old.clone() });
+            }
+        }
+    }
+    seen
 }
 
 fn push_changes(changes: &mut Vec<Change>, row: RowId, net: Net, table: &Table, base: Base, bases: &Bases) {

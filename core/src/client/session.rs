@@ -8,6 +8,7 @@ use super::status::{State, Status, SyncReport};
 use super::store::{ClientStore, DeviceState, RejectedTransaction};
 use super::upload::Uploads;
 use crate::codec::Codec;
+use crate::conflict::{ClosedConflict, ConflictId};
 use crate::error::Fault;
 use crate::ids::{Millis, Seq};
 use crate::message::{ClientMessage, ServerMessage};
@@ -84,11 +85,15 @@ pub enum Output {
     },
     /// A transaction was refused and is listed.
     Rejected(RejectedTransaction),
-    /// Unseen values were overwritten or not taken, and are recorded.
+    /// Values met unseen, and are recorded.
     Conflicts {
-        /// How many.
-        count: u32,
+        /// How many a rule decided.
+        decided: u32,
+        /// Those that wait for a person.
+        opened: Vec<ConflictId>,
     },
+    /// Conflicts wait no longer.
+    Resolved(Vec<ClosedConflict>),
     /// What waits to be sent without a connection changed: bring the service worker's copy up to date.
     SealedChanged,
     /// The database began a new life: it, or the space, had been set back, or it was copied. What waited still waits, and
@@ -235,6 +240,7 @@ impl ClientSession {
         status.pending = waiting.pending;
         status.blocked = waiting.blocked;
         status.failed = waiting.rejected;
+        status.conflicts = waiting.conflicts;
         status.cursor = step.device.cursor.seq;
         status.next_retry_at = self.timers.retry_at;
         let done = self.link == Link::Up

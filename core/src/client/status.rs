@@ -49,6 +49,8 @@ pub struct Status {
     pub blocked: u32,
     /// Own transactions listed as rejected.
     pub failed: u32,
+    /// Conflicts that wait for a person.
+    pub conflicts: u32,
     /// Up to which commit everything is applied.
     pub cursor: Seq,
     /// The newest commit that the server told of.
@@ -68,9 +70,9 @@ pub struct SyncReport {
     pub sent: u32,
     /// Commits of other devices that were applied.
     pub received: u32,
-    /// Unseen values that were overwritten or not taken.
+    /// Values that met unseen: decided by a rule, or opened for a person.
     pub conflicts: u32,
-    /// Of these, decided by a rule.
+    /// Conflicts that were decided, by a rule or by a person, those of before included.
     pub conflicts_resolved: u32,
     /// Own transactions that were refused.
     pub errors: u32,

@@ -5,7 +5,8 @@
 use crate::catalogue::Catalogue;
 use crate::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use crate::clock::Stamp;
-use crate::commit::{Conflict, Outcome, Reason, Receipt};
+use crate::commit::{Outcome, Reason, Receipt};
+use crate::conflict::{AuthorName, Conflict, OpenConflict, QueueChange, Resolution};
 use crate::ids::{AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq};
 use crate::limits::TRAIL_POINTS;
 use crate::message::Part;
@@ -116,6 +117,8 @@ pub struct RejectedTransaction {
     pub detail: String,
     /// What it wanted.
     pub changes: Vec<LoggedChange>,
+    /// The open conflicts that it was to resolve.
+    pub resolutions: Vec<Resolution>,
 }
 
 /// The row as the server has it, where local changes hide it.
@@ -138,6 +141,8 @@ pub struct Waiting {
     pub blocked: u32,
     /// Listed as rejected.
     pub rejected: u32,
+    /// Conflicts that wait for a person, without those that a waiting transaction resolves.
+    pub conflicts: u32,
 }
 
 /// The local database, inside one transaction.
@@ -199,8 +204,17 @@ pub trait ClientStore {
     /// Lists a transaction as rejected.
     fn put_rejected(&mut self, rejected: &RejectedTransaction) -> Result<(), Self::Error>;
 
-    /// Records what was overwritten unseen by commit `seq`.
+    /// Records what met unseen in commit `seq` and was decided by a rule.
     fn put_conflicts(&mut self, seq: Seq, conflicts: &[Conflict]) -> Result<(), Self::Error>;
+
+    /// Takes over what a commit does to the queue of open conflicts, in order. One that is not there is nothing to close.
+    fn change_queue(&mut self, changes: &[QueueChange]) -> Result<(), Self::Error>;
+
+    /// Replaces the whole queue by that of a snapshot.
+    fn replace_queue(&mut self, open: &[OpenConflict]) -> Result<(), Self::Error>;
+
+    /// Remembers who stands behind short names.
+    fn put_authors(&mut self, authors: &[AuthorName]) -> Result<(), Self::Error>;
 
     /// For each row, in the order given, all its waiting changes in log order, with their place in the log.
     /// Those of blocked transactions are left out: they are not in the view.

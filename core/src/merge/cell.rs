@@ -3,7 +3,7 @@
 //! Called by the draft of a row in the space.
 
 use super::lww::{self, Decision};
-use super::{first, max, min, server, sum};
+use super::{first, max, min, review, server, sum};
 use crate::catalogue::{Column, Strategy};
 use crate::commit::Reason;
 use crate::server::draft::Write;
@@ -26,6 +26,8 @@ pub enum Written {
     Taken(Taken),
     /// The incumbent stays; this value was not taken.
     Left(Value),
+    /// The incumbent stays until a person has chosen; this value waits.
+    Waits(Value),
 }
 
 /// What a cell becomes.
@@ -56,7 +58,11 @@ pub fn write(column: &Column, cell: Cell, sent: &Value, write: &Write) -> Result
         Strategy::Max => max::decide(cell.mark, cell.value, &write.writer, sent),
         Strategy::Server => server::decide(cell.mark, &write.writer).map(|()| Decision::Take).map_err(|_| STALE)?,
         Strategy::Sum => return add(cell, sent, write),
-        Strategy::Lww | Strategy::Review | Strategy::Set | Strategy::Text | Strategy::Custom => {
+        Strategy::Review => match review::decide(cell.mark, &write.writer) {
+            review::Decision::Take => Decision::Take,
+            review::Decision::Wait => return Ok(Written::Waits(sent.clone())),
+        },
+        Strategy::Lww | Strategy::Set | Strategy::Text | Strategy::Custom => {
             lww::decide(cell.mark, &write.writer, write.stamp)
         }
     };

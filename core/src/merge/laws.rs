@@ -45,7 +45,7 @@ impl State {
         let sent = local::sent(strategy, old, new);
         let cell = Cell { value: &self.value, mark: self.mark.as_ref() };
         match cell::write(&column(strategy), cell, &sent, write).map_err(|refused| refused.reason)? {
-            Written::Left(_) => Ok(self.clone()),
+            Written::Left(_) | Written::Waits(_) => Ok(self.clone()),
             Written::Taken(taken) => Ok(Self { value: taken.value, mark: Some(taken.mark) }),
         }
     }

@@ -9,6 +9,7 @@ pub mod lww;
 pub mod max;
 pub mod min;
 pub mod order;
+pub mod review;
 pub mod row;
 pub mod seen;
 pub mod server;

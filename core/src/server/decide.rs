@@ -3,12 +3,14 @@
 //! Everything happens in the event's transaction, a savepoint per device transaction.
 
 use super::draft::{self, RowDraft, Write};
+use super::queue::{self, Moment, QueuePlan};
 use super::references;
 use super::store::{RowWrite, ServerStore, Violation};
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{Base, Changeset, Field, Mutation, RowId, Transaction};
 use crate::clock::Stamp;
-use crate::commit::{Conflict, Effect, Outcome, Reason, Rejection};
+use crate::commit::{Effect, Outcome, Reason, Rejection};
+use crate::conflict::{Conflict, QueueChange};
 use crate::ids::{AuthorId, Millis, Seq};
 use crate::limits::CLOCK_AHEAD_MS;
 use crate::merge::seen::Writer;
@@ -22,6 +24,8 @@ pub struct Verdict {
     pub outcomes: Vec<Outcome>,
     /// What was overwritten, or not taken, unseen.
     pub conflicts: Vec<Conflict>,
+    /// What becomes of the conflicts that wait for a person.
+    pub queue: Vec<QueueChange>,
     /// What was refused.
     pub rejected: Vec<Rejection>,
     /// The stamps, as captured, of what was not refused.
@@ -45,8 +49,7 @@ pub fn decide<S: ServerStore>(
     let newest = changeset.transactions.iter().map(|transaction| transaction.stamp).max().unwrap_or_default();
     let clock_shift_ms = shift(newest, now);
     let mut decider = Decider {
-        author,
-        seq,
+        moment: Moment { seq, author, now, next_index: 0 },
         changeset,
         outcomes: Outcomes::new(store.catalogue()),
         refused_rows: BTreeSet::new(),
@@ -63,7 +66,7 @@ pub fn decide<S: ServerStore>(
     let Decider { outcomes, mut verdict, .. } = decider;
     verdict.outcomes = outcomes.list;
     // What was overwritten unseen only the commit tells, so its author must read it too.
-    verdict.as_sent &= verdict.conflicts.is_empty();
+    verdict.as_sent &= verdict.conflicts.is_empty() && verdict.queue.is_empty();
     Ok(verdict)
 }
 
@@ -74,8 +77,7 @@ fn shift(newest: Stamp, now: Millis) -> u64 {
 }
 
 struct Decider<'a> {
-    author: AuthorId,
-    seq: Seq,
+    moment: Moment,
     changeset: &'a Changeset,
     outcomes: Outcomes,
     refused_rows: BTreeSet<RowId>,
@@ -90,7 +92,7 @@ impl Decider<'_> {
         store: &mut S,
     ) -> Result<(), S::Error> {
         match self.merge(transaction, store)? {
-            Ok(drafts) => self.write(index, transaction, drafts, store),
+            Ok((drafts, plan)) => self.write(index, transaction, drafts, plan, store),
             Err(violation) => {
                 self.refuse(index, transaction, violation);
                 Ok(())
@@ -102,14 +104,23 @@ impl Decider<'_> {
         &self,
         transaction: &Transaction,
         store: &mut S,
-    ) -> Result<Result<Drafts, Violation>, S::Error> {
+    ) -> Result<Result<(Drafts, QueuePlan), Violation>, S::Error> {
         let catalogue = store.catalogue();
         if let Some(violation) = self.first_dependency(transaction, &catalogue) {
             return Ok(Err(violation));
         }
+        let resolved = match queue::resolved(transaction, self.moment.author, store)? {
+            Ok(resolved) => resolved,
+            Err(violation) => return Ok(Err(violation)),
+        };
         let rows: Vec<RowId> = transaction.changes.iter().map(|change| change.row.clone()).collect();
         let mut drafts = Drafts::default();
         drafts.load(store, &rows)?;
+        for (_, entry) in &resolved {
+            if let (Some(draft), Some(column)) = (drafts.get_mut(&entry.open.row), entry.open.column) {
+                draft.resolve(column);
+            }
+        }
         for change in &transaction.changes {
             let write = self.write_of(transaction, change.base);
             let Some(table) = catalogue.table(change.row.table) else {
@@ -123,10 +134,11 @@ impl Decider<'_> {
         }
         let write = self.write_of(transaction, self.newest_base(transaction));
         references::expand(&mut drafts, store, &write)?;
-        Ok(match references::abandoned(&drafts, store)? {
-            Some(violation) => Err(violation),
-            None => Ok(drafts),
-        })
+        if let Some(violation) = references::abandoned(&drafts, store)? {
+            return Ok(Err(violation));
+        }
+        let plan = QueuePlan::of(transaction, resolved, &drafts, self.moment, store)?;
+        Ok(Ok((drafts, plan)))
     }
 
     fn first_dependency(&self, transaction: &Transaction, catalogue: &Catalogue) -> Option<Violation> {
@@ -140,9 +152,9 @@ impl Decider<'_> {
 
     fn write_of(&self, transaction: &Transaction, base: Base) -> Write {
         Write {
-            writer: Writer { author: self.author, device_seq: self.changeset.device_seq, base },
+            writer: Writer { author: self.moment.author, device_seq: self.changeset.device_seq, base },
             stamp: transaction.stamp.shifted_back(self.verdict.clock_shift_ms),
-            seq: self.seq,
+            seq: self.moment.seq,
         }
     }
 
@@ -151,12 +163,16 @@ impl Decider<'_> {
         index: u32,
         transaction: &Transaction,
         drafts: Drafts,
+        plan: QueuePlan,
         store: &mut S,
     ) -> Result<(), S::Error> {
         let catalogue = store.catalogue();
         let (writes, conflicts, as_sent) = drafts.into_writes(&catalogue);
-        match store.savepoint(|store| write_checked(store, &writes))? {
-            Ok(()) => self.accept(transaction, writes, conflicts, as_sent),
+        match store.savepoint(|store| write_checked(store, &writes, &plan))? {
+            Ok(()) => {
+                self.accept(transaction, writes, conflicts, as_sent);
+                self.tell(plan);
+            }
             Err(Stop::Violation(violation)) => self.refuse(index, transaction, violation),
             Err(Stop::Storage(error)) => return Err(error),
         }
@@ -172,6 +188,12 @@ impl Decider<'_> {
         self.verdict.accepted.push(transaction.stamp);
     }
 
+    fn tell(&mut self, plan: QueuePlan) {
+        self.moment.next_index += plan.opened();
+        self.verdict.conflicts.extend(plan.conflicts);
+        self.verdict.queue.extend(plan.changes);
+    }
+
     fn refuse(&mut self, index: u32, transaction: &Transaction, violation: Violation) {
         let inserted = transaction.changes.iter().filter(|change| matches!(change.mutation, Mutation::Insert(_)));
         self.refused_rows.extend(inserted.map(|change| change.row.clone()));
@@ -185,7 +207,8 @@ enum Stop<E> {
     Storage(E),
 }
 
-fn write_checked<S: ServerStore>(store: &mut S, writes: &[RowWrite]) -> Result<(), Stop<S::Error>> {
+fn write_checked<S: ServerStore>(store: &mut S, writes: &[RowWrite], plan: &QueuePlan) -> Result<(), Stop<S::Error>> {
+    plan.write(store).map_err(Stop::Storage)?;
     store.write(writes).map_err(Stop::Storage)?.map_err(Stop::Violation)?;
     let present = writes.iter().filter(|write| write.outcome.effect != Effect::Delete);
     let rows: Vec<RowId> = present.map(|write| write.outcome.row.clone()).collect();
@@ -250,6 +273,11 @@ impl Drafts {
     }
 
     /// The draft of a row that was loaded.
+    pub fn get(&self, row: &RowId) -> Option<&RowDraft> {
+        self.index.get(row).and_then(|position| self.list.get(*position))
+    }
+
+    /// The same, to be changed.
     pub fn get_mut(&mut self, row: &RowId) -> Option<&mut RowDraft> {
         self.index.get(row).and_then(|position| self.list.get_mut(*position))
     }

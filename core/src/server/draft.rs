@@ -8,8 +8,9 @@ use super::store::{Mark, RowMarks, RowState, RowWrite, Violation};
 use crate::catalogue::{RowRule, Table};
 use crate::change::{Field, Mutation, RowId};
 use crate::clock::Stamp;
-use crate::commit::{Conflict, Effect, Outcome, Side};
-use crate::ids::{AuthorId, ColumnId, Seq};
+use crate::commit::{Effect, Outcome};
+use crate::conflict::{Claim, Claimed, Conflict, Side};
+use crate::ids::{ColumnId, Seq};
 use crate::merge::cell::{self, Cell, Refused, Written};
 use crate::merge::seen::Writer;
 use crate::value::Value;
@@ -37,6 +38,11 @@ impl Write {
             as_sent,
         }
     }
+
+    /// What it wants, as a side of a conflict.
+    pub fn claim(&self, claimed: Claimed) -> Claim {
+        self.mark(true).claim(claimed)
+    }
 }
 
 /// Why a change cannot be, and its transaction with it.
@@ -59,10 +65,13 @@ pub struct RowDraft {
     marks: Option<RowMarks>,
     removed: Option<Vec<Value>>,
     written: BTreeSet<ColumnId>,
+    resolved: BTreeSet<ColumnId>,
     /// Whether everything asked of this row was taken exactly as sent.
     pub as_sent: bool,
     /// What was overwritten, or not taken, unseen.
     pub conflicts: Vec<Conflict>,
+    /// Values that wait for a person beside the incumbent's.
+    pub challenges: Vec<(ColumnId, Claim)>,
 }
 
 impl RowDraft {
@@ -77,8 +86,10 @@ impl RowDraft {
             marks: state.marks,
             removed: None,
             written: BTreeSet::new(),
+            resolved: BTreeSet::new(),
             as_sent: true,
             conflicts: Vec::new(),
+            challenges: Vec::new(),
         }
     }
 
@@ -100,6 +111,33 @@ impl RowDraft {
     /// The non-key values as they stand in the draft.
     pub fn values(&self) -> Option<&[Value]> {
         self.values.as_deref()
+    }
+
+    /// Whether the space had the row before.
+    pub fn was_present(&self) -> bool {
+        self.was_present
+    }
+
+    /// Whether the row went and came back, or is new.
+    pub fn is_recreated(&self) -> bool {
+        self.recreated
+    }
+
+    /// The field's value and its writer, if the transaction wrote it.
+    pub fn written(&self, table: &Table, column: ColumnId) -> Option<Claim> {
+        let position = table.field_position(column).filter(|_| self.written.contains(&column))?;
+        Some(self.incumbent(position))
+    }
+
+    /// The field's value and its writer; of a field at its default, nobody.
+    pub fn incumbent(&self, position: usize) -> Claim {
+        let value = self.value_at(position).cloned().unwrap_or_default();
+        self.mark_at(position).copied().unwrap_or_default().claim(Claimed::Value(value))
+    }
+
+    /// A person has chosen between the values of this field: what the transaction writes to it is taken.
+    pub fn resolve(&mut self, column: ColumnId) {
+        self.resolved.insert(column);
     }
 
     /// The values that the row had when it last went, given once.
@@ -168,7 +206,7 @@ impl RowDraft {
     fn update(&mut self, table: &Table, fields: &[Field], write: &Write) -> Result<(), Stop> {
         let marks = self.marks.as_ref().ok_or(Stop::UnknownRow)?;
         if self.values.is_none() || !write.writer.had_seen(&marks.created) {
-            self.record_edits_of_a_deleted_row(fields);
+            self.record_edits_of_a_deleted_row(fields, write);
             return Ok(());
         }
         if table.row == RowRule::Atomic {
@@ -182,11 +220,12 @@ impl RowDraft {
         Ok(())
     }
 
-    fn record_edits_of_a_deleted_row(&mut self, fields: &[Field]) {
+    fn record_edits_of_a_deleted_row(&mut self, fields: &[Field], write: &Write) {
         self.as_sent = false;
-        let author = self.last_author();
+        let deletion = self.deletion();
         for field in fields {
-            self.record(Some(field.column), Side::Incumbent, field.value.clone(), author);
+            let challenger = write.claim(Claimed::Value(field.value.clone()));
+            self.record(Some(field.column), Side::Incumbent, deletion.clone(), challenger);
         }
     }
 
@@ -198,19 +237,31 @@ impl RowDraft {
         sent: &Value,
         write: &Write,
     ) -> Result<(), Stop> {
+        if self.resolved.contains(&column) {
+            self.put_field(position, column, sent.clone(), write.mark(true));
+            return Ok(());
+        }
         let declared = &table.columns[usize::from(column.0)];
-        let incumbent = self.value_at(position).cloned().unwrap_or_default();
-        let cell = Cell { value: &incumbent, mark: self.mark_at(position) };
-        let author = cell.mark.map(|mark| mark.author).unwrap_or_default();
+        let stands = self.value_at(position).cloned().unwrap_or_default();
+        let cell = Cell { value: &stands, mark: self.mark_at(position) };
+        let incumbent = self.incumbent(position);
         match cell::write(declared, cell, sent, write).map_err(|refused| stop(table, column, refused))? {
             Written::Left(value) => {
                 self.as_sent = false;
-                self.record(Some(column), Side::Incumbent, value, author);
+                self.record(Some(column), Side::Incumbent, incumbent, write.claim(Claimed::Value(value)));
+            }
+            Written::Waits(value) => {
+                self.as_sent = false;
+                // Two people who agree have nothing to decide.
+                if value != stands {
+                    self.challenges.push((column, write.claim(Claimed::Value(value))));
+                }
             }
             Written::Taken(taken) => {
                 self.as_sent &= taken.mark.as_sent;
                 if taken.overwrites {
-                    self.record(Some(column), Side::Challenger, incumbent, author);
+                    let challenger = write.claim(Claimed::Value(taken.value.clone()));
+                    self.record(Some(column), Side::Challenger, incumbent, challenger);
                 }
                 self.put_field(position, column, taken.value, taken.mark);
             }
@@ -241,7 +292,9 @@ impl RowDraft {
         }
         if !write.writer.had_seen(&marks.created) {
             self.as_sent = false;
-            self.record(None, Side::Incumbent, Value::Null, self.last_author());
+            let created = self.marks.as_ref().map(|marks| marks.created).unwrap_or_default();
+            let incumbent = created.claim(Claimed::Row(Vec::new()));
+            self.record(None, Side::Incumbent, incumbent, write.claim(Claimed::Deleted));
             return Ok(());
         }
         self.record_unseen_edits(table, write);
@@ -265,23 +318,26 @@ impl RowDraft {
     }
 
     fn record_unseen_edits(&mut self, table: &Table, write: &Write) {
-        let (Some(values), Some(marks)) = (&self.values, &self.marks) else { return };
-        let unseen = |mark: &Mark| !write.writer.had_seen(mark);
-        for (((column, _), mark), value) in table.fields().zip(&marks.fields).zip(values) {
-            if let Some(mark) = mark.as_ref().filter(|mark| unseen(mark)) {
-                let (row, lost) = (self.row.clone(), value.clone());
-                let column = Some(column);
-                self.conflicts.push(Conflict { row, column, kept: Side::Challenger, lost, incumbent: mark.author });
-            }
+        for (column, incumbent) in self.unseen_edits(table, write) {
+            self.record(Some(column), Side::Challenger, incumbent, write.claim(Claimed::Deleted));
         }
     }
 
-    fn last_author(&self) -> AuthorId {
-        self.marks.as_ref().map(|marks| marks.deleted.unwrap_or(marks.created).author).unwrap_or_default()
+    /// The fields whose present value the writer had not seen.
+    fn unseen_edits(&self, table: &Table, write: &Write) -> Vec<(ColumnId, Claim)> {
+        let unseen = |position: &usize| self.mark_at(*position).is_some_and(|mark| !write.writer.had_seen(mark));
+        let fields = table.fields().enumerate().filter(|(position, _)| unseen(position));
+        fields.map(|(position, (column, _))| (column, self.incumbent(position))).collect()
     }
 
-    fn record(&mut self, column: Option<ColumnId>, kept: Side, lost: Value, incumbent: AuthorId) {
-        self.conflicts.push(Conflict { row: self.row.clone(), column, kept, lost, incumbent });
+    /// The deletion of the row, or of the life before this one.
+    fn deletion(&self) -> Claim {
+        let mark = self.marks.as_ref().map(|marks| marks.deleted.unwrap_or(marks.created)).unwrap_or_default();
+        mark.claim(Claimed::Deleted)
+    }
+
+    fn record(&mut self, column: Option<ColumnId>, kept: Side, incumbent: Claim, challenger: Claim) {
+        self.conflicts.push(Conflict { row: self.row.clone(), column, kept, incumbent, challenger });
     }
 
     fn value_at(&self, position: usize) -> Option<&Value> {

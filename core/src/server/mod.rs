@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod decide;
 pub mod draft;
+mod queue;
 mod references;
 mod resend;
 pub mod session;

@@ -10,11 +10,12 @@ use super::store::{Author, DecidedTransactions, NewCommit, ServerStore};
 use crate::change::Changeset;
 use crate::codec::Codec;
 use crate::commit::{Commit, Decided, Reason, Receipt, Rejection, SealedCommit};
+use crate::conflict::{AuthorName, Conflict, QueueChange};
 use crate::error::{Refusal, RefusalCode};
 use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, View};
 use crate::limits;
 use crate::message::{ClientMessage, Hello, ServerMessage, Submit, Welcome};
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{collections::BTreeSet, format, string::String, vec, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// Protocol versions that this server speaks.
@@ -359,7 +360,8 @@ impl ServerSession {
         codec: &C,
     ) -> Result<Receipt, S::Error> {
         let head = store.head()?;
-        let visible = !verdict.outcomes.is_empty() || !verdict.conflicts.is_empty();
+        let met = !verdict.conflicts.is_empty() || !verdict.queue.is_empty();
+        let visible = !verdict.outcomes.is_empty() || met;
         let seq = visible.then(|| head.seq.next());
         let receipt = Receipt {
             device_seq: changeset.device_seq,
@@ -371,13 +373,16 @@ impl ServerSession {
             rejected: verdict.rejected,
         };
         if let Some(seq) = seq {
+            let authors = mentioned(&verdict.conflicts, &verdict.queue, store)?;
             let commit = Commit {
                 author: author.id,
                 device_seq: changeset.device_seq,
                 schema: changeset.schema,
                 stamp: verdict.stamp,
                 outcomes: verdict.outcomes,
+                authors,
                 conflicts: verdict.conflicts,
+                queue: verdict.queue,
             };
             let bytes = codec.seal_commit(&commit, &store.catalogue());
             let chain = codec.chain(head.chain, seq, &bytes);
@@ -451,6 +456,27 @@ fn forbidden(changeset: &Changeset) -> Verdict {
         detail: String::from("the user may read this space, not write to it"),
     };
     Verdict { rejected: (0..changeset.transactions.len()).map(reject).collect(), ..Verdict::default() }
+}
+
+/// Who stands behind the short names in a commit's conflicts, so that devices can name people offline.
+fn mentioned<S: ServerStore>(
+    conflicts: &[Conflict],
+    queue: &[QueueChange],
+    store: &mut S,
+) -> Result<Vec<AuthorName>, S::Error> {
+    let mut ids = BTreeSet::new();
+    for conflict in conflicts {
+        ids.extend([conflict.incumbent.author, conflict.challenger.author]);
+    }
+    for change in queue {
+        match change {
+            QueueChange::Opened(open) => ids.extend(open.sides.iter().map(|side| side.author)),
+            QueueChange::Sides { sides, .. } => ids.extend(sides.iter().map(|side| side.author)),
+            QueueChange::Closed(closed) => ids.extend([closed.by]),
+        }
+    }
+    let ids: Vec<AuthorId> = ids.into_iter().collect();
+    if ids.is_empty() { Ok(Vec::new()) } else { store.author_names(&ids) }
 }
 
 /// The receipt of a number that was given up. It names no transaction: all of them are sealed again.

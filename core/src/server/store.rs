@@ -6,6 +6,7 @@ use crate::catalogue::{Catalogue, Reference};
 use crate::change::RowId;
 use crate::clock::Stamp;
 use crate::commit::{Decided, Outcome, Reason, SealedCommit};
+use crate::conflict::{AuthorName, Claim, Claimed, ConflictId, QueueEntry};
 use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
 use crate::message::Chunk;
 use crate::value::Value;
@@ -50,6 +51,13 @@ pub struct Mark {
     pub device_seq: DeviceSeq,
     /// Whether what the cell became is what that device sent.
     pub as_sent: bool,
+}
+
+impl Mark {
+    /// What its write wanted, as a side of a conflict.
+    pub fn claim(&self, claimed: Claimed) -> Claim {
+        Claim { claimed, author: self.author, device_seq: self.device_seq, stamp: self.stamp }
+    }
 }
 
 /// The packed record that the server keeps per row.
@@ -201,6 +209,24 @@ pub trait ServerStore {
 
     /// The keys of the rows of `child` that refer, by `reference`, to a parent with these values.
     fn children(&mut self, child: TableId, reference: &Reference, parent: &[Value]) -> Result<Vec<RowId>, Self::Error>;
+
+    /// The open conflicts of these rows, in no particular order.
+    fn open_conflicts(&mut self, rows: &[RowId]) -> Result<Vec<QueueEntry>, Self::Error>;
+
+    /// An open conflict by its name; `None` if there is none, or none any more.
+    fn open_conflict(&mut self, id: ConflictId) -> Result<Option<QueueEntry>, Self::Error>;
+
+    /// Open conflicts above `after` in the order of their names, at most `max_count`: what a snapshot carries.
+    fn open_conflicts_after(&mut self, after: ConflictId, max_count: usize) -> Result<Vec<QueueEntry>, Self::Error>;
+
+    /// Adds an open conflict, or replaces the one of this name.
+    fn put_conflict(&mut self, entry: &QueueEntry) -> Result<(), Self::Error>;
+
+    /// Takes a conflict off the queue.
+    fn drop_conflict(&mut self, id: ConflictId) -> Result<(), Self::Error>;
+
+    /// The devices and users behind short names, ascending; names that nobody has are left out.
+    fn author_names(&mut self, ids: &[AuthorId]) -> Result<Vec<AuthorName>, Self::Error>;
 
     /// Runs `body` in a savepoint that is rolled back when it answers `Err`.
     fn savepoint<T, R>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, R>) -> Result<Result<T, R>, Self::Error>

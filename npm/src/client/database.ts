@@ -3,8 +3,9 @@
  * It owns the worker's life with the page: put away with it, back with it, closed once. `open.ts` makes it.
  */
 import type { Database, Parameter, Row, Transaction } from '../types.ts';
+import { PageConflicts } from './conflicts.ts';
 import { Connection } from './connection.ts';
-import { PageConflicts, PageRejected } from './records.ts';
+import { PageRejected } from './records.ts';
 import { ConnectionStatements } from './statements.ts';
 import type { PageSync } from './sync.ts';
 import { runTransaction } from './transaction.ts';

@@ -8,6 +8,7 @@ import type { Database, OpenOptions, SyncOptions } from '../types.ts';
 import { Connection, type Notice } from './connection.ts';
 import { compileEngine } from './engine.ts';
 import { WorkerDatabase } from './database.ts';
+import { Resolver } from './resolver.ts';
 import { PageSync } from './sync.ts';
 import { answerToken } from './token.ts';
 
@@ -16,6 +17,7 @@ export async function open(options: OpenOptions): Promise<Database> {
   requireBrowser();
   const request = openRequest(options);
   const engineUrl = wasmUrl(options.wasmUrl);
+  const resolver = options.resolve === undefined ? undefined : new Resolver(options.resolve);
   const connection: Connection = new Connection({
     startWorker() {
       // Both load at the same time; whoever waits for the engine meets its failure.
@@ -27,11 +29,16 @@ export async function open(options: OpenOptions): Promise<Database> {
       return { ...request, engine, online: navigator.onLine, paused: sync.isPaused };
     },
     opened: (status) => sync.update(status),
-    notice: (notice) => void receive(notice, sync, connection, options),
+    notice: (notice) => {
+      if (notice.kind === 'conflict' && notice.open.length > 0) resolver?.look();
+      void receive(notice, sync, connection, options);
+    },
   });
   const sync = new PageSync(connection, request.name, request.sync === undefined);
   await connection.start();
-  return new WorkerDatabase(connection, request.name, sync);
+  const database = new WorkerDatabase(connection, request.name, sync);
+  resolver?.start(database.conflicts);
+  return database;
 }
 
 async function receive(notice: Notice, sync: PageSync, connection: Connection, options: OpenOptions): Promise<void> {
@@ -62,6 +69,7 @@ function openRequest(options: OpenOptions): Omit<OpenRequest, 'engine' | 'online
   if (typeof schema !== 'object' || schema === null) throw badOption('`schema` must come from defineSchema()');
   if (storage !== 'opfs' && storage !== 'memory') throw badOption("`storage` is 'opfs' or 'memory'");
   if (durability !== 'full' && durability !== 'relaxed') throw badOption("`durability` is 'full' or 'relaxed'");
+  if (options.resolve !== undefined && typeof options.resolve !== 'function') throw badOption('`resolve` must be a function');
   const sync = options.sync === undefined ? {} : { sync: syncRequest(options.sync) };
   // `schema` may be frozen and carry more than the engine reads.
   const { migrations, tables } = schema;

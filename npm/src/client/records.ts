@@ -1,9 +1,9 @@
 /**
- * `db.rejected` and `db.conflicts`: what the sync has recorded for a person to look at.
+ * `db.rejected`: the transactions that the space refused, for a person to look at.
  * The worker answers flat rows, one for each field; here they become the objects of the public types.
  */
 import { decodeRows, type Cell } from '../cells.ts';
-import type { ChangeSummary, ConflictRecord, Conflicts, Rejected, RejectedTransaction } from '../types.ts';
+import type { ChangeSummary, Rejected, RejectedTransaction } from '../types.ts';
 import type { Connection } from './connection.ts';
 
 /** One field of a refused change, or a key part of it. */
@@ -57,38 +57,4 @@ function changeOf(fields: readonly RejectedField[]): ChangeSummary {
   const key = fields.filter((field) => field.is_key).map((field) => field.value);
   const values = fields.filter((field) => !field.is_key).map((field): [string, Cell] => [field.column, field.value]);
   return { table, kind, key, values: Object.fromEntries(values) };
-}
-
-/** One overwritten value, or a part of the key of its row. */
-interface ConflictField {
-  readonly id: number;
-  readonly seq: number;
-  readonly table: string;
-  readonly column: string | null;
-  readonly kept: ConflictRecord['kept'];
-  readonly is_key: number;
-  readonly value: Cell;
-}
-
-/** The overwritten values of a database. */
-export class PageConflicts implements Conflicts {
-  readonly #connection: Connection;
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-  }
-
-  async list(): Promise<ConflictRecord[]> {
-    return groupConflicts(decodeRows<ConflictField>(await this.#connection.call('conflicts', null)));
-  }
-}
-
-/** Gathers key and value of each record. */
-export function groupConflicts(fields: readonly ConflictField[]): ConflictRecord[] {
-  return [...Map.groupBy(fields, (field) => field.id).values()].map((record) => {
-    const { seq, table, column, kept } = record[0]!;
-    const key = record.filter((field) => field.is_key).map((field) => field.value);
-    const lost = record.find((field) => !field.is_key)?.value ?? null;
-    return { seq, table, key, kept, lost, ...(column === null ? {} : { column }) };
-  });
 }

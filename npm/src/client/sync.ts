@@ -74,7 +74,9 @@ export class PageSync extends EventTarget implements Sync {
       case 'rejected':
         return this.#tell('rejected', { id: notice.id });
       case 'conflict':
-        return this.#tell('conflict', { count: notice.count });
+        return this.#tell('conflict', { count: notice.count, open: notice.open });
+      case 'resolved':
+        return this.#tell('resolved', { conflicts: notice.conflicts });
       case 'recovered':
         return this.#tell('recovered', { code: notice.code });
       case 'mirrored':

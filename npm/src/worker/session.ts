@@ -59,7 +59,9 @@ export class Session {
     rejected: () => this.#scheduler.outside(() => this.#required().rejected()),
     retryRejected: ({ id }) => this.#change((client) => client.retryRejected(id)),
     discardRejected: ({ id }) => this.#change((client) => client.discardRejected(id)),
-    conflicts: () => this.#scheduler.outside(() => this.#required().conflicts()),
+    openConflicts: () => this.#scheduler.outside(() => this.#required().openConflicts()),
+    decidedConflicts: () => this.#scheduler.outside(() => this.#required().decidedConflicts()),
+    resolveConflict: ({ id, side, value }) => this.#change((client) => client.resolveConflict(id, side, value)),
     close: () => this.#scheduler.outside(() => this.#close()),
   };
 

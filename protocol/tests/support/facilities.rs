@@ -85,7 +85,8 @@ pub fn changeset(rows: &[Facility]) -> Changeset {
         base: Base::default(),
     };
     let stamp = Stamp::at(Millis(NOW_MS));
-    let transactions = vec![Transaction { stamp, changes: rows.iter().map(insert).collect() }];
+    let transactions =
+        vec![Transaction { stamp, changes: rows.iter().map(insert).collect(), ..Transaction::default() }];
     Changeset { device_seq: DeviceSeq(1), schema: SchemaVersion(1), origin: None, transactions }
 }
 
@@ -99,5 +100,7 @@ pub fn commit(rows: &[Facility]) -> Commit {
         stamp: Stamp::at(Millis(NOW_MS)),
         outcomes: rows.iter().map(put).collect(),
         conflicts: Vec::new(),
+        queue: Vec::new(),
+        authors: Vec::new(),
     }
 }

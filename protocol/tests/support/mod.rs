@@ -6,8 +6,9 @@
 use ebbtide_core::catalogue::{Catalogue, Column, Table};
 use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::commit::{Commit, Conflict, Effect, Outcome, Side};
-use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, Incarnation, SchemaVersion, Seq, TableId};
+use ebbtide_core::commit::{Commit, Effect, Outcome};
+use ebbtide_core::conflict::*;
+use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, Incarnation, Millis, SchemaVersion, Seq, TableId};
 use ebbtide_core::value::{Key, Value};
 
 pub mod facilities;
@@ -200,8 +201,75 @@ impl Maker<'_> {
         let columns = self.catalogue.tables[table].columns.len() as u64;
         let column = (self.random.below(4) > 0).then(|| ColumnId(self.random.below(columns) as u16));
         let kept = self.random.pick(&[Side::Incumbent, Side::Challenger]);
-        let incumbent = AuthorId(self.random.number() as u32);
-        Conflict { row: self.row(table), column, kept, lost: odd(self.random), incumbent }
+        let (incumbent, challenger) = (self.claim(), self.claim());
+        Conflict { row: self.row(table), column, kept, incumbent, challenger }
+    }
+
+    fn claim(&mut self) -> Claim {
+        let claimed = match self.random.below(4) {
+            0 => Claimed::Deleted,
+            1 => {
+                let fields =
+                    (0..self.random.below(3)).map(|at| Field { column: ColumnId(at as u16), value: odd(self.random) });
+                Claimed::Row(fields.collect())
+            }
+            _ => Claimed::Value(odd(self.random)),
+        };
+        let (author, device_seq) = (AuthorId(self.random.number() as u32), DeviceSeq(self.random.number()));
+        Claim { claimed, author, device_seq, stamp: Stamp(self.random.number()) }
+    }
+
+    /// None mostly, otherwise one or two.
+    fn few<T>(&mut self, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        let count = self.random.below(5).saturating_sub(2);
+        (0..count).map(|_| make(self)).collect()
+    }
+
+    fn conflict_id(&mut self) -> ConflictId {
+        ConflictId { seq: Seq(self.random.number()), index: self.random.number() as u32 }
+    }
+
+    fn resolution(&mut self) -> Resolution {
+        let side = (self.random.below(2) > 0).then(|| self.random.below(9) as u32);
+        Resolution { conflict: self.conflict_id(), seen: Seq(self.random.number()), side }
+    }
+
+    fn seen(&mut self) -> SeenValue {
+        let table = self.table();
+        let fields: Vec<ColumnId> = self.catalogue.tables[table].fields().map(|(column, _)| column).collect();
+        let column = fields.first().copied();
+        match column {
+            Some(column) => SeenValue { row: self.row(table), column, value: odd(self.random) },
+            None => self.seen(),
+        }
+    }
+
+    fn state(&mut self) -> QueueState {
+        let (changed, before) = (Seq(self.random.number()), Seq(self.random.number()));
+        QueueState { changed, by: AuthorId(self.random.number() as u32), before }
+    }
+
+    fn queue_change(&mut self) -> QueueChange {
+        let id = self.conflict_id();
+        let by = AuthorId(self.random.number() as u32);
+        match self.random.below(4) {
+            0 => QueueChange::Closed(ClosedConflict { id, closing: Closing::Moot, by }),
+            1 => QueueChange::Closed(ClosedConflict { id, closing: Closing::Resolved(self.claim().claimed), by }),
+            2 => QueueChange::Sides { id, sides: self.few(Self::claim), state: self.state() },
+            _ => {
+                let Conflict { row, column, .. } = self.conflict();
+                let base = (self.random.below(2) > 0).then(|| odd(self.random));
+                let opened_at = Millis(self.random.number());
+                let (sides, state) = (self.few(Self::claim), self.state());
+                QueueChange::Opened(OpenConflict { id, row, column, base, sides, opened_at, state })
+            }
+        }
+    }
+
+    fn author(&mut self) -> AuthorName {
+        let incarnation = Incarnation([self.random.number() as u8; 16]);
+        let id = AuthorId(self.random.number() as u32);
+        AuthorName { id, incarnation, user: format!("user {}", self.random.below(9)) }
     }
 }
 
@@ -216,7 +284,9 @@ pub fn changeset(random: &mut Random, catalogue: &Catalogue, transactions: usize
     let transactions = (0..transactions).map(|_| {
         stamp += 1 + (maker.random.number() >> 20);
         let count = if changes == 0 { 0 } else { maker.random.below(changes as u64 + 1) };
-        Transaction { stamp: Stamp(stamp), changes: (0..count).map(|_| maker.change()).collect() }
+        let changes = (0..count).map(|_| maker.change()).collect();
+        let resolutions = maker.few(Maker::resolution);
+        Transaction { stamp: Stamp(stamp), changes, resolutions, seen: maker.few(Maker::seen) }
     });
     let transactions = transactions.collect();
     Changeset {
@@ -232,6 +302,7 @@ pub fn commit(random: &mut Random, catalogue: &Catalogue, outcomes: usize, confl
     let mut maker = Maker { random, catalogue, habits };
     let outcomes = (0..outcomes).map(|_| maker.outcome()).collect();
     let conflicts = (0..conflicts).map(|_| maker.conflict()).collect();
+    let (queue, authors) = (maker.few(Maker::queue_change), maker.few(Maker::author));
     Commit {
         author: AuthorId(random.number() as u32),
         device_seq: DeviceSeq(random.number()),
@@ -239,6 +310,8 @@ pub fn commit(random: &mut Random, catalogue: &Catalogue, outcomes: usize, confl
         stamp: Stamp(random.number()),
         outcomes,
         conflicts,
+        queue,
+        authors,
     }
 }
 

@@ -24,8 +24,10 @@ const PROGRESS: &str = "UPDATE _ebb_changeset SET progress = ?2, next_chunk = ?3
 const RECEIPT: &str = "UPDATE _ebb_changeset SET progress = 4, receipt = ?2 WHERE device_seq = ?1";
 
 /// Statements that take a changeset and all that belongs to it away, each by its number.
-const DROP: [&str; 5] = [
+const DROP: [&str; 6] = [
     "DELETE FROM _ebb_blocked WHERE log BETWEEN (SELECT log_from FROM _ebb_changeset WHERE device_seq = ?1)
+     AND (SELECT log_upto FROM _ebb_changeset WHERE device_seq = ?1)",
+    "DELETE FROM _ebb_resolution WHERE log BETWEEN (SELECT log_from FROM _ebb_changeset WHERE device_seq = ?1)
      AND (SELECT log_upto FROM _ebb_changeset WHERE device_seq = ?1)",
     "DELETE FROM _ebb_log_part WHERE log BETWEEN (SELECT log_from FROM _ebb_changeset WHERE device_seq = ?1)
      AND (SELECT log_upto FROM _ebb_changeset WHERE device_seq = ?1)",

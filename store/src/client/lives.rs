@@ -40,6 +40,7 @@ pub(super) fn inherited(connection: &Connection) -> Result<Vec<Inherited>, SqlEr
 pub(super) fn drop_transactions(connection: &Connection, transactions: &[LogId]) -> Result<(), SqlError> {
     for LogId(id) in transactions {
         execute(connection, "DELETE FROM _ebb_blocked WHERE log = ?", [id])?;
+        execute(connection, "DELETE FROM _ebb_resolution WHERE log = ?", [id])?;
         execute(connection, "DELETE FROM _ebb_log_part WHERE log = ?", [id])?;
         execute(connection, "DELETE FROM _ebb_log WHERE id = ?", [id])?;
     }

@@ -4,6 +4,7 @@
 
 mod changesets;
 mod lives;
+pub(crate) mod queue;
 mod records;
 mod statements;
 mod waitlist;
@@ -23,7 +24,8 @@ use ebbtide_core::client::store::{
     ClientStore, DeviceState, Inherited, Progress, RejectedTransaction, SealedEntry, ServerRow, Waiting,
 };
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::commit::{Conflict, Outcome, Receipt};
+use ebbtide_core::commit::{Outcome, Receipt};
+use ebbtide_core::conflict::{AuthorName, Conflict, OpenConflict, QueueChange};
 use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, Seq};
 use ebbtide_core::message::Part;
 use ebbtide_core::value::Value;
@@ -127,6 +129,20 @@ impl ClientStore for SyncStep<'_> {
 
     fn put_conflicts(&mut self, seq: Seq, conflicts: &[Conflict]) -> Result<(), SqlError> {
         records::put_conflicts(&self.db.connection, seq, conflicts, self.db.catalogue.version)
+    }
+
+    fn change_queue(&mut self, changes: &[QueueChange]) -> Result<(), SqlError> {
+        self.db.waitlist.forget_counts();
+        changes.iter().try_for_each(|change| queue::change(&self.db.connection, change, &self.db.catalogue))
+    }
+
+    fn replace_queue(&mut self, open: &[OpenConflict]) -> Result<(), SqlError> {
+        self.db.waitlist.forget_counts();
+        queue::replace(&self.db.connection, open, &self.db.catalogue)
+    }
+
+    fn put_authors(&mut self, authors: &[AuthorName]) -> Result<(), SqlError> {
+        authors.iter().try_for_each(|author| queue::put_author(&self.db.connection, author))
     }
 
     fn pending_changes(&mut self, rows: &[RowId]) -> Result<Vec<Vec<(LogId, LoggedChange)>>, SqlError> {

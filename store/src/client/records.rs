@@ -8,13 +8,13 @@ use crate::sql::SqlError;
 use crate::sqlite::sql_error;
 use ebbtide_core::change::RowId;
 use ebbtide_core::client::store::{RejectedTransaction, ServerRow};
-use ebbtide_core::commit::Conflict;
+use ebbtide_core::conflict::Conflict;
 use ebbtide_core::ids::{LogId, SchemaVersion, Seq};
 use ebbtide_core::message::Part;
 use rusqlite::{Connection, OptionalExtension, params};
 
-const PUT_REJECTED: &str = "INSERT INTO _ebb_rejected (stamp, device_seq, reason, detail, schema, changes)
-    VALUES (?, ?, ?, ?, ?, ?)";
+const PUT_REJECTED: &str = "INSERT INTO _ebb_rejected (stamp, device_seq, reason, detail, schema, changes, resolutions)
+    VALUES (?, ?, ?, ?, ?, ?, ?)";
 const PUT_CONFLICT: &str = "INSERT INTO _ebb_conflict (seq, schema, tbl, key, conflict) VALUES (?, ?, ?, ?, ?)";
 const SERVER_ROW: &str = "SELECT fields FROM _ebb_server_row WHERE tbl = ? AND key = ?";
 const PUT_SERVER_ROW: &str = "INSERT INTO _ebb_server_row (tbl, key, fields) VALUES (?1, ?2, ?3)
@@ -31,7 +31,9 @@ pub(super) fn put_rejected(
     let reason = packed(&rejected.reason, PUT_REJECTED)?;
     let changes = packed(&rejected.changes, PUT_REJECTED)?;
     let (stamp, device_seq) = (rejected.stamp.0 as i64, rejected.device_seq.0 as i64);
-    execute(connection, PUT_REJECTED, params![stamp, device_seq, reason, rejected.detail, schema.0, changes])?;
+    let resolutions = packed(&rejected.resolutions, PUT_REJECTED)?;
+    let row = params![stamp, device_seq, reason, rejected.detail, schema.0, changes, resolutions];
+    execute(connection, PUT_REJECTED, row)?;
     Ok(())
 }
 

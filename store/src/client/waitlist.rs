@@ -28,7 +28,9 @@ struct Index {
 
 const COUNT: &str = "SELECT (SELECT count(*) FROM _ebb_log),
     (SELECT count(*) FROM _ebb_log WHERE id > ifnull((SELECT max(log_upto) FROM _ebb_changeset), 0)),
-    (SELECT count(*) FROM _ebb_blocked), (SELECT count(*) FROM _ebb_rejected)";
+    (SELECT count(*) FROM _ebb_blocked), (SELECT count(*) FROM _ebb_rejected),
+    (SELECT count(*) FROM _ebb_queue AS q WHERE NOT EXISTS (SELECT 1 FROM _ebb_resolution AS r
+      WHERE r.seq = q.seq AND r.idx = q.idx AND r.log NOT IN (SELECT log FROM _ebb_blocked)))";
 
 impl Waitlist {
     /// A local transaction was logged.
@@ -61,7 +63,13 @@ impl Waitlist {
         }
         let count = || {
             connection.prepare_cached(COUNT)?.query_row([], |row| {
-                Ok(Waiting { pending: row.get(0)?, unsealed: row.get(1)?, blocked: row.get(2)?, rejected: row.get(3)? })
+                Ok(Waiting {
+                    pending: row.get(0)?,
+                    unsealed: row.get(1)?,
+                    blocked: row.get(2)?,
+                    rejected: row.get(3)?,
+                    conflicts: row.get(4)?,
+                })
             })
         };
         let counts = count().map_err(|error| sql_error(&error, COUNT))?;

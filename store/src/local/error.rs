@@ -50,6 +50,8 @@ pub enum DbErrorCode {
     TransactionState,
     /// The transaction was ended by SQLite, e.g. by OR ROLLBACK or a full disk; nothing of it was kept.
     TransactionEnded,
+    /// The conflict waits no longer. Somebody else was faster, or its row is gone.
+    ConflictNotOpen,
     /// Disk or quota is full. Retry after making room.
     DiskFull,
     /// The file is damaged.
@@ -80,6 +82,7 @@ impl DbErrorCode {
             DbErrorCode::InvalidText => "invalid_text",
             DbErrorCode::TransactionState => "transaction_state",
             DbErrorCode::TransactionEnded => "transaction_ended",
+            DbErrorCode::ConflictNotOpen => "conflict_not_open",
             DbErrorCode::DiskFull => "disk_full",
             DbErrorCode::DatabaseCorrupt => "database_corrupt",
             DbErrorCode::DatabaseInUse => "database_in_use",

@@ -9,11 +9,14 @@ use crate::sqlite::sql_error;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{Base, LoggedChange, LoggedTransaction};
 use ebbtide_core::clock::Stamp;
+use ebbtide_core::conflict::{ConflictId, Resolution};
 use ebbtide_core::ids::{ColumnId, DeviceSeq, Incarnation, LogId, SchemaVersion, Seq};
 use ebbtide_core::limits::{TRANSACTION_BYTES, TRANSACTION_ROWS};
 use rusqlite::{Connection, Row, params};
 
 const INSERT: &str = "INSERT INTO _ebb_log (stamp, seq, device_seq, schema, changes) VALUES (?, ?, ?, ?, ?)";
+const INSERT_RESOLUTION: &str = "INSERT INTO _ebb_resolution (log, seq, idx, seen, side) VALUES (?, ?, ?, ?, ?)";
+const RESOLUTIONS: &str = "SELECT seq, idx, seen, side FROM _ebb_resolution WHERE log = ? ORDER BY seq, idx";
 const INSERT_PART: &str = "INSERT INTO _ebb_log_part (log, part, changes) VALUES (?, ?, ?)";
 
 /// Writes one transaction; belongs to that transaction.
@@ -39,6 +42,19 @@ pub(crate) fn append(
         start = end;
     }
     Ok(LogId(id))
+}
+
+/// Notes the open conflicts that a logged transaction resolves; belongs to that transaction.
+pub(crate) fn append_resolutions(
+    connection: &Connection,
+    id: LogId,
+    resolutions: &[Resolution],
+) -> rusqlite::Result<()> {
+    for Resolution { conflict, seen, side } in resolutions {
+        let row = params![id.0, conflict.seq.0 as i64, conflict.index, seen.0 as i64, side];
+        connection.prepare_cached(INSERT_RESOLUTION)?.execute(row)?;
+    }
+    Ok(())
 }
 
 /// Which transactions to read.
@@ -108,8 +124,17 @@ fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(Logg
         schema: SchemaVersion(row.get(4)?),
         origin: row.get::<_, Option<[u8; 16]>>(6)?.map(Incarnation),
         changes,
+        resolutions: resolutions(connection, id)?,
     };
     Ok((transaction, size))
+}
+
+fn resolutions(connection: &Connection, log: i64) -> rusqlite::Result<Vec<Resolution>> {
+    let read = |row: &Row<'_>| {
+        let (seq, seen) = (Seq(row.get::<_, i64>(0)? as u64), Seq(row.get::<_, i64>(2)? as u64));
+        Ok(Resolution { conflict: ConflictId { seq, index: row.get(1)? }, seen, side: row.get(3)? })
+    };
+    connection.prepare_cached(RESOLUTIONS)?.query_map([log], read)?.collect()
 }
 
 /// Decodes changes that stand one after the other.

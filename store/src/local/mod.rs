@@ -4,6 +4,7 @@
 
 mod access;
 mod class;
+mod conflicts;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod device;
@@ -17,6 +18,7 @@ mod open;
 mod pragmas;
 mod recorded;
 mod references;
+mod resolve;
 mod savepoints;
 mod sync;
 mod tables;
@@ -26,9 +28,11 @@ mod triggers;
 mod view;
 mod watch;
 
+pub use conflicts::{ConflictRecord, OpenRecord, SideRecord, Wanted};
 pub use error::{DbError, DbErrorCode};
 pub use execute::{Executed, NoRows, RowSink, RowSource};
-pub use recorded::{ChangeKind, ConflictRecord, NamedChange, RejectedRecord};
+pub use recorded::{ChangeKind, NamedChange, RejectedRecord};
+pub use resolve::Choice;
 pub use sync::SyncStep;
 
 use crate::capture::Capture;
@@ -38,6 +42,7 @@ use class::Classes;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::store::DeviceState;
 use ebbtide_core::clock::Clock;
+use ebbtide_core::conflict::Resolution;
 use ids::IdClock;
 use references::References;
 use rusqlite::Connection;
@@ -63,6 +68,8 @@ pub struct LocalDatabase {
     ids: IdClock,
     classes: Classes,
     open: Option<OpenTransaction>,
+    /// The open conflicts that the open transaction resolves.
+    resolving: Vec<Resolution>,
     /// Worked out again after the app has changed its local tables.
     triggers: Option<TriggerPlan>,
     /// Virtual tables by the ordinary ones in which they keep their content.

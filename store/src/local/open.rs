@@ -70,6 +70,7 @@ impl LocalDatabase {
             ids,
             classes,
             open: None,
+            resolving: Vec::new(),
             triggers: Some(triggers),
             shadows,
             touched: BTreeSet::new(),

@@ -1,6 +1,6 @@
-//! What the sync has recorded for a person: refused transactions and overwritten values, with names instead of positions.
+//! The refused transactions, with names instead of positions.
 //! Reading changes nothing; a refused transaction can be committed again or taken off the list.
-//! The verbs behind `rejected` and `conflicts`.
+//! The verbs behind `rejected`.
 
 use super::LocalDatabase;
 use super::error::{DbError, DbErrorCode};
@@ -9,19 +9,17 @@ use crate::catalogue::quote;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::change::{LoggedChange, LoggedMutation};
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::commit::{Conflict, Reason, Side};
-use ebbtide_core::ids::{ColumnId, Millis, Seq};
+use ebbtide_core::commit::Reason;
+use ebbtide_core::conflict::{ConflictId, Resolution};
+use ebbtide_core::ids::{ColumnId, Millis};
 use ebbtide_core::value::Value;
 use rusqlite::{OptionalExtension, Row};
 
-const REJECTED: &str = "SELECT r.stamp, r.reason, r.detail, r.changes, c.catalogue
+const REJECTED: &str = "SELECT r.stamp, r.reason, r.detail, r.changes, c.catalogue, r.resolutions
     FROM _ebb_rejected AS r JOIN _ebb_catalogue AS c ON c.version = r.schema ORDER BY r.id";
-const ONE_REJECTED: &str = "SELECT r.stamp, r.reason, r.detail, r.changes, c.catalogue
+const ONE_REJECTED: &str = "SELECT r.stamp, r.reason, r.detail, r.changes, c.catalogue, r.resolutions
     FROM _ebb_rejected AS r JOIN _ebb_catalogue AS c ON c.version = r.schema WHERE r.stamp = ?";
 const DROP_REJECTED: &str = "DELETE FROM _ebb_rejected WHERE stamp = ?";
-const CONFLICTS: &str = "SELECT k.id, k.seq, k.conflict, c.catalogue
-    FROM _ebb_conflict AS k JOIN _ebb_catalogue AS c ON c.version = k.schema ORDER BY k.id";
-
 /// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
@@ -57,36 +55,14 @@ pub struct RejectedRecord {
     pub detail: String,
     /// What it wanted.
     pub changes: Vec<NamedChange>,
-}
-
-/// A value that a commit overwrote, or did not take, unseen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConflictRecord {
-    /// Its number on this device.
-    pub id: i64,
-    /// The commit.
-    pub seq: Seq,
-    /// The table.
-    pub table: String,
-    /// The row's key.
-    pub key: Vec<Value>,
-    /// The field; `None` where a whole row was concerned.
-    pub column: Option<String>,
-    /// Which side the rule kept.
-    pub kept: Side,
-    /// The value that lost.
-    pub lost: Value,
+    /// The conflicts that it was to resolve.
+    pub resolves: Vec<ConflictId>,
 }
 
 impl LocalDatabase {
     /// The refused transactions, oldest first.
     pub fn rejected(&mut self) -> Result<Vec<RejectedRecord>, DbError> {
         self.listed(REJECTED, rejected)
-    }
-
-    /// The recorded overwrites, oldest first.
-    pub fn conflicts(&mut self) -> Result<Vec<ConflictRecord>, DbError> {
-        self.listed(CONFLICTS, conflict)
     }
 
     /// Takes a refused transaction off the list. One that is not on it is no error: it is gone.
@@ -124,7 +100,11 @@ impl LocalDatabase {
         Ok(())
     }
 
-    fn listed<T>(&self, sql: &str, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, DbError> {
+    pub(super) fn listed<T>(
+        &self,
+        sql: &str,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, DbError> {
         let all =
             || -> rusqlite::Result<Vec<T>> { self.connection.prepare_cached(sql)?.query_map([], read)?.collect() };
         all().map_err(|error| DbError::from_sqlite(&error, sql))
@@ -134,30 +114,17 @@ impl LocalDatabase {
 fn rejected(row: &Row<'_>) -> rusqlite::Result<RejectedRecord> {
     let changes: Vec<LoggedChange> = unpacked(row, 3)?;
     let catalogue: Catalogue = unpacked(row, 4)?;
+    let resolutions: Vec<Resolution> = unpacked(row, 5)?;
     Ok(RejectedRecord {
         stamp: Stamp(row.get::<_, i64>(0)? as u64),
         reason: unpacked(row, 1)?,
         detail: row.get(2)?,
         changes: changes.iter().filter_map(|change| named(change, &catalogue)).collect(),
+        resolves: resolutions.iter().map(|resolution| resolution.conflict).collect(),
     })
 }
 
-fn conflict(row: &Row<'_>) -> rusqlite::Result<ConflictRecord> {
-    let conflict: Conflict = unpacked(row, 2)?;
-    let catalogue: Catalogue = unpacked(row, 3)?;
-    let table = catalogue.table(conflict.row.table);
-    Ok(ConflictRecord {
-        id: row.get(0)?,
-        seq: Seq(row.get::<_, i64>(1)? as u64),
-        table: table.map(|table| table.name.clone()).unwrap_or_default(),
-        key: conflict.row.key.0,
-        column: conflict.column.zip(table).map(|(column, table)| name(table, column)),
-        kept: conflict.kept,
-        lost: conflict.lost,
-    })
-}
-
-fn unpacked<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn unpacked<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     postcard::from_bytes(row.get_ref(column)?.as_blob()?).map_err(damaged)
 }
 

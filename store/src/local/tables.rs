@@ -31,10 +31,21 @@ CREATE TABLE IF NOT EXISTS _ebb_server_row (
   tbl INTEGER NOT NULL, key BLOB NOT NULL, fields BLOB, PRIMARY KEY (tbl, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _ebb_rejected (
   id INTEGER PRIMARY KEY AUTOINCREMENT, stamp INTEGER NOT NULL, device_seq INTEGER NOT NULL, reason BLOB NOT NULL, detail TEXT NOT NULL,
-  schema INTEGER NOT NULL, changes BLOB NOT NULL);
+  schema INTEGER NOT NULL, changes BLOB NOT NULL, resolutions BLOB NOT NULL);
+-- What met unseen and was decided by a rule.
 CREATE TABLE IF NOT EXISTS _ebb_conflict (
   id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL, schema INTEGER NOT NULL, tbl INTEGER NOT NULL, key BLOB NOT NULL,
   conflict BLOB NOT NULL);
+-- Conflicts that wait for a person, as the space has them.
+CREATE TABLE IF NOT EXISTS _ebb_queue (
+  seq INTEGER NOT NULL, idx INTEGER NOT NULL, schema INTEGER NOT NULL, conflict BLOB NOT NULL,
+  PRIMARY KEY (seq, idx)) WITHOUT ROWID;
+-- Waiting transactions that resolve open conflicts: the state that was seen, and the side that was chosen.
+CREATE TABLE IF NOT EXISTS _ebb_resolution (
+  log INTEGER NOT NULL, seq INTEGER NOT NULL, idx INTEGER NOT NULL, seen INTEGER NOT NULL, side INTEGER,
+  PRIMARY KEY (log, seq, idx)) WITHOUT ROWID;
+-- Devices and users behind the short names in conflicts.
+CREATE TABLE IF NOT EXISTS _ebb_author (id INTEGER PRIMARY KEY, device BLOB NOT NULL, user TEXT NOT NULL);
 -- Pieces of one commit that is too large for a message.
 CREATE TABLE IF NOT EXISTS _ebb_part (
   seq INTEGER NOT NULL, part INTEGER NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL,

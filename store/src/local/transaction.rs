@@ -92,14 +92,19 @@ impl LocalDatabase {
         // Bound first: the guard must be gone before a statement runs.
         let taken = self.capture.lock().take();
         let taken = taken.map_err(|fault| log::refusal(&fault, &self.catalogue))?;
-        if taken.rows > 0 {
+        let resolutions = std::mem::take(&mut self.resolving);
+        if taken.rows > 0 || !resolutions.is_empty() {
             let stamp = self.clock.tick(now);
             let base = Base {
                 seq: self.device.cursor.seq,
                 device_seq: DeviceSeq(self.device.next_device_seq.0.saturating_sub(1)),
             };
             log::append(&self.connection, &taken, stamp, base, self.catalogue.version)
+                .and_then(|id| log::append_resolutions(&self.connection, id, &resolutions))
                 .map_err(|error| DbError::from_sqlite(&error, "INSERT INTO _ebb_log"))?;
+            if !resolutions.is_empty() {
+                self.waitlist.forget_counts();
+            }
             self.waitlist.note_commit();
         }
         self.capture.lock().recycle(taken);
@@ -109,6 +114,7 @@ impl LocalDatabase {
     /// Rolls back, unless SQLite has done so.
     pub(super) fn abandon(&mut self) -> Result<(), DbError> {
         self.capture.lock().clear();
+        self.resolving.clear();
         self.waitlist.forget_counts();
         if self.connection.is_autocommit() { Ok(()) } else { self.control("ROLLBACK") }
     }

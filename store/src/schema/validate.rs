@@ -6,8 +6,8 @@ use super::{RESERVED_PREFIX, Schema, SchemaError, TableRules};
 use ebbtide_core::catalogue::{DeleteRule, RowRule, Strategy};
 
 /// Strategies that this version can merge by; the others are known, and refused.
-const BUILT_STRATEGIES: [Strategy; 6] =
-    [Strategy::Lww, Strategy::First, Strategy::Sum, Strategy::Min, Strategy::Max, Strategy::Server];
+const BUILT_STRATEGIES: [Strategy; 7] =
+    [Strategy::Lww, Strategy::First, Strategy::Sum, Strategy::Min, Strategy::Max, Strategy::Server, Strategy::Review];
 
 /// Delete rules that this version can follow; the others are known, and refused.
 const BUILT_DELETE_RULES: [DeleteRule; 1] = [DeleteRule::Wins];
@@ -83,6 +83,9 @@ fn check_row(table: &str, rules: &TableRules) -> Result<(), SchemaError> {
         let what = "'atomic' merges the row as a whole; its fields can have no strategies of their own, \
                     except 'server' or 'review' for all of them";
         return Err(SchemaError::invalid(place, what));
+    }
+    if names == ["review"] {
+        return Err(SchemaError::Unsupported { place, what: "'atomic' with 'review'".into() });
     }
     check_built(&place, "atomic", &RowRule::Atomic, &BUILT_ROW_RULES)
 }

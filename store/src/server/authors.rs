@@ -3,8 +3,10 @@
 
 use super::event::SpaceStore;
 use super::fail;
+use super::text::{batch, join};
 use super::values::{array, number, stored, text};
 use crate::sql::{Row, Sql, SqlError};
+use ebbtide_core::conflict::AuthorName;
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Incarnation, Millis};
 use ebbtide_core::server::store::Author;
 use ebbtide_core::value::Value;
@@ -17,6 +19,27 @@ impl<S: Sql + Clone> SpaceStore<S> {
             &[Value::Blob(incarnation.0.to_vec())],
         )?;
         rows.into_iter().next().map(read).transpose()
+    }
+
+    /// The devices and users behind short names, ascending.
+    pub(super) fn find_author_names(&mut self, ids: &[AuthorId]) -> Result<Vec<AuthorName>, SqlError> {
+        let mut names = Vec::new();
+        let mut left = ids;
+        while !left.is_empty() {
+            let (now, later) = left.split_at(batch(left.len(), 1));
+            let wanted = join(now.iter().map(|_| "?"), ",");
+            let params = now.iter().map(|id| stored(u64::from(id.0))).collect::<Result<Vec<_>, _>>()?;
+            let sql = format!("SELECT id,incarnation,user FROM _ebb_author WHERE id IN ({wanted})");
+            for row in self.sql.query(&sql, &params)? {
+                let mut cells = row.into_iter();
+                let id = u32::try_from(number(cells.next())?).map_err(|_| fail::corrupt("author"))?;
+                let incarnation = Incarnation(array(cells.next())?);
+                names.push(AuthorName { id: AuthorId(id), incarnation, user: text(cells.next())? });
+            }
+            left = later;
+        }
+        names.sort_by_key(|name| name.id);
+        Ok(names)
     }
 
     /// Registers an incarnation under the next free short name.

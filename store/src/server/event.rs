@@ -22,6 +22,8 @@ pub struct SpaceStore<S> {
     pub(super) deferred: bool,
     /// What the log said last, while nothing was appended or taken back: many sockets ask the same within one event.
     pub(super) log: LogMemory,
+    /// Whether no conflict is open, while that is known.
+    pub(super) queue_empty: Option<bool>,
 }
 
 /// The end of the log and one page of it, as last read in this event.
@@ -50,6 +52,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
             parents: HashSet::new(),
             deferred: false,
             log: LogMemory::default(),
+            queue_empty: None,
         };
         space.turn_foreign_keys_on(&mut outer).map_err(E::from)?;
         let done = outer.savepoint(|_| {

@@ -7,6 +7,7 @@ use ebbtide_core::catalogue::{Catalogue, Reference};
 use ebbtide_core::change::RowId;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, SealedCommit};
+use ebbtide_core::conflict::{AuthorName, ConflictId, QueueEntry};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
 use ebbtide_core::message::Chunk;
 use ebbtide_core::server::store::{
@@ -104,11 +105,36 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         self.children_of(child, reference, parent)
     }
 
+    fn open_conflicts(&mut self, rows: &[RowId]) -> Result<Vec<QueueEntry>, SqlError> {
+        self.conflicts_of(rows)
+    }
+
+    fn open_conflict(&mut self, id: ConflictId) -> Result<Option<QueueEntry>, SqlError> {
+        self.conflict_named(id)
+    }
+
+    fn open_conflicts_after(&mut self, after: ConflictId, max_count: usize) -> Result<Vec<QueueEntry>, SqlError> {
+        self.conflicts_after(after, max_count)
+    }
+
+    fn put_conflict(&mut self, entry: &QueueEntry) -> Result<(), SqlError> {
+        self.write_conflict(entry)
+    }
+
+    fn drop_conflict(&mut self, id: ConflictId) -> Result<(), SqlError> {
+        self.delete_conflict(id)
+    }
+
+    fn author_names(&mut self, ids: &[AuthorId]) -> Result<Vec<AuthorName>, SqlError> {
+        self.find_author_names(ids)
+    }
+
     fn savepoint<T, R>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, R>) -> Result<Result<T, R>, SqlError> {
         let mut sql = self.sql.clone();
         let done = sql.savepoint(|_| body(self));
         if !matches!(done, Ok(Ok(_))) {
             self.log = LogMemory::default();
+            self.queue_empty = None;
         }
         done
     }

@@ -111,14 +111,9 @@ impl Space {
 
 /// Creates the store's own tables where they are missing.
 pub(super) fn create_tables<S: Sql>(sql: &mut S) -> Result<(), SqlError> {
-    let others = [
-        &tables::CREATE_INDEX,
-        &tables::CREATE_ORIGIN_INDEX,
-        &tables::CREATE_FACTS,
-        &triggers::CREATE_CONTEXT,
-        &triggers::REST,
-    ];
-    for statement in tables::CREATE.iter().chain(others) {
+    let indexes = [&tables::CREATE_INDEX, &tables::CREATE_ORIGIN_INDEX, &tables::CREATE_CONFLICT_INDEX];
+    let others = [&tables::CREATE_FACTS, &triggers::CREATE_CONTEXT, &triggers::REST];
+    for statement in tables::CREATE.iter().chain(indexes).chain(others) {
         sql.execute(statement, &[])?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! `space` creates them when an object opens.
 
 /// Statements that create what is missing.
-pub(super) const CREATE: [&str; 10] = [
+pub(super) const CREATE: [&str; 11] = [
     // Short numbers of synced tables that no migration changes, unlike their positions in the catalogue.
     "CREATE TABLE IF NOT EXISTS _ebb_table (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",
     // Commits name the catalogue of their schema version, so each version's is kept.
@@ -26,6 +26,10 @@ pub(super) const CREATE: [&str; 10] = [
      touched_at INTEGER NOT NULL, PRIMARY KEY (author, device_seq)) STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS _ebb_chunk (author INTEGER NOT NULL, device_seq INTEGER NOT NULL, chunk INTEGER NOT NULL,
      body BLOB NOT NULL, PRIMARY KEY (author, device_seq, chunk)) STRICT, WITHOUT ROWID",
+    // Conflicts that wait for a person; each part of a large one names the row.
+    "CREATE TABLE IF NOT EXISTS _ebb_conflict (seq INTEGER NOT NULL, idx INTEGER NOT NULL, part INTEGER NOT NULL,
+     tbl INTEGER NOT NULL, key ANY NOT NULL, schema INTEGER NOT NULL, body BLOB NOT NULL,
+     PRIMARY KEY (seq, idx, part)) STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS _ebb_ticket (ticket BLOB PRIMARY KEY, holder TEXT NOT NULL, expires_at INTEGER NOT NULL)
      STRICT, WITHOUT ROWID",
 ];
@@ -37,6 +41,10 @@ pub(super) const CREATE_INDEX: &str =
 /// Only what was sent a second time has an origin, so that looking for it reads nothing else.
 pub(super) const CREATE_ORIGIN_INDEX: &str =
     "CREATE INDEX IF NOT EXISTS _ebb_decided_origin ON _ebb_decided (origin) WHERE origin IS NOT NULL";
+
+/// Conflicts are looked for by the row whose cells they are of.
+pub(super) const CREATE_CONFLICT_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS _ebb_conflict_row ON _ebb_conflict (tbl, key)";
 
 /// One-row facts: the name of the space, how far the outbox is acknowledged.
 pub(super) const CREATE_FACTS: &str =

@@ -260,7 +260,10 @@ test('JS-39 a value that was overwritten unseen is recorded with its row and fie
   });
   await two.page.evaluate(() => db.sync.resume());
   await until('the overwrite is told', async () => (await one.page.evaluate('told')) === 1);
-  const [record] = await one.page.evaluate(() => db.conflicts.list());
-  assert.deepEqual({ ...record, seq: 0 }, { seq: 0, table: 'note', key: ['n'], column: 'count', kept: 'challenger', lost: 0 });
-  assert.ok(record!.seq > 0);
+  const [record] = await one.page.evaluate(() => db.conflicts.decided());
+  const { incumbent, challenger, seq, ...place } = record!;
+  assert.deepEqual(place, { table: 'note', key: ['n'], column: 'count', kept: 'challenger', lost: 0 });
+  assert.deepEqual([incumbent.value, incumbent.author, incumbent.mine], [0, 'ann', true]);
+  assert.deepEqual([challenger.value, challenger.author, challenger.mine], [2, 'bob', false]);
+  assert.ok(seq > 0);
 });

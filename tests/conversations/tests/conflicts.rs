@@ -3,7 +3,7 @@
 use crate::script::{A, B, on_both_paths, text, value, with_household};
 use ebbtide_core::client::Output;
 use ebbtide_core::codec::Codec;
-use ebbtide_core::commit::{Conflict, Side};
+use ebbtide_core::conflict::{Conflict, Side};
 use ebbtide_core::value::Value;
 use ebbtide_protocol::WireCodec;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -42,7 +42,7 @@ fn sv66_of_concurrent_writes_to_a_field_the_later_reading_wins_in_both_orders() 
             talk.visit(first);
             talk.visit(second);
             let kept = conflicts(talk);
-            assert_eq!(kept.iter().filter(|conflict| conflict.lost == text("earlier")).count(), 1);
+            assert_eq!(kept.iter().filter(|conflict| conflict.lost() == text("earlier")).count(), 1);
             let side = if second == B { Side::Challenger } else { Side::Incumbent };
             assert!(kept.iter().all(|conflict| conflict.kept == side), "{kept:?}");
             let told = talk.took(second, |output| matches!(output, Output::Conflicts { .. }));
@@ -125,7 +125,7 @@ fn cs19_a_write_on_top_of_one_under_way_keeps_what_that_had_seen() {
         let catalogue = talk.space.catalogue();
         let commits = talk.space.commits();
         let all = commits.iter().map(|commit| WireCodec.open_commit(&commit.bytes, &catalogue).expect("a commit"));
-        let lost: Vec<(Side, Value)> = all.flat_map(|c| c.conflicts).map(|c| (c.kept, c.lost)).collect();
+        let lost: Vec<(Side, Value)> = all.flat_map(|c| c.conflicts).map(|c| (c.kept, c.lost())).collect();
         let one = (Side::Incumbent, Value::Integer(1));
         let two = (Side::Challenger, Value::Integer(2));
         assert_eq!(lost, [one, two], "B's value was overwritten unseen: {}", talk.transcript());

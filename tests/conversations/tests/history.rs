@@ -49,7 +49,7 @@ fn insert_household(talk: &ebbtide_simulator::dialogue::Dialogue) -> ebbtide_cor
     let row = RowId { table, key: Key(vec![Value::Text("p".into())]) };
     let change = Change { row, mutation: Mutation::Insert(vec![Value::Integer(1)]), base: Base::default() };
     let stamp = ebbtide_core::clock::Stamp(1 << 16);
-    let transactions = vec![Transaction { stamp, changes: vec![change] }];
+    let transactions = vec![Transaction { stamp, changes: vec![change], ..Transaction::default() }];
     Changeset { device_seq: ebbtide_core::ids::DeviceSeq(1), schema: catalogue.version, origin: None, transactions }
 }
 

@@ -7,6 +7,7 @@ mod golden;
 mod history;
 mod recovery;
 mod rejections;
+mod review;
 mod script;
 mod staging;
 mod strategies;

@@ -116,7 +116,7 @@ fn receipts(messages: &[ServerMessage]) -> Vec<Vec<u8>> {
 /// A changeset that no device made, under a number.
 fn foreign_changeset(talk: &Dialogue, number: u64) -> Vec<u8> {
     let catalogue = talk.space.catalogue();
-    let transactions = vec![Transaction { stamp: Stamp(1 << 16), changes: Vec::new() }];
+    let transactions = vec![Transaction { stamp: Stamp(1 << 16), ..Transaction::default() }];
     let changeset = Changeset { device_seq: DeviceSeq(number), schema: catalogue.version, origin: None, transactions };
     WireCodec.seal(&changeset, &catalogue).bytes
 }

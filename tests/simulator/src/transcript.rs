@@ -64,7 +64,7 @@ impl Book {
         });
         let conflicts = commit.conflicts.iter().map(|conflict| {
             let column = conflict.column.map_or("row".into(), |column| self.column(conflict.row.table, column));
-            let lost = value_text(&conflict.lost);
+            let lost = value_text(&conflict.lost());
             format!("{:?} kept over {lost} in {} {column}", conflict.kept, self.row(&conflict.row))
         });
         let texts: Vec<String> = outcomes.chain(conflicts).collect();

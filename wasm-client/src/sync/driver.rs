@@ -196,7 +196,10 @@ impl Sync {
                 self.host.changed();
                 self.host.notice("rejected", &report::rejected(&transaction));
             }
-            Output::Conflicts { count } => self.host.notice("conflict", &report::conflicts(count)),
+            Output::Conflicts { decided, opened } => {
+                self.host.notice("conflict", &report::conflicts(decided, &opened));
+            }
+            Output::Resolved(closed) => self.host.notice("resolved", &report::resolved(&closed)),
             Output::Recovered { code } => self.recovered(code),
             Output::SealedChanged => self.mirror(&this),
             Output::UpToDate(done) => {

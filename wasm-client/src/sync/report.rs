@@ -2,9 +2,11 @@
 //! It knows names of fields; when something is told is the driver's business. Values of rows never travel this way.
 
 use super::driver::Traffic;
+use crate::conflicts::id_text;
 use crate::error::ClientError;
 use ebbtide_core::client::store::RejectedTransaction;
 use ebbtide_core::client::{Cause, Status, SyncReport};
+use ebbtide_core::conflict::{ClosedConflict, Closing, ConflictId};
 use ebbtide_core::ids::Seq;
 use serde_json::{Map, Value, json};
 
@@ -16,7 +18,7 @@ pub fn status(status: &Status) -> String {
         "pending": status.pending,
         "failed": status.failed,
         "blocked": status.blocked,
-        "conflicts": 0,
+        "conflicts": status.conflicts,
         "cursor": status.cursor.0,
     });
     let optional = [
@@ -59,8 +61,16 @@ pub fn rejected(transaction: &RejectedTransaction) -> String {
 }
 
 /// The detail of a `conflict` event.
-pub fn conflicts(count: u32) -> String {
-    json!({ "count": count }).to_string()
+pub fn conflicts(decided: u32, opened: &[ConflictId]) -> String {
+    let open: Vec<String> = opened.iter().copied().map(id_text).collect();
+    json!({ "count": decided + opened.len() as u32, "open": open }).to_string()
+}
+
+/// The detail of a `resolved` event.
+pub fn resolved(closed: &[ClosedConflict]) -> String {
+    let how = |closing: &Closing| if *closing == Closing::Moot { "moot" } else { "resolved" };
+    let conflict = |closed: &ClosedConflict| json!({ "id": id_text(closed.id), "how": how(&closed.closing) });
+    json!({ "conflicts": closed.iter().map(conflict).collect::<Vec<_>>() }).to_string()
 }
 
 /// Why the database began a new life.

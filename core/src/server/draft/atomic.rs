@@ -5,7 +5,8 @@
 use super::{RowDraft, Stop, Write, stop};
 use crate::catalogue::{Strategy, Table};
 use crate::change::Field;
-use crate::commit::{Reason, Side};
+use crate::commit::Reason;
+use crate::conflict::{Claimed, Side};
 use crate::ids::ColumnId;
 use crate::merge::lww::Decision;
 use crate::merge::{cell, row};
@@ -33,26 +34,27 @@ impl RowDraft {
         let decision = row::decide(strategy, marks, write).map_err(|_| stop(table, first, cell::STALE))?;
         for (position, ((column, _), value)) in table.fields().zip(values).enumerate() {
             match decision {
-                Decision::Leave => self.leave(position, column, value),
+                Decision::Leave => self.leave(position, column, value, write),
                 _ => self.take(position, column, value, decision, write),
             }
         }
         Ok(())
     }
 
-    fn leave(&mut self, position: usize, column: ColumnId, value: &Value) {
+    fn leave(&mut self, position: usize, column: ColumnId, value: &Value, write: &Write) {
         self.as_sent = false;
         if self.value_at(position) != Some(value) {
-            let author = self.mark_at(position).map(|mark| mark.author).unwrap_or_default();
-            self.record(Some(column), Side::Incumbent, value.clone(), author);
+            let (incumbent, challenger) = (self.incumbent(position), write.claim(Claimed::Value(value.clone())));
+            self.record(Some(column), Side::Incumbent, incumbent, challenger);
         }
     }
 
     fn take(&mut self, position: usize, column: ColumnId, value: &Value, decision: Decision, write: &Write) {
-        let incumbent = self.value_at(position).cloned().unwrap_or_default();
-        let unseen = self.mark_at(position).filter(|mark| !write.writer.had_seen(mark)).map(|mark| mark.author);
-        if let (true, Decision::Overwrite, Some(author)) = (incumbent != *value, decision, unseen) {
-            self.record(Some(column), Side::Challenger, incumbent, author);
+        let differs = self.value_at(position) != Some(value);
+        let unseen = self.mark_at(position).is_some_and(|mark| !write.writer.had_seen(mark));
+        if differs && unseen && decision == Decision::Overwrite {
+            let (incumbent, challenger) = (self.incumbent(position), write.claim(Claimed::Value(value.clone())));
+            self.record(Some(column), Side::Challenger, incumbent, challenger);
         }
         self.put_field(position, column, value.clone(), write.mark(true));
     }

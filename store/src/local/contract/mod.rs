@@ -4,6 +4,7 @@
 
 mod apply;
 mod capture;
+mod queue;
 mod records;
 mod replay;
 mod undo;
@@ -67,5 +68,9 @@ cases! {
     records::st28_pieces_of_a_commit_are_kept_until_the_last,
     records::st71_a_new_life_inherits_what_waits,
     records::st29_what_waits_follows_a_migration,
+    queue::st60_the_queue_follows_the_commits_and_is_listed_with_names,
+    queue::st60_a_snapshot_replaces_the_queue_and_a_migration_moves_it,
+    queue::st61_a_choice_is_a_logged_transaction_that_leaves_with_its_changeset,
+    queue::st61_a_choice_without_a_difference_is_logged_and_a_refused_one_leaves_nothing,
     replay::st10_replaying_the_log_gives_the_database,
 }

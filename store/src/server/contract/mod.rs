@@ -4,6 +4,7 @@
 
 mod constraints;
 mod fixture;
+mod queue;
 mod records;
 mod rows;
 mod values;
@@ -61,4 +62,8 @@ cases! {
     records::st56_a_ticket_is_good_once,
     records::st58_decided_transactions_are_found_by_the_life_that_captured_them,
     records::st57_opening_again_finds_everything,
+    queue::st62_open_conflicts_are_found_by_name_and_by_row,
+    queue::st62_a_conflict_is_replaced_and_dropped_by_its_name,
+    queue::st62_a_conflict_follows_a_migration_by_name,
+    queue::st63_authors_are_named_by_their_numbers,
 }

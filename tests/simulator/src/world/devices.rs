@@ -197,6 +197,7 @@ impl World {
             | Output::Conflicts { .. }
             | Output::Recovered { .. }
             | Output::UpToDate(_)
+            | Output::Resolved(_)
             | Output::Failed(_) => {}
         }
         Ok(())
@@ -273,7 +274,7 @@ impl World {
         let incarnation = self.incarnation(device)?;
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
         let rejected = open.database().rejected().map_err(|error| error.to_string())?;
-        let conflicts = open.database().conflicts().map_err(|error| error.to_string())?;
+        let conflicts = open.database().decided_conflicts().map_err(|error| error.to_string())?;
         let stamps: Vec<Stamp> = rejected.iter().map(|record| record.stamp).collect();
         self.spaces[self.seats[device].space]
             .judge
