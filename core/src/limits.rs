@@ -73,6 +73,15 @@ pub const RECALL_TRANSACTIONS: usize = 10_000;
 /// Points of a device's trail. Spaced ever wider towards the past they reach back over millions of commits.
 pub const TRAIL_POINTS: usize = 24;
 
+/// Rows of one page of a snapshot: read, packed and sent in well under a second of the object's time.
+pub const SNAPSHOT_PAGE_ROWS: usize = 5_000;
+
+/// A device that is further behind than this gets the rows as they are instead of what was done to them.
+pub const SNAPSHOT_FROM_COMMITS: u64 = 10_000;
+
+/// How long a snapshot may take to fetch; the commits above its beginning are kept for at least as long.
+pub const SNAPSHOT_TOKEN_MS: u64 = 7 * 24 * 3_600 * 1_000;
+
 /// Staged chunks of a changeset that is not decided are kept so long.
 pub const STAGE_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;
 

@@ -237,6 +237,8 @@ pub struct Recalled {
 pub struct Page {
     /// For the next page.
     pub token: Token,
+    /// The head when it was read: its rows are whole only with the commits up to here.
+    pub head: Seq,
     /// Whether it is the first of its snapshot: what was staged of another one is void.
     pub first: bool,
     /// Whether it is the last.

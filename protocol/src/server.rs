@@ -27,7 +27,7 @@ const PAGE: u8 = 26;
 
 type WelcomeFields = (u8, u64, AuthorId, Seq, DeviceSeq, SchemaVersion, View, Millis);
 type RecalledFields = (Incarnation, Seq, Seq, Vec<Stamp>, Vec<(Stamp, Reason)>);
-type PageFields = (Token, bool, bool);
+type PageFields = (Token, Seq, bool, bool);
 type PartFields = (Seq, Seq, ChainHash, Option<DeviceSeq>, u32, u32);
 
 /// Refusals by their code on the wire, which is never given twice.
@@ -120,7 +120,7 @@ fn write_welcome(out: &mut Output, welcome: &Welcome) -> u8 {
 }
 
 fn write_page(out: &mut Output, page: &Page) -> u8 {
-    plain::write(out, &(&page.token, page.first, page.last));
+    plain::write(out, &(&page.token, page.head, page.first, page.last));
     out.bytes(&page.bytes);
     PAGE
 }
@@ -168,8 +168,8 @@ fn read_recalled(input: &mut Input<'_>) -> Result<Recalled, Malformed> {
 }
 
 fn read_page(input: &mut Input<'_>) -> Result<Page, Malformed> {
-    let (token, first, last): PageFields = plain::read(input)?;
-    Ok(Page { token, first, last, bytes: input.rest().to_vec() })
+    let (token, head, first, last): PageFields = plain::read(input)?;
+    Ok(Page { token, head, first, last, bytes: input.rest().to_vec() })
 }
 
 fn read_part(input: &mut Input<'_>) -> Result<Part, Malformed> {

@@ -127,7 +127,7 @@ fn wp07_messages_of_a_space_keep_their_bytes() {
         bytes: vec![7; 5],
     };
     pinned_server("part", ServerMessage::Part(part));
-    let page = Page { token: token(), first: false, last: true, bytes: vec![7; 5] };
+    let page = Page { token: token(), head: Seq(123_460), first: false, last: true, bytes: vec![7; 5] };
     pinned_server("page", ServerMessage::Page(page));
     let recalled = Recalled {
         origin: Incarnation(*b"incarnation of b"),

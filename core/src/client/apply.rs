@@ -143,7 +143,12 @@ fn foreign<S: ClientStore>(
     Ok(())
 }
 
-fn note<S: ClientStore>(seq: Seq, commit: &Commit, store: &mut S, applied: &mut Applied) -> Result<(), S::Error> {
+pub(super) fn note<S: ClientStore>(
+    seq: Seq,
+    commit: &Commit,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), S::Error> {
     store.observe(commit.stamp)?;
     if !commit.conflicts.is_empty() {
         applied.conflicts += commit.conflicts.len() as u32;
@@ -245,7 +250,7 @@ fn touched(log: &[LoggedTransaction], outcomes: &[Outcome]) -> Vec<RowId> {
     rows.into_iter().cloned().collect()
 }
 
-fn reject<S: ClientStore>(
+pub(super) fn reject<S: ClientStore>(
     receipt: &Receipt,
     mut log: Vec<LoggedTransaction>,
     store: &mut S,
@@ -269,7 +274,11 @@ fn reject<S: ClientStore>(
     Ok(())
 }
 
-fn drop_changeset<S: ClientStore>(receipt: &Receipt, device: &mut DeviceState, store: &mut S) -> Result<(), S::Error> {
+pub(super) fn drop_changeset<S: ClientStore>(
+    receipt: &Receipt,
+    device: &mut DeviceState,
+    store: &mut S,
+) -> Result<(), S::Error> {
     store.drop_sealed(receipt.device_seq)?;
     // A number without a commit may be settled after later ones: what the space may forget ends below the first that waits.
     let first_waiting = store.sealed()?.first().map_or(device.next_device_seq, |entry| entry.device_seq);

@@ -3,7 +3,7 @@
 
 use super::apply::{self, Applied};
 use super::session::{ClientSession, Link, Output, Step, cause};
-use super::store::ClientStore;
+use super::store::{ClientStore, Rebuild};
 use crate::codec::Codec;
 use crate::commit::Receipt;
 use crate::error::{Fault, Malformed, Refusal, RefusalCode};
@@ -54,6 +54,9 @@ impl ClientSession {
     ) -> Result<(), Fault<S::Error>> {
         match message {
             ServerMessage::Welcome(welcome) => self.welcome(welcome, step)?,
+            ServerMessage::Staged { device_seq, .. } if step.device.rebuild.is_some() => {
+                self.verdicts.answered(device_seq);
+            }
             ServerMessage::Staged { device_seq, next_chunk } => {
                 self.uploads.staged(device_seq, next_chunk, step.store)?
             }
@@ -65,7 +68,7 @@ impl ClientSession {
             ServerMessage::Head { seq } => self.status.head = self.status.head.max(seq),
             ServerMessage::Refused(refusal) => self.refused(&refusal, step)?,
             ServerMessage::Recalled(recalled) => self.recalled(recalled),
-            ServerMessage::Page(_) => {}
+            ServerMessage::Page(page) => self.page(page, step)?,
         }
         Ok(())
     }
@@ -77,7 +80,10 @@ impl ClientSession {
     ) -> Result<(), Fault<S::Error>> {
         if self.link == Link::Greeting {
             self.link = Link::Up;
-            self.pulling = true;
+            self.pulling = step.device.rebuild.is_none();
+        }
+        if welcome.snapshot && step.device.rebuild.is_none() {
+            self.begin_rebuild(Rebuild::Behind, step)?;
         }
         self.backoff.reset();
         self.status.reason = None;
@@ -94,6 +100,7 @@ impl ClientSession {
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
         self.uploads.decided(receipt.device_seq);
+        self.verdicts.answered(receipt.device_seq);
         let sealed = step.store.sealed()?;
         let Some(entry) = sealed.iter().find(|entry| entry.device_seq == receipt.device_seq) else { return Ok(()) };
         if entry.receipt.is_some() {
@@ -128,6 +135,9 @@ impl ClientSession {
     }
 
     fn range<S: ClientStore, C: Codec>(&mut self, range: Range, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
+        if step.device.rebuild.is_some() {
+            return self.stage_range(&range, step);
+        }
         let before = step.device.cursor.seq;
         let asked = core::mem::take(&mut self.pulling);
         self.status.head = self.status.head.max(range.upto);
@@ -159,7 +169,11 @@ impl ClientSession {
     }
 
     fn part<S: ClientStore, C: Codec>(&mut self, part: Part, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
-        if part.seq <= step.device.cursor.seq {
+        let reached = match step.device.rebuild {
+            None => step.device.cursor.seq,
+            Some(_) => step.store.snapshot()?.map_or(part.seq, |state| state.upto.seq),
+        };
+        if part.seq <= reached {
             return Ok(());
         }
         if part.index >= part.count || part.bytes.len() > limits::PART_BYTES || part.count as usize > MAX_PARTS {
@@ -185,6 +199,7 @@ impl ClientSession {
             RefusalCode::UnknownNumbers | RefusalCode::HashMismatch | RefusalCode::Retired => {
                 self.begin_new_life(refusal.code, step)?;
             }
+            RefusalCode::SnapshotNeeded => self.begin_rebuild(Rebuild::Behind, step)?,
             code => {
                 self.drop_link(step);
                 self.failed(cause(code.code(), code.retryable()), step);

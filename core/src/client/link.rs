@@ -80,14 +80,15 @@ impl ClientSession {
         self.connect(step);
     }
 
-    pub(super) fn connected<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
+    pub(super) fn connected<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Result<(), S::Error> {
         if self.link != Link::Connecting {
-            return;
+            return Ok(());
         }
         self.link = Link::Greeting;
         self.uploads.reset();
         self.timers.answer_by = Some(step.in_ms(limits::ANSWER_TIMEOUT_MS));
-        step.outputs.push(Output::Send(vec![ClientMessage::Hello(hello(&step.device, step.store))]));
+        step.outputs.push(Output::Send(vec![ClientMessage::Hello(hello(&step.device, step.store)?)]));
+        Ok(())
     }
 
     /// The connection is gone; says so only if there was one.
@@ -102,6 +103,7 @@ impl ClientSession {
         self.link = Link::Down;
         self.uploads.reset();
         self.recalls.forget();
+        self.verdicts.forget();
         self.pulling = false;
         self.timers.answer_by = None;
         self.timers.confirm_at = None;

@@ -6,8 +6,9 @@ use super::session::{ClientSession, Link, Output, Step};
 use super::store::{ClientStore, DeviceState};
 use crate::codec::Codec;
 use crate::error::Fault;
+use crate::ids::Cursor;
 use crate::limits;
-use crate::message::{ClientMessage, Hello, Submit};
+use crate::message::{ClientMessage, Hello, Submit, WANTS_SNAPSHOT};
 use crate::server::session::VERSIONS;
 use alloc::{vec, vec::Vec};
 
@@ -36,12 +37,13 @@ impl ClientSession {
             return Ok(());
         }
         let mut messages = self.recall(step)?;
-        self.seal(limits::SEALED_IN_FLIGHT, step)?;
-        let receipts = step.device.applied_receipt;
-        messages.extend(self.uploads.pump(self.options.two_phase, receipts, step.store)?);
-        messages.extend(self.pull(step));
-        messages.extend(self.confirm(step));
-        if self.uploads.awaits_answer() || self.recalls.awaits_answer() || self.pulling {
+        if step.device.rebuild.is_some() {
+            messages.extend(self.rebuild(step)?);
+        }
+        if step.device.rebuild.is_none() {
+            messages.extend(self.exchange(step)?);
+        }
+        if self.awaits_answer() {
             self.timers.answer_by.get_or_insert(step.in_ms(limits::ANSWER_TIMEOUT_MS));
             self.timers.mirror_at.get_or_insert(step.in_ms(MIRROR_AFTER_MS));
         }
@@ -51,6 +53,24 @@ impl ClientSession {
         Ok(())
     }
 
+    fn awaits_answer(&self) -> bool {
+        let asked = self.recalls.awaits_answer() || self.verdicts.awaits_answer();
+        asked || self.uploads.awaits_answer() || self.pulling
+    }
+
+    /// Changesets as there is room for them, the next pull, a confirmation.
+    fn exchange<S: ClientStore, C: Codec>(
+        &mut self,
+        step: &mut Step<S, C>,
+    ) -> Result<Vec<ClientMessage>, Fault<S::Error>> {
+        self.seal(limits::SEALED_IN_FLIGHT, step)?;
+        let receipts = step.device.applied_receipt;
+        let mut messages = self.uploads.pump(self.options.two_phase, receipts, step.store)?;
+        messages.extend(self.pull(step));
+        messages.extend(self.confirm(step));
+        Ok(messages)
+    }
+
     fn pull<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Option<ClientMessage> {
         let behind = step.device.cursor.seq < self.status.head && !self.uploads.awaits_answer();
         let wished = self.wish.is_some_and(|wish| !wish.pulled);
@@ -58,7 +78,7 @@ impl ClientSession {
             return None;
         }
         self.pulling = true;
-        Some(ClientMessage::Pull { cursor: step.device.cursor, max_bytes: limits::PAGE_BYTES as u32 })
+        Some(ClientMessage::Pull { cursor: step.device.cursor, max_bytes: self.options.max_page_bytes() })
     }
 
     fn confirm<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Option<ClientMessage> {
@@ -80,7 +100,7 @@ impl ClientSession {
     /// `None` if nothing waits that could travel so.
     pub fn ready_request<S: ClientStore>(&self, store: &mut S) -> Result<Option<Vec<ClientMessage>>, S::Error> {
         let device = store.device()?;
-        let mut messages = vec![ClientMessage::Hello(hello(&device, store))];
+        let mut messages = vec![ClientMessage::Hello(hello(&device, store)?)];
         let mut bytes_left = READY_BYTES;
         for entry in store.sealed()?.iter().filter(|entry| entry.receipt.is_none()) {
             if entry.total_bytes > limits::SINGLE_MESSAGE_BYTES || entry.total_bytes > bytes_left {
@@ -97,24 +117,32 @@ impl ClientSession {
     /// The hello with which a request over HTTP begins.
     pub fn hello<S: ClientStore>(&self, store: &mut S) -> Result<ClientMessage, S::Error> {
         let device = store.device()?;
-        Ok(ClientMessage::Hello(hello(&device, store)))
+        Ok(ClientMessage::Hello(hello(&device, store)?))
     }
 }
 
 /// Who speaks, and from where it continues.
-pub(super) fn hello<S: ClientStore>(device: &DeviceState, store: &S) -> Hello {
+pub(super) fn hello<S: ClientStore>(device: &DeviceState, store: &mut S) -> Result<Hello, S::Error> {
     let catalogue = store.catalogue();
-    Hello {
+    // While its rows are being replaced, a device is where its snapshot is.
+    let (features, cursor) = match device.rebuild {
+        None => (0, device.cursor),
+        Some(_) => {
+            let staged = store.snapshot()?.filter(|state| state.complete);
+            (WANTS_SNAPSHOT, staged.map_or_else(Cursor::default, |state| state.upto))
+        }
+    };
+    Ok(Hello {
         min_version: *VERSIONS.start(),
         max_version: *VERSIONS.end(),
-        features: 0,
+        features,
         incarnation: device.incarnation,
         previous: device.previous,
         next_device_seq: device.next_device_seq,
         last_decided: device.last_decided,
         applied_receipt: device.applied_receipt,
-        cursor: device.cursor,
+        cursor,
         schema: catalogue.version,
         schema_hash: catalogue.hash,
-    }
+    })
 }

@@ -134,6 +134,18 @@ impl Underlay {
     }
 }
 
+/// Lays everything that waits over rows that are the space's own.
+pub fn lay_over_space<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
+    let mut log = store.sealed_log(None)?;
+    log.extend(store.unsealed(usize::MAX, usize::MAX)?);
+    let mut underlay = Underlay { rows: BTreeMap::new(), free: Vec::new() };
+    for row in underlay.missing(&log) {
+        let values = store.row(&row)?;
+        underlay.rows.insert(row, values);
+    }
+    underlay.lay_anew(store)
+}
+
 /// The view while it is laid anew.
 struct View {
     rows: BTreeMap<RowId, RowValues>,

@@ -5,12 +5,13 @@
 use super::apply::Applied;
 use super::overlay::Underlay;
 use super::session::{ClientSession, Output, Step, cause};
-use super::store::{ClientStore, Inherited, RejectedTransaction};
+use super::store::{ClientStore, DeviceState, Inherited, Rebuild, RejectedTransaction};
 use crate::change::RowId;
+use crate::clock::Stamp;
 use crate::codec::Codec;
 use crate::commit::Reason;
 use crate::error::{Fault, RefusalCode};
-use crate::ids::{DeviceSeq, Incarnation, LogId, Seq};
+use crate::ids::{DeviceSeq, Incarnation, LogId};
 use crate::limits::RECALL_TRANSACTIONS;
 use crate::message::{ClientMessage, Recall, Recalled};
 use alloc::{collections::BTreeMap, collections::BTreeSet, string::String, vec::Vec};
@@ -31,6 +32,11 @@ impl Recalls {
     /// Forgets what was asked: the connection is gone.
     pub fn forget(&mut self) {
         *self = Self::default();
+    }
+
+    /// The answers.
+    pub fn answers(&self) -> &[Recalled] {
+        &self.answers
     }
 
     /// All answers, once they are there.
@@ -59,6 +65,8 @@ impl ClientSession {
         device.last_decided = None;
         device.applied_receipt = DeviceSeq(0);
         device.recovering = true;
+        // It may speak of changesets that are no longer sealed.
+        step.store.drop_snapshot()?;
         step.store.set_device(device)?;
         self.drop_link(step);
         step.outputs.push(Output::Recovered { code: why.code() });
@@ -81,13 +89,17 @@ impl ClientSession {
             return Ok(Vec::new());
         }
         if self.recalls.asked.is_none() {
-            let questions = questions(&step.store.inherited()?, &step.device.trail);
+            let questions = questions(&step.store.inherited()?, &step.device);
             self.recalls.asked = Some(questions.len());
             if !questions.is_empty() {
                 return Ok(questions);
             }
         }
         let Some(answers) = self.recalls.complete() else { return Ok(Vec::new()) };
+        // With a snapshot they are made use of when it is installed.
+        if step.device.rebuild.is_some() {
+            return Ok(Vec::new());
+        }
         if answers.iter().any(|answer| answer.at > step.device.cursor.seq) {
             return Ok(Vec::new());
         }
@@ -114,28 +126,45 @@ const RECOVERED: &str = "recovered";
 /// A transaction that an earlier life sent and the space refused.
 const REFUSED_BEFORE: &str = "refused when an earlier life of this database sent it";
 
-fn questions(inherited: &[Inherited], trail: &[(Seq, crate::ids::ChainHash)]) -> Vec<ClientMessage> {
+/// Where the history is another one, it is asked for the fork even if nothing waits.
+fn questions(inherited: &[Inherited], device: &DeviceState) -> Vec<ClientMessage> {
     let mut origins: BTreeMap<Incarnation, Vec<_>> = BTreeMap::new();
     inherited.iter().for_each(|one| origins.entry(one.origin).or_default().push(one.stamp));
     let pages = origins
         .iter()
         .flat_map(|(origin, stamps)| stamps.chunks(RECALL_TRANSACTIONS).map(|stamps| (*origin, stamps.to_vec())));
-    pages.map(|(origin, stamps)| ClientMessage::Recall(Recall { origin, stamps, trail: trail.to_vec() })).collect()
+    let mut questions: Vec<(Incarnation, Vec<Stamp>)> = pages.collect();
+    if questions.is_empty() && device.rebuild == Some(Rebuild::OtherHistory) {
+        questions.push((device.incarnation, Vec::new()));
+    }
+    let trail = || device.trail.clone();
+    let recall = |(origin, stamps)| ClientMessage::Recall(Recall { origin, stamps, trail: trail() });
+    questions.into_iter().map(recall).collect()
 }
 
 /// The decided ones leave the overlay: what they did came with commits, or was refused.
 fn leave_overlay<S: ClientStore>(answers: &[Recalled], store: &mut S) -> Result<Applied, S::Error> {
     let mut applied = Applied::default();
     let fates = fates(answers, &store.inherited()?);
-    if fates.is_empty() {
-        return Ok(applied);
-    }
     let log = store.unsealed(usize::MAX, usize::MAX)?;
     let leaving = log.iter().filter(|transaction| fates.contains_key(&transaction.id));
     let rows: BTreeSet<&RowId> = leaving.flat_map(|t| &t.changes).map(|change| &change.row).collect();
     let rows: Vec<RowId> = rows.into_iter().cloned().collect();
     let underlay = Underlay::lift(&rows, store)?;
-    for transaction in log {
+    leave_log(answers, false, store, &mut applied)?;
+    underlay.settle(store)?;
+    Ok(applied)
+}
+
+/// The decided ones leave the log, the refused ones for the list. With `other_history`, what the rest has seen ends at the fork.
+pub(super) fn leave_log<S: ClientStore>(
+    answers: &[Recalled],
+    other_history: bool,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), S::Error> {
+    let fates = fates(answers, &store.inherited()?);
+    for transaction in store.unsealed(usize::MAX, usize::MAX)? {
         if let Some(Some(reason)) = fates.get(&transaction.id) {
             let rejected = RejectedTransaction {
                 stamp: transaction.stamp,
@@ -149,10 +178,12 @@ fn leave_overlay<S: ClientStore>(answers: &[Recalled], store: &mut S) -> Result<
             applied.rejected.push(rejected);
         }
     }
-    applied.settled = fates.len() as u32;
+    applied.settled += fates.len() as u32;
     store.drop_transactions(&fates.keys().copied().collect::<Vec<_>>())?;
-    underlay.settle(store)?;
-    Ok(applied)
+    if other_history {
+        store.clamp_bases(answers.iter().map(|answer| answer.fork).min().unwrap_or_default())?;
+    }
+    Ok(())
 }
 
 /// What became of waiting transactions; a reason for the refused ones.

@@ -3,14 +3,16 @@
 //! The adapter runs `handle` in one transaction and executes the outputs after it; after an error it makes a new session.
 
 use super::backoff::Backoff;
+use super::rebuild::Verdicts;
 use super::recover::Recalls;
 use super::status::{State, Status, SyncReport};
-use super::store::{ClientStore, DeviceState, RejectedTransaction};
+use super::store::{ClientStore, DeviceState, Rebuild, RejectedTransaction};
 use super::upload::Uploads;
 use crate::codec::Codec;
 use crate::conflict::{ClosedConflict, ConflictId};
 use crate::error::Fault;
 use crate::ids::{Millis, Seq};
+use crate::limits::PAGE_BYTES;
 use crate::message::{ClientMessage, ServerMessage};
 use alloc::{string::String, vec::Vec};
 
@@ -29,6 +31,15 @@ pub enum TwoPhase {
 pub struct SessionOptions {
     /// Which path changesets take.
     pub two_phase: TwoPhase,
+    /// Bytes asked for in one page of history or of a snapshot, where that is less than the bound.
+    pub page_bytes: Option<u32>,
+}
+
+impl SessionOptions {
+    /// Bytes to ask for in one page.
+    pub(super) fn max_page_bytes(&self) -> u32 {
+        self.page_bytes.unwrap_or(PAGE_BYTES as u32)
+    }
 }
 
 /// Why there is no connection.
@@ -63,6 +74,8 @@ pub enum Input {
     SyncNow,
     /// The time that was asked for has come.
     Tick,
+    /// A step failed on a constraint of the local database: applying it again would fail again.
+    CannotApply,
 }
 
 /// What to do, after the transaction has committed.
@@ -149,6 +162,7 @@ pub struct ClientSession {
     pub(super) stopped: Option<Cause>,
     pub(super) uploads: Uploads,
     pub(super) recalls: Recalls,
+    pub(super) verdicts: Verdicts,
     pub(super) backoff: Backoff,
     pub(super) timers: Timers,
     pub(super) pulling: bool,
@@ -170,6 +184,7 @@ impl ClientSession {
             stopped: None,
             uploads: Uploads::default(),
             recalls: Recalls::default(),
+            verdicts: Verdicts::default(),
             backoff: Backoff::new(seed),
             timers: Timers::default(),
             pulling: false,
@@ -210,12 +225,13 @@ impl ClientSession {
             Input::LocalCommit => self.local_commit(step),
             Input::Online(online) => self.set_online(online, step),
             Input::Pause(paused) => self.set_paused(paused, step),
-            Input::Connected => self.connected(step),
+            Input::Connected => self.connected(step)?,
             Input::Disconnected(cause) => self.lost(cause, step),
             Input::Received(messages) => self.received(messages, step)?,
             Input::Delivered(messages) => self.delivered(messages, step)?,
             Input::SyncNow => self.sync_now(step),
             Input::Tick => self.tick(step)?,
+            Input::CannotApply => self.begin_rebuild(Rebuild::Behind, step)?,
         }
         Ok(())
     }
@@ -247,7 +263,8 @@ impl ClientSession {
             && waiting.pending == 0
             && status.cursor >= status.head
             && !self.pulling
-            && !step.device.recovering;
+            && !step.device.recovering
+            && step.device.rebuild.is_none();
         status.state = self.state(done);
         if done {
             status.last_sync_at = Some(step.now);

@@ -7,11 +7,12 @@ use crate::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use crate::clock::Stamp;
 use crate::commit::{Outcome, Reason, Receipt};
 use crate::conflict::{AuthorName, Conflict, OpenConflict, QueueChange, Resolution};
-use crate::ids::{AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq};
+use crate::ids::{AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq, TableId};
 use crate::limits::TRAIL_POINTS;
-use crate::message::Part;
-use crate::value::Value;
+use crate::message::{Part, Token};
+use crate::value::{Key, Value};
 use alloc::{rc::Rc, string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
 
 /// What a device remembers of itself; one record, written as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct DeviceState {
     /// A new life has begun, and the space was not yet asked which waiting transactions of earlier ones are decided.
     /// Nothing is sealed until it has answered.
     pub recovering: bool,
+    /// Nothing more is applied until every row was replaced by a snapshot; and why.
+    pub rebuild: Option<Rebuild>,
     /// Some cursors where this database has been, ascending, with their chain hashes; closer together towards the end.
     pub trail: Vec<(Seq, ChainHash)>,
 }
@@ -56,6 +59,35 @@ fn most_superfluous(trail: &[(Seq, ChainHash)]) -> usize {
         (gap << 32) / u128::from(newest.saturating_sub(trail[at].0.0) + 1)
     };
     (1..trail.len() - 1).min_by_key(|at| weight(*at)).unwrap_or(0)
+}
+
+/// Why the rows of a database must be replaced by a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rebuild {
+    /// The history since its cursor is pruned or too long, or could not be applied.
+    Behind,
+    /// The space has another history at its cursor.
+    OtherHistory,
+}
+
+/// How far the fetching of a snapshot has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotState {
+    /// For the next page.
+    pub token: Token,
+    /// Whether all pages are there.
+    pub complete: bool,
+    /// Commits up to here are staged with the pages.
+    pub upto: Cursor,
+}
+
+/// A piece of a snapshot on its way in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StagedPart {
+    /// A page: an encoded commit of rows.
+    Page(Vec<u8>),
+    /// A commit that came after the pages were begun, encoded.
+    Commit(Seq, Vec<u8>),
 }
 
 /// A waiting transaction of an earlier life.
@@ -173,6 +205,30 @@ pub trait ClientStore {
 
     /// Removes waiting transactions that are not sealed. The rows are not touched: the caller brings them in line.
     fn drop_transactions(&mut self, transactions: &[LogId]) -> Result<(), Self::Error>;
+
+    /// Takes back what waiting transactions claim to have seen beyond a commit.
+    fn clamp_bases(&mut self, fork: Seq) -> Result<(), Self::Error>;
+
+    /// How far the fetching of a snapshot has come.
+    fn snapshot(&mut self) -> Result<Option<SnapshotState>, Self::Error>;
+
+    /// Notes how far it has come.
+    fn set_snapshot(&mut self, state: &SnapshotState) -> Result<(), Self::Error>;
+
+    /// Adds a piece.
+    fn stage(&mut self, part: &StagedPart) -> Result<(), Self::Error>;
+
+    /// The piece after one with this number, with its own; pieces come in the order in which they were added, from 1.
+    fn staged_after(&mut self, number: i64) -> Result<Option<(i64, StagedPart)>, Self::Error>;
+
+    /// Forgets a snapshot with all its pieces.
+    fn drop_snapshot(&mut self) -> Result<(), Self::Error>;
+
+    /// Some keys of visible rows, ascending as SQLite compares them, above `after`.
+    fn keys(&mut self, table: TableId, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, Self::Error>;
+
+    /// Forgets which rows local changes hide and which transactions are blocked: the visible rows are now the space's.
+    fn forget_view(&mut self) -> Result<(), Self::Error>;
 
     /// Counts what waits.
     fn waiting(&mut self) -> Result<Waiting, Self::Error>;

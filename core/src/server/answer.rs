@@ -59,7 +59,7 @@ impl ServerSession {
 
     fn item(&self, commit: SealedCommit) -> RangeItem {
         let body = match self.is_own(&commit) {
-            true if commit.as_sent => ItemBody::OwnAsSent(commit.device_seq),
+            true if commit.as_sent && !self.state.whole => ItemBody::OwnAsSent(commit.device_seq),
             true => ItemBody::OwnMerged(commit.device_seq, commit.bytes),
             false => ItemBody::Foreign(commit.bytes),
         };
@@ -107,7 +107,7 @@ impl ServerSession {
 
     /// The first commit, if it must travel in parts; otherwise cuts the page before the next that must.
     fn take_large(&self, commits: &mut Vec<SealedCommit>) -> Option<SealedCommit> {
-        let travels = |commit: &SealedCommit| !(commit.as_sent && self.is_own(commit));
+        let travels = |commit: &SealedCommit| self.state.whole || !(commit.as_sent && self.is_own(commit));
         let large = |commit: &SealedCommit| travels(commit) && commit.bytes.len() > limits::PART_BYTES;
         let position = commits.iter().position(large)?;
         if position == 0 {
@@ -152,7 +152,8 @@ fn travelling_bytes(item: &RangeItem) -> usize {
 /// Whether a cursor is of this space's history.
 pub(super) fn check_cursor<S: ServerStore>(cursor: &Cursor, store: &mut S) -> Result<Result<(), Refusal>, S::Error> {
     let detail = match store.chain_at(cursor.seq)? {
-        _ if cursor.seq == Seq(0) => return Ok(Ok(())),
+        // What is pruned cannot be compared any more.
+        _ if cursor.seq == Seq(0) || cursor.seq < store.floor()?.seq => return Ok(Ok(())),
         Some(chain) if chain.truncated() == cursor.chain => return Ok(Ok(())),
         Some(_) => "the space has another history at the device's cursor",
         None => "the device's cursor is not in the space's history",

@@ -8,6 +8,7 @@ mod queue;
 mod references;
 mod resend;
 pub mod session;
+mod snapshot;
 pub mod staging;
 pub mod store;
 

@@ -5,6 +5,7 @@
 use super::answer;
 use super::decide::Verdict;
 use super::resend;
+use super::snapshot;
 use super::staging;
 use super::store::{Author, DecidedTransactions, NewCommit, ServerStore};
 use crate::change::Changeset;
@@ -12,9 +13,9 @@ use crate::codec::Codec;
 use crate::commit::{Commit, Decided, Reason, Receipt, Rejection, SealedCommit};
 use crate::conflict::{AuthorName, Conflict, QueueChange};
 use crate::error::{Refusal, RefusalCode};
-use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, View};
+use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, Seq, View};
 use crate::limits;
-use crate::message::{ClientMessage, Hello, ServerMessage, Submit, Welcome};
+use crate::message::{ClientMessage, Hello, ServerMessage, Submit, WANTS_SNAPSHOT, Welcome};
 use alloc::{collections::BTreeSet, format, string::String, vec, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,8 @@ pub struct SessionState {
     pub sent: Seq,
     /// Bytes sent since the device last confirmed its cursor.
     pub unconfirmed_bytes: u64,
+    /// Whether the device needs its own commits with their outcomes, because it lays them over a snapshot.
+    pub whole: bool,
     /// Whether the device has been sent everything up to some recent head, so that commits are pushed to it.
     pub live: bool,
 }
@@ -80,7 +83,14 @@ pub struct ServerSession {
 impl ServerSession {
     /// A connection that was just authenticated.
     pub fn new(identity: Identity) -> Self {
-        Self::resume(SessionState { identity, greeted: None, sent: Seq(0), unconfirmed_bytes: 0, live: false })
+        Self::resume(SessionState {
+            identity,
+            greeted: None,
+            sent: Seq(0),
+            unconfirmed_bytes: 0,
+            whole: false,
+            live: false,
+        })
     }
 
     /// A connection that was remembered.
@@ -122,18 +132,10 @@ impl ServerSession {
             }
             ClientMessage::Void { device_seq } => self.void(device_seq, &mut author, store),
             ClientMessage::Recall(recall) => Ok(replies(vec![resend::recall(&recall, store)?])),
-            ClientMessage::Snapshot { .. } => Ok(Vec::new()),
-            ClientMessage::Pull { cursor, max_bytes } => {
-                let history = answer::check_cursor(&cursor, store)?;
-                match history {
-                    Ok(()) if cursor.seq >= self.state.sent => {
-                        self.state.unconfirmed_bytes = 0;
-                        Ok(replies(self.page(cursor.seq, max_bytes as usize, None, store)?))
-                    }
-                    Ok(()) => Ok(replies(self.page(cursor.seq, max_bytes as usize, None, store)?)),
-                    Err(refusal) => Ok(replies(vec![ServerMessage::Refused(refusal)])),
-                }
+            ClientMessage::Snapshot { token, max_bytes } => {
+                Ok(replies(vec![snapshot::page(token, max_bytes, now, store, codec)?]))
             }
+            ClientMessage::Pull { cursor, max_bytes } => self.pull(&cursor, max_bytes as usize, store),
             ClientMessage::Applied { seq, applied_receipt } => {
                 self.confirm_receipts(applied_receipt, &mut author, store)?;
                 self.confirmed(seq, store)
@@ -165,9 +167,19 @@ impl ServerSession {
         }
         self.greet(&author, hello);
         self.confirm_receipts(hello.applied_receipt, &mut author, store)?;
-        let welcome = self.welcome(version, hello.features, &author, now, store)?;
+        let wanted = hello.features & WANTS_SNAPSHOT != 0;
+        let due = !wanted && snapshot::is_due(&hello.cursor, store)?;
+        let mut welcome = self.welcome(version, hello.features, &author, now, store)?;
+        welcome.snapshot = due;
+        if wanted || due {
+            self.state.sent = welcome.head;
+        }
+        self.state.whole = wanted || due;
         let mut messages = vec![ServerMessage::Welcome(welcome)];
         messages.extend(answer::receipts_without_commit(&author, store)?);
+        if wanted || due {
+            return Ok(messages);
+        }
         messages.extend(self.page(hello.cursor.seq, limits::PAGE_BYTES, None, store)?);
         Ok(messages)
     }
@@ -235,9 +247,29 @@ impl ServerSession {
             schema: store.catalogue().version,
             view: View::default(),
             now,
-            floor: Seq(0),
+            floor: store.floor()?.seq,
             snapshot: false,
         })
+    }
+
+    fn pull<S: ServerStore>(
+        &mut self,
+        cursor: &Cursor,
+        max_bytes: usize,
+        store: &mut S,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
+        if cursor.seq < store.floor()?.seq {
+            self.state.whole = true;
+            let detail = "the history above the device's cursor is no longer kept";
+            return Ok(refuse(RefusalCode::SnapshotNeeded, None, detail));
+        }
+        if let Err(refusal) = answer::check_cursor(cursor, store)? {
+            return Ok(replies(vec![ServerMessage::Refused(refusal)]));
+        }
+        if cursor.seq >= self.state.sent {
+            self.state.unconfirmed_bytes = 0;
+        }
+        Ok(replies(self.page(cursor.seq, max_bytes, None, store)?))
     }
 
     fn confirm_receipts<S: ServerStore>(
@@ -441,8 +473,8 @@ impl ServerSession {
     }
 }
 
-/// Optional abilities of this server; none yet.
-const FEATURES: u64 = 0;
+/// Optional abilities of this server.
+const FEATURES: u64 = WANTS_SNAPSHOT;
 
 fn common_version(hello: &Hello) -> Option<u8> {
     let highest = (*VERSIONS.end()).min(hello.max_version);

@@ -9,7 +9,7 @@ use crate::commit::{Decided, Outcome, Reason, SealedCommit};
 use crate::conflict::{AuthorName, Claim, Claimed, ConflictId, QueueEntry};
 use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
 use crate::message::Chunk;
-use crate::value::Value;
+use crate::value::{Key, Value};
 use alloc::{collections::BTreeMap, rc::Rc, string::String, vec::Vec};
 
 /// The end of a space's history.
@@ -78,6 +78,15 @@ pub struct RowState {
     pub values: Option<Vec<Value>>,
     /// Its marks; `None` if it never existed here.
     pub marks: Option<RowMarks>,
+}
+
+/// Some rows of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Keys and non-key values, ascending by key as SQLite compares it.
+    pub rows: Vec<(Key, Vec<Value>)>,
+    /// Whether there may be rows after them.
+    pub more: bool,
 }
 
 /// A row to be written together with its marks.
@@ -155,6 +164,19 @@ pub trait ServerStore {
 
     /// The chain hash at a commit, if it is still in the log (seq 0: zeroes).
     fn chain_at(&mut self, seq: Seq) -> Result<Option<Hash>, Self::Error>;
+
+    /// Up to where the log is pruned, with the chain hash there; zeroes while it is whole.
+    fn floor(&mut self) -> Result<Head, Self::Error>;
+
+    /// Rows of a table in the order of their keys, above `after`: at least one if there is one, then no more than about so many
+    /// bytes of values or `max_rows`.
+    fn scan(
+        &mut self,
+        table: TableId,
+        after: Option<&Key>,
+        max_rows: usize,
+        max_bytes: usize,
+    ) -> Result<Scan, Self::Error>;
 
     /// An incarnation that is registered.
     fn author(&mut self, incarnation: Incarnation) -> Result<Option<Author>, Self::Error>;

@@ -80,7 +80,7 @@ fn token(random: &mut Random) -> Token {
 
 fn page(random: &mut Random) -> Page {
     let (first, last) = (random.below(2) == 0, random.below(2) == 0);
-    Page { token: token(random), first, last, bytes: random.bytes(300) }
+    Page { token: token(random), head: Seq(random.number()), first, last, bytes: random.bytes(300) }
 }
 
 fn hello(random: &mut Random) -> Hello {

@@ -7,7 +7,7 @@ use crate::sql::SqlError;
 use crate::sqlite::sql_error;
 use ebbtide_core::client::store::Inherited;
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::ids::{Incarnation, LogId};
+use ebbtide_core::ids::{Incarnation, LogId, Seq};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
@@ -35,6 +35,10 @@ pub(super) fn inherited(connection: &Connection) -> Result<Vec<Inherited>, SqlEr
     };
     let read = || -> rusqlite::Result<Vec<_>> { connection.prepare_cached(INHERITED)?.query_map([], one)?.collect() };
     read().map_err(|error| sql_error(&error, INHERITED))
+}
+
+pub(super) fn clamp_bases(connection: &Connection, fork: Seq) -> Result<(), SqlError> {
+    execute(connection, "UPDATE _ebb_log SET seq = ?1 WHERE seq > ?1", [fork.0 as i64]).map(drop)
 }
 
 pub(super) fn drop_transactions(connection: &Connection, transactions: &[LogId]) -> Result<(), SqlError> {

@@ -6,6 +6,7 @@ mod changesets;
 mod lives;
 pub(crate) mod queue;
 mod records;
+mod snapshot;
 mod statements;
 mod waitlist;
 mod write;
@@ -21,14 +22,15 @@ use crate::sqlite::sql_error;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use ebbtide_core::client::store::{
-    ClientStore, DeviceState, Inherited, Progress, RejectedTransaction, SealedEntry, ServerRow, Waiting,
+    ClientStore, DeviceState, Inherited, Progress, RejectedTransaction, SealedEntry, ServerRow, SnapshotState,
+    StagedPart, Waiting,
 };
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Outcome, Receipt};
 use ebbtide_core::conflict::{AuthorName, Conflict, OpenConflict, QueueChange};
-use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, Seq};
+use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, Seq, TableId};
 use ebbtide_core::message::Part;
-use ebbtide_core::value::Value;
+use ebbtide_core::value::{Key, Value};
 use std::rc::Rc;
 
 impl ClientStore for SyncStep<'_> {
@@ -71,6 +73,40 @@ impl ClientStore for SyncStep<'_> {
         self.device_changed = true;
         self.db.waitlist.forget();
         lives::drop_transactions(&self.db.connection, transactions)
+    }
+
+    fn clamp_bases(&mut self, fork: Seq) -> Result<(), SqlError> {
+        lives::clamp_bases(&self.db.connection, fork)
+    }
+
+    fn snapshot(&mut self) -> Result<Option<SnapshotState>, SqlError> {
+        snapshot::state(&self.db.connection)
+    }
+
+    fn set_snapshot(&mut self, state: &SnapshotState) -> Result<(), SqlError> {
+        snapshot::set_state(&self.db.connection, state)
+    }
+
+    fn stage(&mut self, part: &StagedPart) -> Result<(), SqlError> {
+        snapshot::stage(&self.db.connection, part)
+    }
+
+    fn staged_after(&mut self, number: i64) -> Result<Option<(i64, StagedPart)>, SqlError> {
+        snapshot::staged_after(&self.db.connection, number)
+    }
+
+    fn drop_snapshot(&mut self) -> Result<(), SqlError> {
+        snapshot::drop_all(&self.db.connection)
+    }
+
+    fn keys(&mut self, table: TableId, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, SqlError> {
+        snapshot::keys(&self.db.connection, self.db.statements.table(table), after, limit)
+    }
+
+    fn forget_view(&mut self) -> Result<(), SqlError> {
+        self.db.waitlist.forget_blocked();
+        execute(&self.db.connection, "DELETE FROM _ebb_server_row", [])?;
+        execute(&self.db.connection, "DELETE FROM _ebb_blocked", []).map(drop)
     }
 
     fn waiting(&mut self) -> Result<Waiting, SqlError> {

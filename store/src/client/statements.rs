@@ -20,6 +20,8 @@ pub(crate) struct TableStatements {
     /// The beginning of an update and its end.
     update: (String, String),
     columns: Vec<String>,
+    name: String,
+    key: Vec<String>,
 }
 
 /// The statements of all tables.
@@ -59,9 +61,24 @@ impl TableStatements {
             ),
             delete: format!("DELETE FROM {name} WHERE {found}"),
             row: format!("SELECT {shown} FROM {name} WHERE {found}"),
+            key: key.iter().map(|column| (*column).to_owned()).collect(),
             update: (format!("UPDATE {name} SET "), format!(" WHERE {found}")),
             columns,
+            name,
         }
+    }
+
+    /// How many columns its key has.
+    pub fn key_parts(&self) -> usize {
+        self.key.len()
+    }
+
+    /// Reads keys in their order, all or those above one; the last value bound is how many.
+    pub fn keys(&self, above: bool) -> String {
+        let key = self.key.join(", ");
+        let marks = vec!["?"; self.key.len()].join(", ");
+        let above = if above { format!(" WHERE ({key}) > ({marks})") } else { String::new() };
+        format!("SELECT {key} FROM {}{above} ORDER BY {key} LIMIT ?", self.name)
     }
 
     /// Sets some fields by key.

@@ -9,13 +9,13 @@ use ebbtide_core::ids::{AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnatio
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const SELECT: &str = "SELECT incarnation, previous, author, seq, chain, view, next_device_seq, decided_device_seq,
-    decided_hash, applied_receipt, recovering, trail,
+    decided_hash, applied_receipt, recovering, trail, rebuild,
     max(clock, ifnull((SELECT stamp FROM _ebb_log ORDER BY id DESC LIMIT 1), 0))
     FROM _ebb_device WHERE id = 1";
 
 const REPLACE: &str = "INSERT OR REPLACE INTO _ebb_device (id, incarnation, previous, author, seq, chain, view,
-    next_device_seq, decided_device_seq, decided_hash, applied_receipt, recovering, trail, clock)
-    VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    next_device_seq, decided_device_seq, decided_hash, applied_receipt, recovering, trail, rebuild, clock)
+    VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Reads the record; mints one with this incarnation if there is none.
 pub(super) fn load(connection: &Connection, seed: [u8; 16]) -> rusqlite::Result<(DeviceState, Clock)> {
@@ -47,8 +47,12 @@ fn state(row: &Row<'_>) -> rusqlite::Result<(DeviceState, Clock)> {
         applied_receipt: DeviceSeq(number(9)?),
         recovering: row.get(10)?,
         trail: postcard::from_bytes(row.get_ref(11)?.as_blob()?).map_err(damaged)?,
+        rebuild: match row.get_ref(12)?.as_blob_or_null()? {
+            Some(bytes) => Some(postcard::from_bytes(bytes).map_err(damaged)?),
+            None => None,
+        },
     };
-    Ok((state, Clock::resume(Stamp(number(12)?))))
+    Ok((state, Clock::resume(Stamp(number(13)?))))
 }
 
 /// Writes the record.
@@ -66,6 +70,7 @@ pub(crate) fn write(connection: &Connection, state: &DeviceState, clock: Clock) 
         state.applied_receipt.0 as i64,
         state.recovering,
         postcard::to_allocvec(&state.trail).map_err(damaged)?,
+        state.rebuild.map(|rebuild| postcard::to_allocvec(&rebuild).map_err(damaged)).transpose()?,
         clock.last().0 as i64,
     ])?;
     Ok(())

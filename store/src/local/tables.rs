@@ -10,7 +10,8 @@ CREATE TABLE IF NOT EXISTS _ebb_device (
   incarnation BLOB NOT NULL, previous BLOB, author INTEGER,
   seq INTEGER NOT NULL, chain BLOB NOT NULL, view BLOB NOT NULL,
   next_device_seq INTEGER NOT NULL, decided_device_seq INTEGER, decided_hash BLOB,
-  applied_receipt INTEGER NOT NULL, clock INTEGER NOT NULL, recovering INTEGER NOT NULL, trail BLOB NOT NULL);
+  applied_receipt INTEGER NOT NULL, clock INTEGER NOT NULL, recovering INTEGER NOT NULL, rebuild BLOB,
+  trail BLOB NOT NULL);
 -- Local transactions that wait, with the life that captured them where they may have been sent before; changes are postcard, further parts of large ones are in _ebb_log_part.
 CREATE TABLE IF NOT EXISTS _ebb_log (
   id INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, seq INTEGER NOT NULL, device_seq INTEGER NOT NULL,
@@ -46,6 +47,9 @@ CREATE TABLE IF NOT EXISTS _ebb_resolution (
   PRIMARY KEY (log, seq, idx)) WITHOUT ROWID;
 -- Devices and users behind the short names in conflicts.
 CREATE TABLE IF NOT EXISTS _ebb_author (id INTEGER PRIMARY KEY, device BLOB NOT NULL, user TEXT NOT NULL);
+-- A snapshot on its way in: how far it has come, and its pieces in the order in which they came.
+CREATE TABLE IF NOT EXISTS _ebb_snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), state BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS _ebb_snapshot_part (id INTEGER PRIMARY KEY, part BLOB NOT NULL);
 -- Pieces of one commit that is too large for a message.
 CREATE TABLE IF NOT EXISTS _ebb_part (
   seq INTEGER NOT NULL, part INTEGER NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL,

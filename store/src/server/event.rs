@@ -30,6 +30,7 @@ pub struct SpaceStore<S> {
 #[derive(Default)]
 pub(super) struct LogMemory {
     pub(super) head: Option<Head>,
+    pub(super) floor: Option<Head>,
     pub(super) page: Option<(PageRequest, Vec<SealedCommit>)>,
 }
 

@@ -1,7 +1,7 @@
 //! The commit log: the end of it is the head of the space, and the outbox reads it too.
 //! Bodies are opaque here, and in parts where one value would be too large. The session calls it through `port`.
 
-use super::event::{LogMemory, PageRequest, SpaceStore};
+use super::event::{PageRequest, SpaceStore};
 use super::fail;
 use super::limits::PART_BYTES;
 use super::values::{array, blob, number, stored};
@@ -10,6 +10,9 @@ use ebbtide_core::commit::SealedCommit;
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Millis, Seq};
 use ebbtide_core::server::store::{Head, NewCommit};
 use ebbtide_core::value::Value;
+
+/// The fact that holds the floor.
+pub(super) const FLOOR: &str = "floor";
 
 impl<S: Sql + Clone> SpaceStore<S> {
     /// The end of history.
@@ -37,10 +40,30 @@ impl<S: Sql + Clone> SpaceStore<S> {
         if let Some(head) = self.log.head.filter(|head| head.seq == seq) {
             return Ok(Some(head.chain));
         }
+        let floor = self.log_floor()?;
+        if floor.seq == seq {
+            return Ok(Some(floor.chain));
+        }
         // No commit has a number that cannot be stored.
         let Ok(seq) = stored(seq.0) else { return Ok(None) };
         let rows = self.sql.query("SELECT chain FROM _ebb_commit WHERE seq=?", &[seq])?;
         rows.into_iter().next().map(|row| array(row.into_iter().next()).map(Hash)).transpose()
+    }
+
+    /// Up to where the log is pruned, with the chain hash there.
+    pub(super) fn log_floor(&mut self) -> Result<Head, SqlError> {
+        if let Some(floor) = self.log.floor {
+            return Ok(floor);
+        }
+        let floor = match self.fact(FLOOR)? {
+            None => Head::default(),
+            Some(fact) => {
+                let (seq, chain) = postcard::from_bytes(&blob(Some(fact))?).map_err(|_| fail::corrupt("floor"))?;
+                Head { seq, chain }
+            }
+        };
+        self.log.floor = Some(floor);
+        Ok(floor)
     }
 
     /// Appends a commit, which must be the next one.
@@ -69,7 +92,8 @@ impl<S: Sql + Clone> SpaceStore<S> {
             let params = [stored(sealed.seq.0)?, stored(part)?, Value::Blob(bytes.to_vec())];
             self.sql.execute("INSERT INTO _ebb_commit_part (seq,part,body) VALUES (?,?,?)", &params)?;
         }
-        self.log = LogMemory { head: Some(Head { seq: sealed.seq, chain: commit.chain }), page: None };
+        self.log.head = Some(Head { seq: sealed.seq, chain: commit.chain });
+        self.log.page = None;
         Ok(())
     }
 

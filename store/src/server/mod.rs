@@ -17,6 +17,7 @@ mod queue;
 mod recall;
 mod receipts;
 mod references;
+mod scan;
 mod shape;
 mod space;
 mod stage;

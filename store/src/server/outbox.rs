@@ -85,12 +85,12 @@ impl<S: Sql + Clone> SpaceStore<S> {
         Ok(OutboxAuthor { incarnation: Incarnation(array(cells.next())?), user: text(cells.next())? })
     }
 
-    fn fact(&mut self, name: &str) -> Result<Option<Value>, SqlError> {
+    pub(super) fn fact(&mut self, name: &str) -> Result<Option<Value>, SqlError> {
         let rows = self.sql.query("SELECT value FROM _ebb_fact WHERE name=?", &[Value::Text(name.to_owned())])?;
         Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()))
     }
 
-    fn set_fact(&mut self, name: &str, value: Value) -> Result<(), SqlError> {
+    pub(super) fn set_fact(&mut self, name: &str, value: Value) -> Result<(), SqlError> {
         self.sql.execute(
             "INSERT INTO _ebb_fact (name,value) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value",
             &[Value::Text(name.to_owned()), value],

@@ -11,9 +11,9 @@ use ebbtide_core::conflict::{AuthorName, ConflictId, QueueEntry};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
 use ebbtide_core::message::Chunk;
 use ebbtide_core::server::store::{
-    Author, DecidedTransactions, Fate, Head, NewCommit, RowState, RowWrite, ServerStore, Staging, Violation,
+    Author, DecidedTransactions, Fate, Head, NewCommit, RowState, RowWrite, Scan, ServerStore, Staging, Violation,
 };
-use ebbtide_core::value::Value;
+use ebbtide_core::value::{Key, Value};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -30,6 +30,20 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
 
     fn chain_at(&mut self, seq: Seq) -> Result<Option<Hash>, SqlError> {
         self.log_chain(seq)
+    }
+
+    fn floor(&mut self) -> Result<Head, SqlError> {
+        self.log_floor()
+    }
+
+    fn scan(
+        &mut self,
+        table: TableId,
+        after: Option<&Key>,
+        max_rows: usize,
+        max_bytes: usize,
+    ) -> Result<Scan, SqlError> {
+        self.scan_rows(table, after, max_rows, max_bytes)
     }
 
     fn author(&mut self, incarnation: Incarnation) -> Result<Option<Author>, SqlError> {

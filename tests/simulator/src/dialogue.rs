@@ -55,16 +55,25 @@ pub struct Dialogue {
 impl Dialogue {
     /// A space and devices `A`, `B`, … of one user, all new and not connected.
     pub fn new(devices: usize, two_phase: TwoPhase) -> Self {
-        Self::with_schema(devices, two_phase, crate::schema::schema())
+        Self::with_options(devices, SessionOptions { two_phase, ..SessionOptions::default() })
+    }
+
+    /// The same with other choices of the app.
+    pub fn with_options(devices: usize, options: SessionOptions) -> Self {
+        Self::with(devices, options, crate::schema::schema())
     }
 
     /// The same under another schema.
     pub fn with_schema(devices: usize, two_phase: TwoPhase, schema: Schema) -> Self {
+        Self::with(devices, SessionOptions { two_phase, ..SessionOptions::default() }, schema)
+    }
+
+    fn with(devices: usize, options: SessionOptions, schema: Schema) -> Self {
         let mut dialogue = Self {
             space: SpaceHost::open(&schema),
             now: START,
             schema,
-            options: SessionOptions { two_phase },
+            options,
             parties: Vec::new(),
             connections: 0,
             transcript: Vec::new(),

@@ -235,8 +235,13 @@ impl Sync {
         let wait_ms = doubled.min(FAULT_MAX_WAIT_MS);
         self.host.notice("fault", &report::fault(error, clock::now().0 as f64 + wait_ms));
         let this = self.this.clone();
+        // Applying it again would fail again, so the rows are fetched anew.
+        let cannot_apply = error.code.starts_with("constraint");
         let restart = move || {
             if let Some(sync) = this.upgrade() {
+                if cannot_apply {
+                    sync.queue.borrow_mut().push_back(Input::CannotApply);
+                }
                 sync.start();
             }
         };
@@ -348,7 +353,7 @@ impl Sync {
 fn new_session(options: &SyncOptions) -> ClientSession {
     // The seed spreads retries apart; it protects nothing.
     let seed = (Math::random() * 2f64.powi(53)) as u64;
-    ClientSession::new(SessionOptions { two_phase: options.two_phase.into() }, seed)
+    ClientSession::new(SessionOptions { two_phase: options.two_phase.into(), page_bytes: None }, seed)
 }
 
 /// What the page's token function failed with.

@@ -66,6 +66,7 @@ cases! {
     records::st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither,
     records::st27_records_are_kept,
     records::st28_pieces_of_a_commit_are_kept_until_the_last,
+    records::st72_a_snapshot_is_kept_in_pieces_and_keys_are_listed_in_order,
     records::st71_a_new_life_inherits_what_waits,
     records::st29_what_waits_follows_a_migration,
     queue::st60_the_queue_follows_the_commits_and_is_listed_with_names,

@@ -4,12 +4,14 @@
 
 use super::words::{NOW, Speak, open, reopen, row, step, text};
 use ebbtide_core::change::Sealed;
-use ebbtide_core::client::store::{ClientStore, Inherited, Progress, RejectedTransaction, ServerRow, Waiting};
+use ebbtide_core::client::store::{
+    ClientStore, Inherited, Progress, RejectedTransaction, ServerRow, SnapshotState, StagedPart, Waiting,
+};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Reason, Receipt};
-use ebbtide_core::ids::{ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq, View};
-use ebbtide_core::message::Part;
-use ebbtide_core::value::Value;
+use ebbtide_core::ids::{ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq, TableId, View};
+use ebbtide_core::message::{Part, Token};
+use ebbtide_core::value::{Key, Value};
 use rusqlite::Connection;
 
 const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT, rank INTEGER UNIQUE)";
@@ -63,6 +65,34 @@ pub fn st24_the_log_is_sealed_in_order_and_dropped_with_its_changeset(connection
     let pending = step(&mut db, |store| store.pending_changes(&[row(0, "a")]));
     assert_eq!(pending[0].len(), 1, "ids may be given out again");
     assert_eq!(step(&mut db, |store| store.unsealed(usize::MAX, 9)).len(), 1);
+}
+
+pub fn st72_a_snapshot_is_kept_in_pieces_and_keys_are_listed_in_order(connection: Connection) {
+    let mut db = open(connection, &[NOTE], &["note"]);
+    let upto = Cursor { seq: Seq(7), chain: ChainHash([1; 8]), view: View([0; 8]) };
+    let state = SnapshotState { token: Token::default(), complete: true, upto };
+    let parts = [StagedPart::Page(vec![1, 2]), StagedPart::Commit(Seq(8), vec![3]), StagedPart::Page(vec![])];
+    assert_eq!(step(&mut db, |store| store.snapshot()), None);
+    step(&mut db, |store| store.set_snapshot(&state));
+    step(&mut db, |store| parts.iter().try_for_each(|part| store.stage(part)));
+    let mut db = reopen(db, &[NOTE], &["note"]);
+    assert_eq!(step(&mut db, |store| store.snapshot()), Some(state));
+    let (mut after, mut found) = (0, Vec::new());
+    while let Some((number, part)) = step(&mut db, |store| store.staged_after(after)) {
+        after = number;
+        found.push(part);
+    }
+    assert_eq!(found, parts);
+    step(&mut db, |store| store.drop_snapshot());
+    assert_eq!(step(&mut db, |store| store.staged_after(0)), None);
+    assert_eq!(step(&mut db, |store| store.snapshot()), None);
+    for id in ["b", "B", "ä", "a", ""] {
+        db.run(&format!("INSERT INTO note (id) VALUES ('{id}')"));
+    }
+    let keys = |db: &mut _, after: Option<&Key>, limit| step(db, |store| store.keys(TableId(0), after, limit));
+    let first = keys(&mut db, None, 3);
+    assert_eq!(first, ["", "B", "a"].map(|id| Key(vec![text(id)])));
+    assert_eq!(keys(&mut db, first.last(), 3), ["b", "ä"].map(|id| Key(vec![text(id)])));
 }
 
 pub fn st71_a_new_life_inherits_what_waits(connection: Connection) {

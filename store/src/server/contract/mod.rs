@@ -61,6 +61,7 @@ cases! {
     records::st55_the_outbox_moves_forward_only,
     records::st56_a_ticket_is_good_once,
     records::st58_decided_transactions_are_found_by_the_life_that_captured_them,
+    values::st59_a_table_is_read_in_the_order_of_its_keys,
     records::st57_opening_again_finds_everything,
     queue::st62_open_conflicts_are_found_by_name_and_by_row,
     queue::st62_a_conflict_is_replaced_and_dropped_by_its_name,

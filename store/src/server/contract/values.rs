@@ -2,6 +2,8 @@
 
 use super::fixture::{Fixture, text};
 use crate::sql::Sql;
+use ebbtide_core::server::store::ServerStore;
+use ebbtide_core::value::Key;
 use ebbtide_core::value::Value::{self, Blob, Integer, Null, Real};
 
 const INTEGERS: [i64; 9] = [0, 1, -1, 1 << 53, (1 << 53) + 1, -(1 << 53) - 1, i64::MAX, i64::MIN, i64::MIN + 1];
@@ -102,4 +104,44 @@ pub(super) fn st44_keys_of_every_type_name_their_rows<S: Sql + Clone>(sql: S) {
     assert_eq!(fixture.values(fixture.row("counted", key)), vec![text("exact")]);
     assert!(!fixture.exists(fixture.row("counted", vec![Integer(i64::MAX)])));
     assert!(fixture.exists(fixture.row("counted", vec![Integer(i64::MIN)])));
+}
+
+pub(super) fn st59_a_table_is_read_in_the_order_of_its_keys<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    let untyped =
+        [Real(0.5), Integer(5), Integer(i64::MAX), text(""), text("5"), text("a\0b"), Blob(vec![]), Blob(vec![5])];
+    let mut rows = Vec::new();
+    for key in untyped.iter().rev() {
+        rows.push(fixture.put("loose", vec![key.clone()], vec![Null, Null, Null, Null, Blob(vec![7; 100])]));
+    }
+    for number in [3, -1, i64::MIN, i64::MAX] {
+        rows.push(fixture.put(
+            "shelf",
+            vec![text("room"), Integer(number), Blob(vec![1])],
+            vec![Null, Integer(number)],
+        ));
+    }
+    for number in 0..100 {
+        rows.push(fixture.put("bare", format!("{number:03}").as_str(), vec![]));
+    }
+    fixture.write(&rows);
+    for (max_rows, max_bytes) in [(1, 1_000_000), (3, 1_000_000), (1_000, 1), (1_000, 250), (1_000, 1_000_000)] {
+        let all = |table: &str| {
+            let (mut found, mut more) = (Vec::<(Key, Vec<Value>)>::new(), true);
+            while more {
+                let after = found.last().map(|(key, _)| key.clone());
+                let scan = fixture.event(|store| store.scan(fixture.table(table), after.as_ref(), max_rows, max_bytes));
+                assert!(scan.rows.len() <= max_rows && (!scan.rows.is_empty() || !scan.more));
+                found.extend(scan.rows);
+                more = scan.more;
+            }
+            found
+        };
+        assert_eq!(all("loose").into_iter().map(|(key, _)| key.0[0].clone()).collect::<Vec<_>>(), untyped);
+        let shelf = all("shelf").into_iter().map(|(key, values)| (key.0[1].clone(), values[1].clone()));
+        let numbers = [i64::MIN, -1, 3, i64::MAX].map(Integer);
+        assert_eq!(shelf.collect::<Vec<_>>(), numbers.map(|number| (number.clone(), number)));
+        assert_eq!(all("bare").len(), 100);
+        assert!(all("household").is_empty());
+    }
 }

@@ -264,7 +264,7 @@ impl World {
     }
 
     fn options(&self, device: usize) -> SessionOptions {
-        SessionOptions { two_phase: self.seats[device].two_phase }
+        SessionOptions { two_phase: self.seats[device].two_phase, ..SessionOptions::default() }
     }
 
     /// What a device's clock shows.

@@ -1,0 +1,187 @@
+//! Snapshots: pages while history moves on, broken off and resumed, with what waits kept and sent.
+
+use crate::script::{A, B, status, text, value, with_household};
+use ebbtide_core::client::{Input, SessionOptions, TwoPhase};
+use ebbtide_core::message::ClientMessage;
+use ebbtide_core::value::Value;
+use ebbtide_simulator::dialogue::Dialogue;
+
+/// So small that every page holds few rows.
+const PAGE_BYTES: u32 = 300;
+
+fn on_both_paths(script: impl Fn(&mut Dialogue)) {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let options = SessionOptions { two_phase, page_bytes: Some(PAGE_BYTES) };
+        script(&mut Dialogue::with_options(2, options));
+    }
+}
+
+/// Forty households with a visit each, on both devices.
+fn populated(talk: &mut Dialogue) {
+    for number in 0..40 {
+        let id = Value::Text(format!("h{number:02}"));
+        talk.exec(A, "INSERT INTO household (id, name, code) VALUES (?1, 'n', ?1)", std::slice::from_ref(&id));
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES (?1, ?1)", &[id]);
+    }
+    talk.visit(A);
+    talk.visit(B);
+}
+
+/// Lets a device fetch until its next message asks for something that `wanted` says; false if it stops before.
+fn fetch_until(talk: &mut Dialogue, party: usize, wanted: impl Fn(&ClientMessage) -> bool) -> bool {
+    for _ in 0..400 {
+        if talk.sent_by(party).iter().any(&wanted) {
+            return true;
+        }
+        if !(talk.up(party) || talk.down(party)) {
+            return false;
+        }
+    }
+    panic!("it goes on for ever\n{}", talk.transcript());
+}
+
+fn asks_for_a_page(message: &ClientMessage) -> bool {
+    matches!(message, ClientMessage::Snapshot { .. })
+}
+
+#[test]
+fn cs50_a_database_is_rebuilt_from_a_snapshot_with_what_waits_kept_and_sent() {
+    on_both_paths(|talk| {
+        populated(talk);
+        talk.exec(B, "DELETE FROM visit WHERE id < 'h05'", &[]);
+        talk.exec(B, "UPDATE household SET name = 'theirs'", &[]);
+        talk.visit(B);
+        talk.exec(A, "UPDATE household SET doses = 3 WHERE id = 'h01'", &[]);
+        talk.exec(A, "INSERT INTO household (id, name) VALUES ('mine', 'm')", &[]);
+        talk.exec(A, "DELETE FROM visit WHERE id = 'h39'", &[]);
+        talk.input(A, Input::CannotApply);
+        talk.sync(A);
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(34));
+        assert_eq!(value(talk, B, "SELECT name || doses FROM household WHERE id = 'h01'"), text("theirs3"));
+        talk.assert_intact(A);
+    });
+}
+
+/// A visit during which the other device stands still.
+fn visit_alone(talk: &mut Dialogue, party: usize) {
+    talk.connect(party);
+    while talk.up(party) || talk.down(party) {}
+    talk.cut(party);
+}
+
+#[test]
+fn cs51_history_moves_on_while_pages_are_fetched() {
+    on_both_paths(|talk| {
+        populated(talk);
+        talk.exec(A, "UPDATE household SET weight = 1.5 WHERE id = 'h20'", &[]);
+        talk.input(A, Input::CannotApply);
+        talk.connect(A);
+        let mut page = 0;
+        while fetch_until(talk, A, asks_for_a_page) {
+            // Of what was sent already, of what comes, and of neither: changed, taken away, put back, swapped.
+            for (at, sql) in [
+                "UPDATE household SET doses = doses + 1 WHERE id IN ('h00', 'h39')",
+                "DELETE FROM visit WHERE id = (SELECT min(id) FROM visit)",
+                "DELETE FROM visit WHERE id = (SELECT max(id) FROM visit)",
+                "INSERT INTO visit (id, household) VALUES ('a' || hex(randomblob(4)), 'h07')",
+            ]
+            .iter()
+            .enumerate()
+            {
+                if page % 4 == at {
+                    talk.exec(B, sql, &[]);
+                }
+            }
+            // Two rows of different pages swap their unique values, over a third one.
+            talk.transaction(
+                B,
+                &[
+                    "UPDATE household SET name = code, code = NULL WHERE id IN ('h02', 'h38')",
+                    "UPDATE household SET code = (SELECT name FROM household WHERE id = 'h38') WHERE id = 'h02'",
+                    "UPDATE household SET code = (SELECT name FROM household WHERE id = 'h02') WHERE id = 'h38'",
+                ],
+            );
+            visit_alone(talk, B);
+            page += 1;
+            talk.up(A);
+        }
+        assert!(page > 5, "{page} pages");
+        talk.settle();
+        talk.cut(A);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT weight FROM household WHERE id = 'h20'"), Value::Real(1.5));
+        talk.assert_intact(A);
+    });
+}
+
+#[test]
+fn cs52_a_snapshot_that_breaks_off_goes_on_at_the_page_that_is_missing() {
+    on_both_paths(|talk| {
+        populated(talk);
+        talk.exec(A, "UPDATE household SET doses = 9 WHERE id = 'h11'", &[]);
+        talk.input(A, Input::CannotApply);
+        let mut first_pages = 0;
+        for steps in 0..30 {
+            talk.connect(A);
+            for _ in 0..4 {
+                let first = |message: &ClientMessage| matches!(message, ClientMessage::Snapshot { token: None, .. });
+                first_pages += usize::from(talk.sent_by(A).iter().any(first));
+                let _ = talk.up(A) && talk.down(A);
+            }
+            if steps % 2 == 0 { talk.restart(A) } else { talk.cut(A) }
+        }
+        assert!(first_pages <= 2, "{first_pages} times from the beginning");
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT doses FROM household WHERE id = 'h11'"), Value::Integer(9));
+    });
+}
+
+#[test]
+fn cs53_what_was_decided_while_the_answer_was_lost_leaves_with_the_snapshot() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(B, "INSERT INTO household (id, code) VALUES ('b', 'taken')", &[]);
+        talk.visit(B);
+        talk.exec(A, "UPDATE household SET doses = doses + 1 WHERE id = 'h'", &[]);
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'taken')", &[]);
+        talk.connect(A);
+        while status(talk, A).pending > 0 && talk.head().0 < 3 {
+            talk.up(A);
+            if talk.head().0 < 3 {
+                talk.down(A);
+            }
+        }
+        talk.cut(A);
+        talk.input(A, Input::CannotApply);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, A, "SELECT doses FROM household WHERE id = 'h'"), Value::Integer(1));
+        assert_eq!(status(talk, A).failed, 1, "the refused one is listed");
+    });
+}
+
+#[test]
+fn cs54_local_tables_follow_only_rows_that_are_gone() {
+    on_both_paths(|talk| {
+        populated(talk);
+        let create = "CREATE TABLE draft (id INTEGER PRIMARY KEY, visit TEXT REFERENCES visit(id) ON DELETE CASCADE)";
+        talk.exec(A, create, &[]);
+        talk.restart(A);
+        talk.exec(A, "INSERT INTO draft (visit) SELECT id FROM visit", &[]);
+        talk.exec(B, "DELETE FROM visit WHERE id < 'h10'", &[]);
+        talk.exec(B, "UPDATE visit SET notes = 'changed'", &[]);
+        talk.visit(B);
+        talk.input(A, Input::CannotApply);
+        talk.visit(A);
+        talk.assert_in_step();
+        assert_eq!(value(talk, A, "SELECT count(*) FROM draft"), Value::Integer(30));
+    });
+}
