@@ -82,6 +82,24 @@ pub const SNAPSHOT_FROM_COMMITS: u64 = 10_000;
 /// How long a snapshot may take to fetch; the commits above its beginning are kept for at least as long.
 pub const SNAPSHOT_TOKEN_MS: u64 = 7 * 24 * 3_600 * 1_000;
 
+/// Commits are kept so long for devices that have not come for them; who is silent for longer starts from a snapshot.
+pub const RETENTION_MS: u64 = 90 * 24 * 3_600 * 1_000;
+
+/// Commits pruned in one event: some hundred rows written.
+pub const PRUNE_COMMITS: usize = 200;
+
+/// A device's cursor is written down when it has moved by so many commits ...
+pub const CURSOR_EVERY_COMMITS: u64 = 1_000;
+
+/// ... or when it was not for so long.
+pub const CURSOR_EVERY_MS: u64 = 3_600 * 1_000;
+
+/// Accepted changesets are kept on their device so long, in case the space is set back to a backup.
+pub const KEPT_MS: u64 = 30 * 24 * 3_600 * 1_000;
+
+/// The newest of them within so many bytes: a month of a busy person's work.
+pub const KEPT_BYTES: usize = 16 * 1024 * 1024;
+
 /// Staged chunks of a changeset that is not decided are kept so long.
 pub const STAGE_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;
 

@@ -279,6 +279,9 @@ pub(super) fn drop_changeset<S: ClientStore>(
     device: &mut DeviceState,
     store: &mut S,
 ) -> Result<(), S::Error> {
+    if receipt.seq.is_some() {
+        store.keep_sealed(receipt)?;
+    }
     store.drop_sealed(receipt.device_seq)?;
     // A number without a commit may be settled after later ones: what the space may forget ends below the first that waits.
     let first_waiting = store.sealed()?.first().map_or(device.next_device_seq, |entry| entry.device_seq);

@@ -199,6 +199,7 @@ impl ClientSession {
             RefusalCode::UnknownNumbers | RefusalCode::HashMismatch | RefusalCode::Retired => {
                 self.begin_new_life(refusal.code, step)?;
             }
+            RefusalCode::UnknownHistory => self.begin_other_history(step)?,
             RefusalCode::SnapshotNeeded => self.begin_rebuild(Rebuild::Behind, step)?,
             code => {
                 self.drop_link(step);

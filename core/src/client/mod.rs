@@ -11,6 +11,7 @@ mod outbox;
 mod overlay;
 mod rebuild;
 mod recover;
+mod revive;
 mod seal;
 pub mod session;
 mod snapshot;

@@ -142,7 +142,7 @@ impl ClientSession {
         step.codec.open_commit(&page.bytes, &step.store.catalogue()).map_err(Fault::Peer)?;
         let Page { token, head, last, bytes, .. } = page;
         let upto = Cursor { seq: token.begun_at, chain: token.chain, view: token.view };
-        step.store.stage(&StagedPart::Page(bytes))?;
+        step.store.stage(&if last { StagedPart::LastPage(bytes) } else { StagedPart::Page(bytes) })?;
         step.store.set_snapshot(&SnapshotState { token, complete: last, upto })?;
         self.status.head = self.status.head.max(head);
         Ok(())

@@ -4,6 +4,7 @@
 
 use super::apply::Applied;
 use super::overlay::Underlay;
+use super::revive;
 use super::session::{ClientSession, Output, Step, cause};
 use super::store::{ClientStore, DeviceState, Inherited, Rebuild, RejectedTransaction};
 use crate::change::RowId;
@@ -11,7 +12,7 @@ use crate::clock::Stamp;
 use crate::codec::Codec;
 use crate::commit::Reason;
 use crate::error::{Fault, RefusalCode};
-use crate::ids::{DeviceSeq, Incarnation, LogId};
+use crate::ids::{DeviceSeq, Incarnation, LogId, Seq};
 use crate::limits::RECALL_TRANSACTIONS;
 use crate::message::{ClientMessage, Recall, Recalled};
 use alloc::{collections::BTreeMap, collections::BTreeSet, string::String, vec::Vec};
@@ -78,6 +79,18 @@ impl ClientSession {
         }
         self.status.reason = Some(String::from(RECOVERED));
         Ok(())
+    }
+
+    /// The space was set back: what this device had sent of the lost history waits again, and its rows come anew.
+    pub(super) fn begin_other_history<S: ClientStore, C: Codec>(
+        &mut self,
+        step: &mut Step<S, C>,
+    ) -> Result<(), S::Error> {
+        self.begin_new_life(RefusalCode::UnknownHistory, step)?;
+        // What was known of the lost history's end says nothing of this one's.
+        self.status.head = Seq(0);
+        revive::revive(step.store, step.codec)?;
+        self.begin_rebuild(Rebuild::OtherHistory, step)
     }
 
     /// Asks about what earlier lives left, and makes use of the answers once everything they speak of is applied.

@@ -51,6 +51,13 @@ fn late<S: ClientStore, C: Codec>(store: &mut S, codec: &C, applied: &mut Applie
         after = id;
         let outcomes = match part {
             StagedPart::Page(_) => continue,
+            StagedPart::LastPage(bytes) => {
+                let page = codec.open_commit(&bytes, &catalogue).map_err(Fault::Peer)?;
+                store.replace_queue(&[])?;
+                store.change_queue(&page.queue)?;
+                store.put_authors(&page.authors)?;
+                continue;
+            }
             StagedPart::Commit(seq, bytes) => {
                 let commit = codec.open_commit(&bytes, &catalogue).map_err(Fault::Peer)?;
                 note(seq, &commit, store, applied)?;
@@ -102,7 +109,7 @@ fn each_page<S: ClientStore, C: Codec>(
     let mut after = 0;
     while let Some((id, part)) = store.staged_after(after)? {
         after = id;
-        let StagedPart::Page(bytes) = part else { continue };
+        let (StagedPart::Page(bytes) | StagedPart::LastPage(bytes)) = part else { continue };
         let page = codec.open_commit(&bytes, &catalogue).map_err(Fault::Peer)?;
         store.observe(page.stamp)?;
         let rows = page.outcomes.into_iter().filter_map(|Outcome { row, effect }| {

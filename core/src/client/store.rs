@@ -86,8 +86,23 @@ pub struct SnapshotState {
 pub enum StagedPart {
     /// A page: an encoded commit of rows.
     Page(Vec<u8>),
+    /// The last page, which has the queue of open conflicts as well.
+    LastPage(Vec<u8>),
     /// A commit that came after the pages were begun, encoded.
     Commit(Seq, Vec<u8>),
+}
+
+/// A changeset that is in the history, kept in case the space is set back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The life that sent it.
+    pub life: Incarnation,
+    /// Its number in that life.
+    pub device_seq: DeviceSeq,
+    /// Positions of the transactions that were refused.
+    pub refused: Vec<u32>,
+    /// The sealed bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// A waiting transaction of an earlier life.
@@ -205,6 +220,15 @@ pub trait ClientStore {
 
     /// Removes waiting transactions that are not sealed. The rows are not touched: the caller brings them in line.
     fn drop_transactions(&mut self, transactions: &[LogId]) -> Result<(), Self::Error>;
+
+    /// Keeps the bytes of an accepted changeset that is about to be dropped, for `limits::KEPT_MS` and within `limits::KEPT_BYTES`.
+    fn keep_sealed(&mut self, receipt: &Receipt) -> Result<(), Self::Error>;
+
+    /// The kept changesets, oldest first; they are forgotten.
+    fn take_kept(&mut self) -> Result<Vec<Kept>, Self::Error>;
+
+    /// Puts transactions before everything that waits. Their ids are given by the store.
+    fn prepend_log(&mut self, transactions: &[LoggedTransaction]) -> Result<(), Self::Error>;
 
     /// Takes back what waiting transactions claim to have seen beyond a commit.
     fn clamp_bases(&mut self, fork: Seq) -> Result<(), Self::Error>;

@@ -7,7 +7,7 @@ use super::queue::{self, Moment, QueuePlan};
 use super::references;
 use super::store::{RowWrite, ServerStore, Violation};
 use crate::catalogue::{Catalogue, Table};
-use crate::change::{Base, Changeset, Field, Mutation, RowId, Transaction};
+use crate::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
 use crate::clock::Stamp;
 use crate::commit::{Effect, Outcome, Reason, Rejection};
 use crate::conflict::{Conflict, QueueChange};
@@ -121,6 +121,7 @@ impl Decider<'_> {
                 draft.resolve(column);
             }
         }
+        let floor = store.floor()?.seq;
         for change in &transaction.changes {
             let write = self.write_of(transaction, change.base);
             let Some(table) = catalogue.table(change.row.table) else {
@@ -128,6 +129,8 @@ impl Decider<'_> {
             };
             match drafts.apply(table, &change.row, &change.mutation, &write) {
                 Ok(()) => {}
+                // Below the floor tombstones are gone: the row was deleted, and nobody knows any more what it was.
+                Err(draft::Stop::UnknownRow) if change.base.seq < floor => drafts.lost_edit(change, &write),
                 Err(draft::Stop::UnknownRow) => return Ok(Err(unknown_row(table, &change.row))),
                 Err(draft::Stop::Refused(violation)) => return Ok(Err(violation)),
             }
@@ -306,6 +309,13 @@ impl Drafts {
             self.deleted.push((row.clone(), values));
         }
         Ok(())
+    }
+
+    /// An edit of a row whose tombstone was pruned.
+    pub fn lost_edit(&mut self, change: &Change, write: &Write) {
+        if let Some(draft) = self.get_mut(&change.row) {
+            draft.lost_edit(&change.mutation, write);
+        }
     }
 
     /// The rows that went in this transaction, with the values they had, in order.

@@ -203,6 +203,14 @@ impl RowDraft {
         Ok(())
     }
 
+    /// An edit of a row whose tombstone was pruned: recorded like one of a deleted row. Its delete says nothing new.
+    pub fn lost_edit(&mut self, mutation: &Mutation, write: &Write) {
+        self.as_sent = false;
+        if let Mutation::Update(fields) = mutation {
+            self.record_edits_of_a_deleted_row(fields, write);
+        }
+    }
+
     fn update(&mut self, table: &Table, fields: &[Field], write: &Write) -> Result<(), Stop> {
         let marks = self.marks.as_ref().ok_or(Stop::UnknownRow)?;
         if self.values.is_none() || !write.writer.had_seen(&marks.created) {

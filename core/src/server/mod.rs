@@ -4,9 +4,11 @@
 pub mod answer;
 pub mod decide;
 pub mod draft;
+mod greeting;
 mod queue;
 mod references;
 mod resend;
+pub mod retention;
 pub mod session;
 mod snapshot;
 pub mod staging;

@@ -5,6 +5,7 @@
 use super::answer;
 use super::decide::Verdict;
 use super::resend;
+use super::retention;
 use super::snapshot;
 use super::staging;
 use super::store::{Author, DecidedTransactions, NewCommit, ServerStore};
@@ -13,10 +14,10 @@ use crate::codec::Codec;
 use crate::commit::{Commit, Decided, Reason, Receipt, Rejection, SealedCommit};
 use crate::conflict::{AuthorName, Conflict, QueueChange};
 use crate::error::{Refusal, RefusalCode};
-use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, Seq, View};
+use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, Seq};
 use crate::limits;
-use crate::message::{ClientMessage, Hello, ServerMessage, Submit, WANTS_SNAPSHOT, Welcome};
-use alloc::{collections::BTreeSet, format, string::String, vec, vec::Vec};
+use crate::message::{ClientMessage, ServerMessage, Submit};
+use alloc::{collections::BTreeSet, string::String, vec, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// Protocol versions that this server speaks.
@@ -135,121 +136,16 @@ impl ServerSession {
             ClientMessage::Snapshot { token, max_bytes } => {
                 Ok(replies(vec![snapshot::page(token, max_bytes, now, store, codec)?]))
             }
-            ClientMessage::Pull { cursor, max_bytes } => self.pull(&cursor, max_bytes as usize, store),
+            ClientMessage::Pull { cursor, max_bytes } => {
+                retention::note_cursor(cursor, &mut author, now, store)?;
+                self.pull(&cursor, max_bytes as usize, store)
+            }
             ClientMessage::Applied { seq, applied_receipt } => {
                 self.confirm_receipts(applied_receipt, &mut author, store)?;
+                retention::note_cursor(Cursor { seq, ..Cursor::default() }, &mut author, now, store)?;
                 self.confirmed(seq, store)
             }
         }
-    }
-
-    fn hello<S: ServerStore>(
-        &mut self,
-        hello: &Hello,
-        now: Millis,
-        store: &mut S,
-    ) -> Result<Vec<ServerMessage>, S::Error> {
-        self.state.greeted = None;
-        let Some(version) = common_version(hello) else {
-            let detail =
-                format!("this server speaks {VERSIONS:?}, the device {}..={}", hello.min_version, hello.max_version);
-            return Ok(vec![refusal(RefusalCode::UnsupportedVersion, None, detail)]);
-        };
-        if let Err(refusal) = answer::check_schema(hello, &store.catalogue()) {
-            return Ok(vec![ServerMessage::Refused(refusal)]);
-        }
-        let mut author = match self.recognise(hello, now, store)? {
-            Ok(author) => author,
-            Err(refusal) => return Ok(vec![ServerMessage::Refused(refusal)]),
-        };
-        if let Err(refusal) = answer::check_history(hello, &author, store)? {
-            return Ok(vec![ServerMessage::Refused(refusal)]);
-        }
-        self.greet(&author, hello);
-        self.confirm_receipts(hello.applied_receipt, &mut author, store)?;
-        let wanted = hello.features & WANTS_SNAPSHOT != 0;
-        let due = !wanted && snapshot::is_due(&hello.cursor, store)?;
-        let mut welcome = self.welcome(version, hello.features, &author, now, store)?;
-        welcome.snapshot = due;
-        if wanted || due {
-            self.state.sent = welcome.head;
-        }
-        self.state.whole = wanted || due;
-        let mut messages = vec![ServerMessage::Welcome(welcome)];
-        messages.extend(answer::receipts_without_commit(&author, store)?);
-        if wanted || due {
-            return Ok(messages);
-        }
-        messages.extend(self.page(hello.cursor.seq, limits::PAGE_BYTES, None, store)?);
-        Ok(messages)
-    }
-
-    fn recognise<S: ServerStore>(
-        &self,
-        hello: &Hello,
-        now: Millis,
-        store: &mut S,
-    ) -> Result<Result<Author, Refusal>, S::Error> {
-        let user = &self.state.identity.user;
-        let author = match store.author(hello.incarnation)? {
-            Some(author) if author.user != *user => {
-                return Ok(Err(answer::refusal(
-                    RefusalCode::ForeignDevice,
-                    None,
-                    "this device belongs to another user",
-                )));
-            }
-            Some(author) if author.retired => {
-                return Ok(Err(answer::refusal(RefusalCode::Retired, None, "this device was replaced by a later one")));
-            }
-            Some(author) => author,
-            None => store.register(hello.incarnation, user, now)?,
-        };
-        if let Some(mut previous) = self.previous(hello, store)? {
-            previous.retired = true;
-            store.save_author(&previous)?;
-        }
-        Ok(Ok(author))
-    }
-
-    /// The incarnation that this hello retires: only one of the same user, and never itself.
-    fn previous<S: ServerStore>(&self, hello: &Hello, store: &mut S) -> Result<Option<Author>, S::Error> {
-        let Some(previous) = hello.previous.filter(|previous| *previous != hello.incarnation) else { return Ok(None) };
-        let author = store.author(previous)?;
-        Ok(author.filter(|author| author.user == self.state.identity.user && !author.retired))
-    }
-
-    fn greet(&mut self, author: &Author, hello: &Hello) {
-        self.state.greeted = Some(Greeted {
-            author: author.id,
-            incarnation: author.incarnation,
-            applied_receipt: hello.applied_receipt,
-        });
-        self.state.sent = hello.cursor.seq;
-        self.state.unconfirmed_bytes = 0;
-        self.state.live = false;
-    }
-
-    fn welcome<S: ServerStore>(
-        &self,
-        version: u8,
-        features: u64,
-        author: &Author,
-        now: Millis,
-        store: &mut S,
-    ) -> Result<Welcome, S::Error> {
-        Ok(Welcome {
-            version,
-            features: features & FEATURES,
-            author: author.id,
-            head: store.head()?.seq,
-            expected: author.expected,
-            schema: store.catalogue().version,
-            view: View::default(),
-            now,
-            floor: store.floor()?.seq,
-            snapshot: false,
-        })
     }
 
     fn pull<S: ServerStore>(
@@ -272,7 +168,7 @@ impl ServerSession {
         Ok(replies(self.page(cursor.seq, max_bytes, None, store)?))
     }
 
-    fn confirm_receipts<S: ServerStore>(
+    pub(super) fn confirm_receipts<S: ServerStore>(
         &mut self,
         upto: DeviceSeq,
         author: &mut Author,
@@ -473,14 +369,6 @@ impl ServerSession {
     }
 }
 
-/// Optional abilities of this server.
-const FEATURES: u64 = WANTS_SNAPSHOT;
-
-fn common_version(hello: &Hello) -> Option<u8> {
-    let highest = (*VERSIONS.end()).min(hello.max_version);
-    (highest >= *VERSIONS.start() && highest >= hello.min_version).then_some(highest)
-}
-
 fn forbidden(changeset: &Changeset) -> Verdict {
     let reject = |index: usize| Rejection {
         index: index as u32,
@@ -491,7 +379,7 @@ fn forbidden(changeset: &Changeset) -> Verdict {
 }
 
 /// Who stands behind the short names in a commit's conflicts, so that devices can name people offline.
-fn mentioned<S: ServerStore>(
+pub(super) fn mentioned<S: ServerStore>(
     conflicts: &[Conflict],
     queue: &[QueueChange],
     store: &mut S,
@@ -526,6 +414,6 @@ pub(super) fn refuse(code: RefusalCode, device_seq: Option<DeviceSeq>, detail: &
     replies(vec![refusal(code, device_seq, String::from(detail))])
 }
 
-fn refusal(code: RefusalCode, device_seq: Option<DeviceSeq>, detail: String) -> ServerMessage {
+pub(super) fn refusal(code: RefusalCode, device_seq: Option<DeviceSeq>, detail: String) -> ServerMessage {
     ServerMessage::Refused(Refusal { code, device_seq, detail })
 }

@@ -2,11 +2,13 @@
 //! The space keeps nothing of a snapshot: a token says where it stands. What a device makes of the pages is the device's.
 //! Called by the session.
 
+use super::session::mentioned;
 use super::store::{Scan, ServerStore};
 use crate::change::RowId;
 use crate::clock::Stamp;
 use crate::codec::Codec;
 use crate::commit::{Commit, Effect, Outcome};
+use crate::conflict::{ConflictId, QueueChange};
 use crate::ids::{AuthorId, Cursor, DeviceSeq, Millis, View};
 use crate::limits::{PAGE_BYTES, SNAPSHOT_FROM_COMMITS, SNAPSHOT_PAGE_ROWS, SNAPSHOT_TOKEN_MS};
 use crate::message::{Page, ServerMessage, Token};
@@ -31,6 +33,7 @@ pub(super) fn page<S: ServerStore, C: Codec>(
         _ => (begin(now, store)?, true),
     };
     let (token, outcomes, last) = read(token, max_bytes as usize, store)?;
+    let queue = if last { open_conflicts(store)? } else { Vec::new() };
     let commit = Commit {
         author: AuthorId(0),
         device_seq: DeviceSeq(0),
@@ -38,11 +41,28 @@ pub(super) fn page<S: ServerStore, C: Codec>(
         // The rows' own stamps are not needed: whoever has a snapshot has seen what is in it.
         stamp: Stamp::at(now),
         outcomes,
+        authors: mentioned(&[], &queue, store)?,
         conflicts: Vec::new(),
+        queue,
     };
     let bytes = codec.seal_commit(&commit, &store.catalogue());
     Ok(ServerMessage::Page(Page { token, head: store.head()?.seq, first, last, bytes }))
 }
+
+/// Everything that waits for a person goes with the last page.
+fn open_conflicts<S: ServerStore>(store: &mut S) -> Result<Vec<QueueChange>, S::Error> {
+    let mut opened = Vec::new();
+    let mut after = ConflictId::default();
+    loop {
+        let entries = store.open_conflicts_after(after, OPEN_CONFLICTS)?;
+        let Some(last) = entries.last() else { return Ok(opened) };
+        after = last.open.id;
+        opened.extend(entries.into_iter().map(|entry| QueueChange::Opened(entry.open)));
+    }
+}
+
+/// Conflicts read at once.
+const OPEN_CONFLICTS: usize = 1_000;
 
 /// A token is good for a while, during which the commits above its beginning are kept.
 fn is_usable<S: ServerStore>(token: &Token, now: Millis, store: &mut S) -> Result<bool, S::Error> {

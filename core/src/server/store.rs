@@ -7,7 +7,7 @@ use crate::change::RowId;
 use crate::clock::Stamp;
 use crate::commit::{Decided, Outcome, Reason, SealedCommit};
 use crate::conflict::{AuthorName, Claim, Claimed, ConflictId, QueueEntry};
-use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
+use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, SchemaVersion, Seq, TableId};
 use crate::message::Chunk;
 use crate::value::{Key, Value};
 use alloc::{collections::BTreeMap, rc::Rc, string::String, vec::Vec};
@@ -36,6 +36,10 @@ pub struct Author {
     pub applied_receipt: DeviceSeq,
     /// A later incarnation replaced it.
     pub retired: bool,
+    /// Where it was when that was last written down.
+    pub cursor: Seq,
+    /// When that was.
+    pub seen_at: Millis,
 }
 
 /// Who wrote a cell last.
@@ -167,6 +171,15 @@ pub trait ServerStore {
 
     /// Up to where the log is pruned, with the chain hash there; zeroes while it is whole.
     fn floor(&mut self) -> Result<Head, Self::Error>;
+
+    /// The lowest cursor of the devices that are not retired and were seen since then.
+    fn slowest_cursor(&mut self, since: Millis) -> Result<Option<Seq>, Self::Error>;
+
+    /// Removes the commits up to a new floor, and the marks of these rows, which are gone.
+    fn prune(&mut self, floor: Head, tombstones: &[RowId]) -> Result<(), Self::Error>;
+
+    /// The catalogue of an earlier schema version.
+    fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Catalogue>, Self::Error>;
 
     /// Rows of a table in the order of their keys, above `after`: at least one if there is one, then no more than about so many
     /// bytes of values or `max_rows`.

@@ -22,3 +22,6 @@ export const STEP_MEMORY_MS = 30 * 24 * 3_600_000;
 
 /** Random bytes of a ticket; Rust checks it. */
 export const TICKET_BYTES = 32;
+
+/** How often a space that is in use drops what nobody needs any more. */
+export const PRUNE_EVERY_MS = 6 * 3_600_000;

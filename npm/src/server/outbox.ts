@@ -3,7 +3,7 @@
  * It does not know what a step says; Rust makes it. The sync path never waits for it.
  */
 import type { Space } from '../../wasm/worker/ebbtide_worker.js';
-import { OUTBOX_DELAY_MS, OUTBOX_RETRY_FIRST_MS, OUTBOX_RETRY_MAX_MS, OUTBOX_TURN_MS } from './limits.ts';
+import { OUTBOX_DELAY_MS, OUTBOX_RETRY_FIRST_MS, OUTBOX_RETRY_MAX_MS, OUTBOX_TURN_MS, PRUNE_EVERY_MS } from './limits.ts';
 import { rust } from './module.ts';
 import type { Database, ObjectStorage } from './platform.ts';
 
@@ -27,6 +27,7 @@ export class Outbox {
   readonly #db: Database | undefined;
   #armed = false;
   #failures = 0;
+  #pruneAt = 0;
   #tablesExist = false;
 
   constructor(storage: ObjectStorage, db: Database | undefined) {
@@ -34,19 +35,20 @@ export class Outbox {
     this.#db = db;
   }
 
-  /** There is something to deliver. Without a D1 binding nothing is delivered. */
+  /** There is something to deliver, or at least, without a D1 binding, to prune some day. */
   wake(): void {
-    if (this.#db !== undefined && !this.#armed) this.#arm(OUTBOX_DELAY_MS);
+    if (!this.#armed) this.#arm(this.#db === undefined ? PRUNE_EVERY_MS : OUTBOX_DELAY_MS);
   }
 
   /** The alarm. Never throws: what fails, opening the space included, is tried again later. */
   async deliver(open: () => Promise<Space>): Promise<void> {
     this.#armed = false;
-    if (this.#db === undefined) return;
     try {
-      const finished = await this.#deliverSteps(this.#db, await open());
+      const space = await open();
+      const finished = this.#db === undefined || (await this.#deliverSteps(this.#db, space));
+      const pruned = finished && this.#prune(space);
       this.#failures = 0;
-      if (!finished) this.wake();
+      if (!finished || !pruned) this.#arm(OUTBOX_DELAY_MS);
     } catch (thrown) {
       const wait = Math.min(OUTBOX_RETRY_FIRST_MS * 2 ** this.#failures, OUTBOX_RETRY_MAX_MS);
       this.#failures += 1;
@@ -65,6 +67,14 @@ export class Outbox {
       space.acknowledge(seq, part);
     }
     return false;
+  }
+
+  /** Now and then: drops what nobody needs any more, a batch at a time. */
+  #prune(space: Space): boolean {
+    if (Date.now() < this.#pruneAt) return true;
+    const more = space.prune(this.#db !== undefined, Date.now());
+    if (!more) this.#pruneAt = Date.now() + PRUNE_EVERY_MS;
+    return !more;
   }
 
   async #createTables(db: Database): Promise<void> {

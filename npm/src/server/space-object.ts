@@ -78,11 +78,7 @@ export function spaceObjectClass(schemaJson: string): SpaceObjectClass {
     }
 
     async alarm(): Promise<void> {
-      await this.#outbox.deliver(async () => {
-        const space = await this.#open(undefined);
-        space.expire(Date.now());
-        return space;
-      });
+      await this.#outbox.deliver(() => this.#open(undefined));
     }
 
     async #answer(request: Request, url: URL): Promise<Response> {

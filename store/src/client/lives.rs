@@ -2,16 +2,20 @@
 //! It rewrites records and leaves rows alone; when a life ends is the session's business.
 //! Called by the client store only.
 
-use super::execute;
+use super::{execute, packed};
 use crate::sql::SqlError;
 use crate::sqlite::sql_error;
+use ebbtide_core::change::LoggedTransaction;
 use ebbtide_core::client::store::Inherited;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::ids::{Incarnation, LogId, Seq};
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
 const INHERITED: &str = "SELECT origin, stamp, id FROM _ebb_log WHERE origin IS NOT NULL ORDER BY origin, stamp";
+
+const PREPEND: &str = "INSERT INTO _ebb_log (id, stamp, seq, device_seq, schema, changes, origin)
+    VALUES (?, ?, ?, 0, ?, ?, ?)";
 
 /// Fresh as the opening's seed is, and another one for each life that ends in it. The hash keeps the seed secret.
 pub(super) fn mint(seed: [u8; 16], last: Incarnation) -> Incarnation {
@@ -35,6 +39,39 @@ pub(super) fn inherited(connection: &Connection) -> Result<Vec<Inherited>, SqlEr
     };
     let read = || -> rusqlite::Result<Vec<_>> { connection.prepare_cached(INHERITED)?.query_map([], one)?.collect() };
     read().map_err(|error| sql_error(&error, INHERITED))
+}
+
+/// Ids of what waits move up by two steps, since they may not meet on the way; blocked transactions are found again later.
+const MAKE_ROOM: [&str; 7] = [
+    "DELETE FROM _ebb_blocked",
+    "UPDATE _ebb_log_part SET log = -log",
+    "UPDATE _ebb_resolution SET log = -log",
+    "UPDATE _ebb_log SET id = -id",
+    "UPDATE _ebb_log_part SET log = ?1 - log",
+    "UPDATE _ebb_resolution SET log = ?1 - log",
+    "UPDATE _ebb_log SET id = ?1 - id",
+];
+
+pub(super) fn prepend_log(connection: &Connection, transactions: &[LoggedTransaction]) -> Result<(), SqlError> {
+    for sql in MAKE_ROOM {
+        let room = transactions.len() as i64;
+        if sql.contains('?') {
+            execute(connection, sql, [room])?
+        } else {
+            execute(connection, sql, [])?
+        };
+    }
+    for (place, transaction) in transactions.iter().enumerate() {
+        let mut changes = Vec::new();
+        for change in &transaction.changes {
+            changes.extend(packed(change, PREPEND)?);
+        }
+        let (stamp, seq) = (transaction.stamp.0 as i64, transaction.base.seq.0 as i64);
+        let origin = transaction.origin.as_ref().map(|origin| &origin.0[..]);
+        let row = params![place as i64 + 1, stamp, seq, transaction.schema.0, changes, origin];
+        execute(connection, PREPEND, row)?;
+    }
+    Ok(())
 }
 
 pub(super) fn clamp_bases(connection: &Connection, fork: Seq) -> Result<(), SqlError> {

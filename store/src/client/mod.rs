@@ -3,6 +3,7 @@
 //! Implemented on a sync step, so that every call belongs to its one transaction.
 
 mod changesets;
+mod kept;
 mod lives;
 pub(crate) mod queue;
 mod records;
@@ -22,7 +23,7 @@ use crate::sqlite::sql_error;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use ebbtide_core::client::store::{
-    ClientStore, DeviceState, Inherited, Progress, RejectedTransaction, SealedEntry, ServerRow, SnapshotState,
+    ClientStore, DeviceState, Inherited, Kept, Progress, RejectedTransaction, SealedEntry, ServerRow, SnapshotState,
     StagedPart, Waiting,
 };
 use ebbtide_core::clock::Stamp;
@@ -73,6 +74,20 @@ impl ClientStore for SyncStep<'_> {
         self.device_changed = true;
         self.db.waitlist.forget();
         lives::drop_transactions(&self.db.connection, transactions)
+    }
+
+    fn keep_sealed(&mut self, receipt: &Receipt) -> Result<(), SqlError> {
+        let (life, now) = (self.db.device.incarnation, self.db.clock.last().millis());
+        kept::keep(&self.db.connection, life, receipt, now)
+    }
+
+    fn take_kept(&mut self) -> Result<Vec<Kept>, SqlError> {
+        kept::take(&self.db.connection)
+    }
+
+    fn prepend_log(&mut self, transactions: &[LoggedTransaction]) -> Result<(), SqlError> {
+        self.db.waitlist.forget();
+        lives::prepend_log(&self.db.connection, transactions)
     }
 
     fn clamp_bases(&mut self, fork: Seq) -> Result<(), SqlError> {

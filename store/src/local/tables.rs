@@ -47,6 +47,10 @@ CREATE TABLE IF NOT EXISTS _ebb_resolution (
   PRIMARY KEY (log, seq, idx)) WITHOUT ROWID;
 -- Devices and users behind the short names in conflicts.
 CREATE TABLE IF NOT EXISTS _ebb_author (id INTEGER PRIMARY KEY, device BLOB NOT NULL, user TEXT NOT NULL);
+-- Accepted changesets, kept in case the space is set back.
+CREATE TABLE IF NOT EXISTS _ebb_kept (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, life BLOB NOT NULL, device_seq INTEGER NOT NULL, kept_at INTEGER NOT NULL,
+  refused BLOB NOT NULL, bytes BLOB NOT NULL);
 -- A snapshot on its way in: how far it has come, and its pieces in the order in which they came.
 CREATE TABLE IF NOT EXISTS _ebb_snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), state BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS _ebb_snapshot_part (id INTEGER PRIMARY KEY, part BLOB NOT NULL);

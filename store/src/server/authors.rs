@@ -7,7 +7,7 @@ use super::text::{batch, join};
 use super::values::{array, number, stored, text};
 use crate::sql::{Row, Sql, SqlError};
 use ebbtide_core::conflict::AuthorName;
-use ebbtide_core::ids::{AuthorId, DeviceSeq, Incarnation, Millis};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Incarnation, Millis, Seq};
 use ebbtide_core::server::store::Author;
 use ebbtide_core::value::Value;
 
@@ -15,7 +15,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
     /// An incarnation that is registered.
     pub(super) fn find_author(&mut self, incarnation: Incarnation) -> Result<Option<Author>, SqlError> {
         let rows = self.sql.query(
-            "SELECT id,incarnation,user,expected,applied_receipt,retired FROM _ebb_author WHERE incarnation=?",
+            "SELECT id,incarnation,user,expected,applied_receipt,retired,cursor,seen_at FROM _ebb_author WHERE incarnation=?",
             &[Value::Blob(incarnation.0.to_vec())],
         )?;
         rows.into_iter().next().map(read).transpose()
@@ -49,10 +49,11 @@ impl<S: Sql + Clone> SpaceStore<S> {
         user: &str,
         now: Millis,
     ) -> Result<Author, SqlError> {
-        let params = [Value::Blob(incarnation.0.to_vec()), Value::Text(user.to_owned()), stored(now.0)?];
+        let params =
+            [Value::Blob(incarnation.0.to_vec()), Value::Text(user.to_owned()), stored(now.0)?, stored(now.0)?];
         self.sql.execute(
-            "INSERT INTO _ebb_author (incarnation,user,expected,applied_receipt,retired,registered_at)
-             VALUES (?,?,1,0,0,?)",
+            "INSERT INTO _ebb_author (incarnation,user,expected,applied_receipt,retired,registered_at,cursor,seen_at)
+             VALUES (?,?,1,0,0,?,0,?)",
             &params,
         )?;
         self.find_author(incarnation)?.ok_or_else(|| fail::corrupt("an author that was just registered is missing"))
@@ -64,9 +65,14 @@ impl<S: Sql + Clone> SpaceStore<S> {
             stored(author.expected.0)?,
             stored(author.applied_receipt.0)?,
             stored(u64::from(author.retired))?,
+            stored(author.cursor.0)?,
+            stored(author.seen_at.0)?,
             stored(u64::from(author.id.0))?,
         ];
-        self.sql.execute("UPDATE _ebb_author SET expected=?,applied_receipt=?,retired=? WHERE id=?", &params)?;
+        self.sql.execute(
+            "UPDATE _ebb_author SET expected=?,applied_receipt=?,retired=?,cursor=?,seen_at=? WHERE id=?",
+            &params,
+        )?;
         Ok(())
     }
 }
@@ -81,5 +87,7 @@ fn read(row: Row) -> Result<Author, SqlError> {
         expected: DeviceSeq(number(cells.next())?),
         applied_receipt: DeviceSeq(number(cells.next())?),
         retired: number(cells.next())? == 1,
+        cursor: Seq(number(cells.next())?),
+        seen_at: Millis(number(cells.next())?),
     })
 }

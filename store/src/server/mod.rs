@@ -13,6 +13,7 @@ mod marks;
 mod outbox;
 mod park;
 mod port;
+mod prune;
 mod queue;
 mod recall;
 mod receipts;

@@ -8,7 +8,7 @@ use ebbtide_core::change::RowId;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, SealedCommit};
 use ebbtide_core::conflict::{AuthorName, ConflictId, QueueEntry};
-use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq, TableId};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, SchemaVersion, Seq, TableId};
 use ebbtide_core::message::Chunk;
 use ebbtide_core::server::store::{
     Author, DecidedTransactions, Fate, Head, NewCommit, RowState, RowWrite, Scan, ServerStore, Staging, Violation,
@@ -34,6 +34,18 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
 
     fn floor(&mut self) -> Result<Head, SqlError> {
         self.log_floor()
+    }
+
+    fn slowest_cursor(&mut self, since: Millis) -> Result<Option<Seq>, SqlError> {
+        self.slowest(since)
+    }
+
+    fn prune(&mut self, floor: Head, tombstones: &[RowId]) -> Result<(), SqlError> {
+        self.prune_log(floor, tombstones)
+    }
+
+    fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Catalogue>, SqlError> {
+        self.catalogue_at(version)
     }
 
     fn scan(

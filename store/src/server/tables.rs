@@ -8,7 +8,8 @@ pub(super) const CREATE: [&str; 11] = [
     // Commits name the catalogue of their schema version, so each version's is kept.
     "CREATE TABLE IF NOT EXISTS _ebb_catalogue (version INTEGER PRIMARY KEY, catalogue BLOB NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS _ebb_author (id INTEGER PRIMARY KEY, incarnation BLOB NOT NULL UNIQUE, user TEXT NOT NULL,
-     expected INTEGER NOT NULL, applied_receipt INTEGER NOT NULL, retired INTEGER NOT NULL, registered_at INTEGER NOT NULL) STRICT",
+     expected INTEGER NOT NULL, applied_receipt INTEGER NOT NULL, retired INTEGER NOT NULL, registered_at INTEGER NOT NULL,
+     cursor INTEGER NOT NULL, seen_at INTEGER NOT NULL) STRICT",
     // One record per row of the app, tombstones included. The key is text or packed bytes.
     "CREATE TABLE IF NOT EXISTS _ebb_row (tbl INTEGER NOT NULL, key ANY NOT NULL, marks BLOB NOT NULL,
      PRIMARY KEY (tbl, key)) STRICT, WITHOUT ROWID",

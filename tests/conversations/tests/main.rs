@@ -9,6 +9,7 @@ mod recovery;
 mod rejections;
 mod review;
 mod script;
+mod setback;
 mod snapshot;
 mod staging;
 mod strategies;

@@ -384,6 +384,17 @@ impl Dialogue {
         self.parties[party].disk.image()
     }
 
+    /// Sets the space back to an earlier copy of its disk: all connections break.
+    pub fn restore_space(&mut self, backup: &Image) {
+        let schema = self.schema.clone();
+        self.space.restore(backup, &schema);
+        for party in 0..self.parties.len() {
+            if self.parties[party].connection.is_some() {
+                self.cut(party);
+            }
+        }
+    }
+
     /// Puts an earlier copy of a device's disk back.
     pub fn restore(&mut self, party: usize, backup: &Image) {
         self.die(party, Aftermath::Lost);

@@ -3,6 +3,7 @@
 //! Driven by the simulator and the conversations.
 
 use crate::counted::{Count, Counted};
+use crate::disk::Image;
 use crate::disk::{Aftermath, Disk, connect};
 use crate::rows::{Rows, dump};
 use ebbtide_core::catalogue::Catalogue;
@@ -10,6 +11,7 @@ use ebbtide_core::commit::{Receipt, SealedCommit};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq};
 use ebbtide_core::limits;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::server::retention::{self, Pruned};
 use ebbtide_core::server::store::ServerStore;
 use ebbtide_core::server::{Identity, ServerOutput, ServerSession, SessionState};
 use ebbtide_protocol::{WireCodec, decode_client, encode_server};
@@ -121,6 +123,33 @@ impl SpaceHost {
         self.disk.restart(Aftermath::Lost);
         self.sql = on(&self.disk);
         self.evict(schema);
+    }
+
+    /// A copy of the space's disk, as the platform keeps for a restore; `restore` puts it back.
+    pub fn backup(&self) -> Image {
+        self.disk.flush();
+        self.disk.image()
+    }
+
+    /// The space is set back to an earlier point; its connections go.
+    pub fn restore(&mut self, backup: &Image, schema: &ebbtide_store::schema::Schema) {
+        self.attachments.clear();
+        let nothing = Connection::open_in_memory().expect("SQLite opens in memory");
+        self.sql.inner = SqliteSql::narrow(Rc::new(nothing)).expect("an adapter");
+        self.disk.restore(backup);
+        self.sql = on(&self.disk);
+        self.evict(schema);
+    }
+
+    /// Prunes history as the alarm does, until nothing more can go.
+    pub fn prune(&mut self, now: Millis) {
+        while self.read(|store| retention::prune(None, now, store, &WireCodec)) == Pruned::More {}
+        self.disk.flush();
+    }
+
+    /// Up to where the history is pruned.
+    pub fn floor(&mut self) -> Seq {
+        self.read(|store| store.floor()).seq
     }
 
     /// A new connection of a user.

@@ -129,9 +129,9 @@ impl JsSpace {
         Ok(self.object.has_undelivered()?)
     }
 
-    /// Drops abandoned uploads.
-    pub fn expire(&mut self, now: f64) -> Result<(), JsValue> {
-        Ok(self.object.expire(millis(now))?)
+    /// Drops abandoned uploads and a batch of history that nobody needs; answers whether there is more of it.
+    pub fn prune(&mut self, delivers: bool, now: f64) -> Result<bool, JsValue> {
+        Ok(self.object.prune(delivers, millis(now))?)
     }
 
     /// Rows written in this life of the object, as the platform counts them.

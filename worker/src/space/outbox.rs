@@ -9,6 +9,7 @@ use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::Commit;
 use ebbtide_core::ids::{Millis, Seq};
+use ebbtide_core::server::retention::{self, Pruned};
 use ebbtide_protocol::{WireCodec, peek_commit};
 use ebbtide_store::server::history::{self, Entry, Origin, Statement};
 use ebbtide_store::server::{OutboxCommit, OutboxPosition, SpaceStore};
@@ -53,10 +54,15 @@ impl<S: Sql + Clone> SpaceObject<S> {
         })
     }
 
-    /// Drops uploads that were abandoned.
-    pub fn expire(&mut self, now: Millis) -> Result<(), Failure> {
+    /// Drops uploads that were abandoned and a batch of history that nobody needs; answers whether there is more of it.
+    /// `delivers` says whether the history goes to D1: then only what has arrived there is dropped.
+    pub fn prune(&mut self, delivers: bool, now: Millis) -> Result<bool, Failure> {
         let before = Millis(now.0.saturating_sub(ebbtide_core::limits::STAGE_TTL_MS));
-        self.event(|store| Ok(store.expire_stages(before)?))
+        self.event(|store| {
+            store.expire_stages(before)?;
+            let delivered = if delivers { Some(store.outbox_position()?.seq) } else { None };
+            Ok(retention::prune(delivered, now, store, &WireCodec)? == Pruned::More)
+        })
     }
 }
 

@@ -71,7 +71,7 @@ pub fn st72_a_snapshot_is_kept_in_pieces_and_keys_are_listed_in_order(connection
     let mut db = open(connection, &[NOTE], &["note"]);
     let upto = Cursor { seq: Seq(7), chain: ChainHash([1; 8]), view: View([0; 8]) };
     let state = SnapshotState { token: Token::default(), complete: true, upto };
-    let parts = [StagedPart::Page(vec![1, 2]), StagedPart::Commit(Seq(8), vec![3]), StagedPart::Page(vec![])];
+    let parts = [StagedPart::Page(vec![1, 2]), StagedPart::Commit(Seq(8), vec![3]), StagedPart::LastPage(vec![])];
     assert_eq!(step(&mut db, |store| store.snapshot()), None);
     step(&mut db, |store| store.set_snapshot(&state));
     step(&mut db, |store| parts.iter().try_for_each(|part| store.stage(part)));

@@ -80,7 +80,7 @@ impl Stage {
             plan,
             space: SpaceHost::open(&schema),
             schema,
-            options: SessionOptions { two_phase },
+            options: SessionOptions { two_phase, ..SessionOptions::default() },
             parties: Vec::new(),
             now: START,
             connections: 0,

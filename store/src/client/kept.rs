@@ -1,0 +1,48 @@
+//! Accepted changesets, kept for a while in case the space is set back to a backup.
+//! It bounds them by age and size, and reads none of them. Called by the client store only.
+
+use super::{execute, packed};
+use crate::local::log::damaged;
+use crate::sql::SqlError;
+use crate::sqlite::sql_error;
+use ebbtide_core::client::store::Kept;
+use ebbtide_core::commit::Receipt;
+use ebbtide_core::ids::{DeviceSeq, Incarnation, Millis};
+use ebbtide_core::limits::{KEPT_BYTES, KEPT_MS};
+use rusqlite::{Connection, params};
+
+const KEEP: &str = "INSERT INTO _ebb_kept (life, device_seq, kept_at, refused, bytes)
+    SELECT ?1, ?2, ?3, ?4, bytes FROM _ebb_changeset_bytes WHERE device_seq = ?2";
+const DROP_OLD: &str = "DELETE FROM _ebb_kept WHERE kept_at < ?";
+const DROP_EXCESS: &str = "DELETE FROM _ebb_kept WHERE id <= (SELECT max(id) FROM (SELECT id,
+    sum(length(bytes)) OVER (ORDER BY id DESC) AS total FROM _ebb_kept) WHERE total > ?)";
+const ALL: &str = "SELECT life, device_seq, refused, bytes FROM _ebb_kept ORDER BY id";
+
+/// The bounds are looked at once in so many times.
+const TRIM_EVERY: i64 = 64;
+
+pub(super) fn keep(connection: &Connection, life: Incarnation, receipt: &Receipt, now: Millis) -> Result<(), SqlError> {
+    let refused: Vec<u32> = receipt.rejected.iter().map(|rejection| rejection.index).collect();
+    let refused = packed(&refused, KEEP)?;
+    execute(connection, KEEP, params![&life.0[..], receipt.device_seq.0 as i64, now.0 as i64, refused])?;
+    if connection.last_insert_rowid() % TRIM_EVERY == 0 {
+        execute(connection, DROP_OLD, [now.0.saturating_sub(KEPT_MS) as i64])?;
+        execute(connection, DROP_EXCESS, [KEPT_BYTES as i64])?;
+    }
+    Ok(())
+}
+
+pub(super) fn take(connection: &Connection) -> Result<Vec<Kept>, SqlError> {
+    let kept = |row: &rusqlite::Row<'_>| {
+        Ok(Kept {
+            life: Incarnation(row.get(0)?),
+            device_seq: DeviceSeq(row.get::<_, i64>(1)? as u64),
+            refused: postcard::from_bytes(row.get_ref(2)?.as_blob()?).map_err(damaged)?,
+            bytes: row.get(3)?,
+        })
+    };
+    let read = || -> rusqlite::Result<Vec<_>> { connection.prepare_cached(ALL)?.query_map([], kept)?.collect() };
+    let all = read().map_err(|error| sql_error(&error, ALL))?;
+    execute(connection, "DELETE FROM _ebb_kept", [])?;
+    Ok(all)
+}

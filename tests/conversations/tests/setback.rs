@@ -1,0 +1,149 @@
+//! A space that was set back to a backup, and a history that was pruned: nobody loses a write, and all end in the same state.
+
+use crate::script::{A, B, on_both_paths, status, text, value, with_household};
+use ebbtide_core::client::Output;
+use ebbtide_core::limits::{RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::value::Value;
+
+#[test]
+fn cs60_devices_bring_back_what_a_restored_space_has_lost() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.space.backup();
+        talk.exec(A, "UPDATE household SET name = 'lost and found'", &[]);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('of a', 'h')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(B, "INSERT INTO visit (id, household) VALUES ('of b', 'h')", &[]);
+        talk.exec(B, "DELETE FROM visit WHERE id = 'of a'", &[]);
+        talk.visit(B);
+        talk.exec(A, "UPDATE household SET doses = 7", &[]);
+        talk.restore_space(&backup);
+        for party in [A, B, A, B, A] {
+            talk.connect(party);
+            assert!(talk.durable(party).log.len() < 5);
+            talk.sync(party);
+            talk.cut(party);
+        }
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT name || doses FROM household"), text("lost and found7"));
+        assert_eq!(value(talk, A, "SELECT group_concat(id) FROM visit"), text("of b"));
+    });
+}
+
+#[test]
+fn cs60_what_the_restored_space_still_has_is_not_written_twice() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        for _ in 0..5 {
+            talk.exec(A, "UPDATE household SET doses = doses + 1", &[]);
+            talk.exec(A, "INSERT INTO visit (id) VALUES (uuidv7())", &[]);
+            talk.visit(A);
+        }
+        let backup = talk.space.backup();
+        talk.exec(A, "INSERT INTO visit (id) VALUES (uuidv7())", &[]);
+        talk.visit(A);
+        let before = talk.head();
+        talk.restore_space(&backup);
+        talk.visit(A);
+        assert!(talk.took(A, |output| matches!(output, Output::Recovered { code: "unknown_history" })));
+        assert_eq!(talk.head(), before, "one commit was lost, and one came back");
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(6));
+    });
+}
+
+#[test]
+fn cs61_a_write_claims_to_have_seen_no_more_than_both_histories_share() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.space.backup();
+        for _ in 0..4 {
+            talk.exec(A, "UPDATE household SET weight = 1.0", &[]);
+            talk.visit(A);
+        }
+        talk.exec(A, "UPDATE household SET name = 'old'", &[]);
+        talk.restore_space(&backup);
+        // The other history goes on in the meantime, further than the lost one did.
+        for _ in 0..6 {
+            talk.pass_ms(10);
+            talk.exec(B, "UPDATE household SET name = 'newer'", &[]);
+            talk.visit(B);
+        }
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, A, "SELECT name FROM household"), text("newer"), "the later reading wins, unseen");
+        let now = talk.now;
+        let records = talk.device(A).database().decided_conflicts().expect("a list");
+        assert!(!records.is_empty(), "and it is recorded, at {now:?}");
+    });
+}
+
+#[test]
+fn sv80_history_that_every_device_has_is_pruned_and_an_old_device_starts_from_a_snapshot() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(B, "UPDATE household SET doses = 4", &[]);
+        talk.exec(B, "INSERT INTO visit (id, household) VALUES ('waits', 'h')", &[]);
+        for _ in 0..20 {
+            talk.exec(A, "UPDATE household SET name = name || '.'", &[]);
+            talk.exec(A, "INSERT INTO visit (id) VALUES (uuidv7())", &[]);
+            talk.visit(A);
+        }
+        talk.exec(A, "DELETE FROM visit", &[]);
+        talk.visit(A);
+        talk.space.prune(talk.now);
+        assert_eq!(talk.space.floor().0, 0, "younger than a snapshot may be");
+        talk.pass_ms(SNAPSHOT_TOKEN_MS + 1);
+        talk.visit(A);
+        talk.space.prune(talk.now);
+        assert!(talk.space.floor().0 <= 1, "B has not come for it");
+        talk.pass_ms(RETENTION_MS);
+        talk.exec(A, "UPDATE household SET weight = 1.0", &[]);
+        talk.visit(A);
+        talk.space.prune(talk.now);
+        assert_eq!(talk.space.floor().0, talk.head().0 - 1);
+        assert_eq!(tombstones(talk), 0);
+        talk.visit(B);
+        let third = talk.add("C", "ada");
+        talk.visit(third);
+        talk.visit(A);
+        talk.assert_in_step();
+        assert_eq!(value(talk, A, "SELECT doses FROM household"), Value::Integer(4));
+        assert_eq!(value(talk, third, "SELECT count(*) FROM visit"), Value::Integer(1));
+        assert_eq!(status(talk, B).pending, 0);
+    });
+}
+
+fn tombstones(talk: &ebbtide_simulator::dialogue::Dialogue) -> i64 {
+    let rows = "SELECT count(*) FROM _ebb_row WHERE key NOT IN (SELECT id FROM household) AND key NOT IN (SELECT id FROM visit)";
+    talk.space.connection().query_row(rows, [], |row| row.get(0)).expect("a count")
+}
+
+#[test]
+fn sv81_an_edit_of_a_row_whose_tombstone_is_gone_is_recorded_and_changes_nothing() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('v', 'h')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(B, "UPDATE visit SET notes = 'too late' WHERE id = 'v'", &[]);
+        talk.exec(B, "UPDATE household SET doses = 2", &[]);
+        talk.exec(A, "DELETE FROM visit", &[]);
+        talk.visit(A);
+        talk.pass_ms(RETENTION_MS + 1);
+        talk.exec(A, "UPDATE household SET weight = 2.0", &[]);
+        talk.visit(A);
+        talk.space.prune(talk.now);
+        talk.visit(B);
+        talk.visit(A);
+        talk.assert_in_step();
+        assert_eq!(value(talk, A, "SELECT doses FROM household"), Value::Integer(2));
+        assert_eq!(value(talk, A, "SELECT count(*) FROM visit"), Value::Integer(0));
+        let records = talk.device(B).database().decided_conflicts().expect("a list");
+        assert!(records.iter().any(|record| record.table == "visit"), "{records:?}");
+    });
+}
