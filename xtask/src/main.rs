@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod cargo;
 mod demo;
+mod fuzz;
 mod limits;
 mod paths;
 mod process;

@@ -1,7 +1,7 @@
 //! The table of test suites: what each needs, what it runs, how its tests are counted, how long it may take.
 //! Nothing runs here; `test.rs` does that. A new suite is a new entry.
 
-use crate::{cargo, paths, process, setup};
+use crate::{cargo, fuzz, paths, process, setup};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::Command;
@@ -116,11 +116,11 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "simulator",
-        about: "client and server sessions in virtual time, with faults, and scenarios with a crash at every n-th point",
+        about: "client and server sessions in virtual time with faults, crashes at every n-th point, in full also fuzzing",
         needs: Needs::Rust,
         // The full counts take hours on a small machine.
         limit: minutes(24 * 60),
-        steps: |tier| Ok(simulator(tier)),
+        steps: simulator,
         soaks: true,
     },
 ];
@@ -217,16 +217,19 @@ fn node_tests(pattern: &str) -> Result<Vec<Step>> {
 }
 
 /// Interrupted hours of seeds go on where they were: batches that passed are remembered beside the build.
-fn simulator(tier: Tier) -> Vec<Step> {
+fn simulator(tier: Tier) -> Result<Vec<Step>> {
     let run = |arguments: &[&str]| {
         let program = ["run", "--package", "ebbtide-simulator", "--profile", "sim", "--"];
         cargo(&[&program, arguments].concat(), Counts::OwnLine)
     };
     match tier {
-        Tier::Quick => vec![run(&["--seeds", "2000"]), run(&["--crash", "41"])],
+        Tier::Quick => Ok(vec![run(&["--seeds", "2000"]), run(&["--crash", "41"])]),
         Tier::Full => {
             let memory = paths::target().join("soak-seeds.txt");
-            vec![run(&["--seeds", "50000", "--memory", &memory.to_string_lossy()]), run(&["--crash", "1"])]
+            let seeds = run(&["--seeds", "50000", "--memory", &memory.to_string_lossy()]);
+            let mut steps = vec![run(&["--crash", "1"]), seeds];
+            steps.extend(fuzz::steps()?);
+            Ok(steps)
         }
     }
 }

@@ -16,7 +16,7 @@ use ebbtide_core::message::{ClientMessage, Hello, ServerMessage, Submit};
 use ebbtide_core::value::Value;
 use ebbtide_protocol::{WireCodec, encode_client};
 use ebbtide_store::schema::Schema;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// A broken guarantee.
@@ -33,7 +33,10 @@ pub struct Judge {
     decisions: Vec<Decision>,
     receipts: BTreeMap<(Incarnation, DeviceSeq), Receipt>,
     sealed: BTreeMap<(Incarnation, DeviceSeq), Vec<u8>>,
-    cursors: BTreeMap<Incarnation, u64>,
+    /// By device and life: copies of one database go on by themselves.
+    cursors: BTreeMap<(usize, Incarnation), u64>,
+    /// Lives that were set back or copied: they may seal other bytes under a number, until they notice.
+    set_back: BTreeSet<Incarnation>,
 }
 
 impl Judge {
@@ -48,6 +51,7 @@ impl Judge {
             receipts: BTreeMap::new(),
             sealed: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            set_back: BTreeSet::new(),
         }
     }
 
@@ -84,7 +88,8 @@ impl Judge {
         if decision.device_seq.0 != due {
             return Err(format!("G2: number {} was decided where {due} was due", decision.device_seq.0));
         }
-        if self.sealed.get(&key).is_some_and(|sealed| *sealed != decision.bytes) {
+        let known = self.sealed.get(&key).filter(|_| !self.set_back.contains(&key.0));
+        if known.is_some_and(|sealed| *sealed != decision.bytes) {
             return Err(format!("G2: number {} was decided with other bytes than were sealed", decision.device_seq.0));
         }
         let changeset = WireCodec
@@ -97,7 +102,8 @@ impl Judge {
             }
         }
         let visible = decision.receipt.seq.is_some();
-        let refused = self.reference.decide(decision.author.0, &changeset, decision.now.0, visible);
+        let refused =
+            self.reference.decide(decision.incarnation, decision.author.0, &changeset, decision.now.0, visible);
         let rejected: Vec<u32> = decision.receipt.rejected.iter().map(|rejection| rejection.index).collect();
         if refused != rejected {
             let words: Vec<&str> = decision.receipt.rejected.iter().map(|r| r.detail.as_str()).collect();
@@ -140,8 +146,17 @@ impl Judge {
         Ok(())
     }
 
+    /// A device was set back to this state.
+    pub fn set_back(&mut self, device: usize, to: &Durable) {
+        self.set_back.insert(to.state.incarnation);
+        self.cursors.insert((device, to.state.incarnation), to.state.cursor.seq.0);
+    }
+
     /// A device seals: its bytes must stay as they are.
     pub fn sealed(&mut self, incarnation: Incarnation, number: DeviceSeq, bytes: &[u8]) -> Result<(), Finding> {
+        if self.set_back.contains(&incarnation) {
+            return Ok(());
+        }
         let known = self.sealed.entry((incarnation, number)).or_insert_with(|| bytes.to_vec());
         if known != bytes { Err(format!("G2: the bytes of number {} changed", number.0)) } else { Ok(()) }
     }
@@ -152,9 +167,9 @@ impl Judge {
     }
 
     /// A device's whole state at any moment between two steps.
-    pub fn device(&mut self, durable: &Durable) -> Result<(), Finding> {
+    pub fn device(&mut self, device: usize, durable: &Durable) -> Result<(), Finding> {
         let cursor = durable.state.cursor.seq.0;
-        let before = self.cursors.insert(durable.state.incarnation, cursor).unwrap_or(0);
+        let before = self.cursors.insert((device, durable.state.incarnation), cursor).unwrap_or(0);
         if cursor < before || cursor > self.head() {
             return Err(format!("a cursor went from {before} to {cursor} with head {}", self.head()));
         }
@@ -178,25 +193,35 @@ impl Judge {
         Err(format!("G1: a crash changed what was acknowledged {counts:?} (after | before):{differing}"))
     }
 
-    /// Nothing silent: a device lists every refused transaction of its own and every overwrite of the whole history.
-    pub fn recorded(&self, incarnation: Incarnation, refused: &[Stamp], overwritten: usize) -> Result<(), Finding> {
-        let mut expected = Vec::new();
+    /// Nothing silent: a device lists every refused transaction of its own and every overwrite of the whole history. One whose
+    /// life is not its first need not list what only an earlier one was told.
+    pub fn recorded(
+        &self,
+        incarnation: Incarnation,
+        is_first: bool,
+        refused: &[Stamp],
+        overwritten: usize,
+    ) -> Result<(), Finding> {
+        let (mut own, mut all) = (Vec::new(), BTreeSet::new());
         let mut conflicts = 0;
         for decision in &self.decisions {
             conflicts += decision.receipt.conflicts as usize;
-            if decision.incarnation == incarnation {
-                let changeset = WireCodec.open(&decision.bytes, decision.device_seq, &self.catalogue);
-                let changeset = changeset.map_err(|error| error.what)?;
-                let rejected = decision.receipt.rejected.iter();
-                expected.extend(rejected.map(|rejection| changeset.transactions[rejection.index as usize].stamp));
+            let changeset = WireCodec.open(&decision.bytes, decision.device_seq, &self.catalogue);
+            let changeset = changeset.map_err(|error| error.what)?;
+            let rejected = decision.receipt.rejected.iter();
+            let stamps = rejected.map(|rejection| changeset.transactions[rejection.index as usize].stamp);
+            for stamp in stamps {
+                all.insert(stamp);
+                own.extend((decision.incarnation == incarnation).then_some(stamp));
             }
         }
         // Numbers without a commit may be settled after later ones, so the order is not that of deciding.
-        expected.sort();
+        own.sort();
         let mut refused = refused.to_vec();
         refused.sort();
-        if expected != refused {
-            return Err(format!("G8: {refused:?} are listed as refused, not {expected:?}"));
+        let complete = if is_first { own == refused } else { own.iter().all(|stamp| refused.contains(stamp)) };
+        if !complete || !refused.iter().all(|stamp| all.contains(stamp)) {
+            return Err(format!("G8: {refused:?} are listed as refused, not {own:?}"));
         }
         if conflicts != overwritten {
             return Err(format!("G8: {overwritten} overwrites are listed, not {conflicts}"));

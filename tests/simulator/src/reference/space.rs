@@ -6,6 +6,7 @@ use super::constraints::{broken, field};
 use crate::rows::Rows;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::change::{Base, Changeset, Mutation, RowId, Transaction};
+use ebbtide_core::ids::Incarnation;
 use ebbtide_core::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -43,6 +44,8 @@ type Stories = BTreeMap<RowId, Story>;
 pub struct ReferenceSpace {
     catalogue: Rc<Catalogue>,
     stories: Stories,
+    /// Of every decided transaction, by the life of the database that captured it and its stamp, whether it was accepted.
+    fates: BTreeMap<(Incarnation, u64), bool>,
     /// How many commits there were.
     pub head: u64,
 }
@@ -59,7 +62,7 @@ struct Context<'a> {
 impl ReferenceSpace {
     /// An empty space.
     pub fn new(catalogue: Rc<Catalogue>) -> Self {
-        Self { catalogue, stories: Stories::new(), head: 0 }
+        Self { catalogue, stories: Stories::new(), fates: BTreeMap::new(), head: 0 }
     }
 
     /// The living rows.
@@ -68,13 +71,27 @@ impl ReferenceSpace {
     }
 
     /// Decides a changeset; answers the positions of the refused transactions. `visible` says that the space made a commit of it.
-    pub fn decide(&mut self, author: u32, changeset: &Changeset, now: u64, visible: bool) -> Vec<u32> {
+    pub fn decide(
+        &mut self,
+        life: Incarnation,
+        author: u32,
+        changeset: &Changeset,
+        now: u64,
+        visible: bool,
+    ) -> Vec<u32> {
         let newest = changeset.transactions.iter().map(|transaction| transaction.stamp.0 >> 16).max().unwrap_or(0);
         let ahead = newest.saturating_sub(now);
         let shift = if ahead > TOLERANCE_MS { ahead } else { 0 };
         let mut refused = Vec::new();
         let mut missing: BTreeSet<&RowId> = BTreeSet::new();
+        let origin = changeset.origin.unwrap_or(life);
         for (index, transaction) in changeset.transactions.iter().enumerate() {
+            // Sent before, by an earlier life: its fate stays.
+            let id = (origin, transaction.stamp.0);
+            if let Some(accepted) = changeset.origin.and_then(|_| self.fates.get(&id)) {
+                refused.extend((!accepted).then_some(index as u32));
+                continue;
+            }
             let context = Context {
                 catalogue: &self.catalogue,
                 author,
@@ -83,7 +100,9 @@ impl ReferenceSpace {
                 stamp: transaction.stamp.0.saturating_sub(shift << 16),
             };
             let needs_refused = transaction.changes.iter().any(|change| missing.contains(&change.row));
-            match context.attempt(&self.stories, transaction).filter(|_| !needs_refused) {
+            let after = context.attempt(&self.stories, transaction).filter(|_| !needs_refused);
+            self.fates.insert(id, after.is_some());
+            match after {
                 Some(stories) => self.stories = stories,
                 None => {
                     let inserts = transaction.changes.iter().filter(|c| matches!(c.mutation, Mutation::Insert(_)));

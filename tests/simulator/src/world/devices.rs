@@ -249,7 +249,7 @@ impl World {
                 self.spaces[space].judge.sealed(incarnation, entry.device_seq, &bytes)?;
             }
         }
-        self.spaces[space].judge.device(&durable).map_err(|finding| format!("device {device}: {finding}"))?;
+        self.spaces[space].judge.device(device, &durable).map_err(|finding| format!("device {device}: {finding}"))?;
         self.seats[device].last = Some(durable);
         Ok(())
     }
@@ -275,10 +275,11 @@ impl World {
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
         let rejected = open.database().rejected().map_err(|error| error.to_string())?;
         let conflicts = open.database().decided_conflicts().map_err(|error| error.to_string())?;
+        let is_first = !self.seats[device].set_back;
         let stamps: Vec<Stamp> = rejected.iter().map(|record| record.stamp).collect();
         self.spaces[self.seats[device].space]
             .judge
-            .recorded(incarnation, &stamps, conflicts.len())
+            .recorded(incarnation, is_first, &stamps, conflicts.len())
             .map_err(|finding| format!("device {device}: {finding}"))
     }
 }

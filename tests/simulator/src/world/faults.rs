@@ -38,7 +38,7 @@ impl World {
         self.after(next_ms, Event::Fault);
         self.faults += 1;
         let device = self.random.below(self.seats.len() as u64) as usize;
-        let kind = self.random.below(16);
+        let kind = self.random.below(18);
         self.drawn_faults += 1;
         if self.script.without_faults.contains(&(self.drawn_faults - 1)) {
             return Ok(());
@@ -64,6 +64,8 @@ impl World {
                 self.fill_disk(device);
                 Ok(())
             }
+            16 => self.back_up(device),
+            17 => self.set_back(device),
             7 => {
                 self.seats[device].doom = Some(Doom::InsideTransaction);
                 Ok(())
@@ -99,6 +101,34 @@ impl World {
             _ => self.random.below(6 * 86_400_000) as i64 - 3 * 86_400_000,
         };
         self.seats[device].skew_ms += by_ms;
+        Ok(())
+    }
+
+    /// The profile is copied, while the device is on.
+    fn back_up(&mut self, device: usize) -> Result<(), Finding> {
+        if self.seats[device].device.is_some() && self.seats[device].backup.is_none() {
+            let durable = self.durable(device)?;
+            self.seats[device].backup = Some((self.seats[device].disk.image(), durable));
+        }
+        Ok(())
+    }
+
+    /// The copy comes back: over the device that it was made of, or on another one of the same user, which then is a clone.
+    fn set_back(&mut self, device: usize) -> Result<(), Finding> {
+        let space = self.seats[device].space;
+        let others: Vec<usize> = (0..self.seats.len()).filter(|other| self.seats[*other].space == space).collect();
+        let onto = if self.random.percent(50) { device } else { *self.random.pick(&others) };
+        if self.seats[onto].device.is_none() {
+            return Ok(());
+        }
+        let Some((image, durable)) = self.seats[device].backup.take() else { return Ok(()) };
+        self.trace.event(self.now, "set back", &[device as u64, onto as u64]);
+        self.die(onto, vec![durable.clone()])?;
+        self.seats[onto].disk.restore(&image);
+        self.seats[onto].set_back = true;
+        self.seats[onto].mail = None;
+        self.seats[device].set_back = true;
+        self.spaces[space].judge.set_back(onto, &durable);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ mod network;
 mod spaces;
 
 use crate::device::{Device, Durable};
-use crate::disk::Disk;
+use crate::disk::{Disk, Image};
 use crate::host::ConnectionId;
 use crate::judge::Finding;
 use crate::random::Random;
@@ -117,6 +117,10 @@ struct Seat {
     survives: Vec<Durable>,
     /// The disk refused a write which may have reached it all the same.
     uncertain: bool,
+    /// A copy of the profile, and the device as it was then.
+    backup: Option<(Image, Durable)>,
+    /// Whether the device was ever set back to such a copy, or began as one.
+    set_back: bool,
     /// The device as it was after its last step or statement: nothing changes it in between.
     last: Option<Durable>,
     /// Rows written when the judge last looked.
@@ -252,6 +256,8 @@ impl World {
             paused: false,
             survives: Vec::new(),
             uncertain: false,
+            backup: None,
+            set_back: false,
             last: None,
             seen_writes: None,
             confirmed: DeviceSeq(0),
@@ -369,7 +375,7 @@ impl World {
         for device in 0..self.seats.len() {
             let durable = self.durable(device)?;
             let space = &mut self.spaces[self.seats[device].space];
-            space.judge.device(&durable)?;
+            space.judge.device(device, &durable)?;
             if durable.rows != space.host.rows() || !durable.blocked.is_empty() || !durable.sealed.is_empty() {
                 return Err(format!("G4: device {device} differs from its space in the end"));
             }
