@@ -7,7 +7,24 @@ use ebbtide_store::schema::Schema;
 /// Households with a unique code and an `updated_at` trigger, members that go with them, visits that stay behind without them,
 /// doses under a composite key without a rowid, and two halves that are always written together.
 pub fn schema() -> Schema {
-    let json = serde_json::json!({
+    serde_json::from_value(base()).expect("the schema above has the schema's shape")
+}
+
+/// The same with a table whose fields merge by all kinds of rules.
+pub fn with_strategies() -> Schema {
+    let mut json = base();
+    let migrations = json["migrations"].as_array_mut().expect("a list");
+    let tally = "CREATE TABLE tally (id TEXT PRIMARY KEY NOT NULL, earliest TEXT, low INTEGER, high INTEGER,
+        total INTEGER NOT NULL DEFAULT 0, state TEXT) STRICT;";
+    migrations.push(tally.into());
+    json["tables"]["tally"] = serde_json::json!({
+        "merge": { "earliest": "first", "low": "min", "high": "max", "total": "sum", "state": "server" }
+    });
+    serde_json::from_value(json).expect("the schema above has the schema's shape")
+}
+
+fn base() -> serde_json::Value {
+    serde_json::json!({
         "migrations": [
             "CREATE TABLE household (id TEXT PRIMARY KEY NOT NULL, name TEXT, code TEXT UNIQUE, doses INTEGER NOT NULL DEFAULT 0,
                 weight REAL, photo BLOB, touched INTEGER NOT NULL DEFAULT 0, CHECK (doses >= -1000000)) STRICT;
@@ -32,6 +49,5 @@ pub fn schema() -> Schema {
                 BEGIN DELETE FROM household_search WHERE id = OLD.id; END;" }
         ],
         "tables": { "household": {}, "member": {}, "visit": {}, "dose": {}, "left_half": {}, "right_half": {} }
-    });
-    serde_json::from_value(json).expect("the schema above has the schema's shape")
+    })
 }

@@ -71,7 +71,8 @@ fn statement(random: &mut Random) -> Statement {
     match random.below(100) {
         0..=39 => on_household(random),
         40..=59 => on_member(random),
-        60..=77 => on_visit(random),
+        60..=71 => on_visit(random),
+        72..=83 => on_tally(random),
         _ => on_dose(random),
     }
 }
@@ -134,6 +135,25 @@ fn on_visit(random: &mut Random) -> Statement {
         }),
         7 => ("UPDATE visit SET notes = NULL".into(), vec![]),
         _ => ("DELETE FROM visit WHERE id = ?".into(), vec![id]),
+    }
+}
+
+fn on_tally(random: &mut Random) -> Statement {
+    let id = text("t", random.below(5));
+    let number =
+        |random: &mut Random| if random.percent(15) { Value::Null } else { Value::Integer(random.below(40) as i64) };
+    match random.below(9) {
+        0 | 1 => ("INSERT INTO tally (id, earliest, low, total) VALUES (?, ?, ?, ?)".into(), {
+            vec![id, note(random), number(random), Value::Integer(random.below(5) as i64)]
+        }),
+        2 => ("UPDATE tally SET earliest = ? WHERE id = ?".into(), vec![note(random), id]),
+        3 => ("UPDATE tally SET low = ?, high = ? WHERE id = ?".into(), vec![number(random), number(random), id]),
+        4 | 5 => ("UPDATE tally SET total = total + ? WHERE id = ?".into(), {
+            vec![Value::Integer(random.below(9) as i64 - 4), id]
+        }),
+        6 => ("UPDATE tally SET total = ? WHERE id = ?".into(), vec![Value::Integer(random.below(50) as i64), id]),
+        7 => ("UPDATE tally SET state = ? WHERE id = ?".into(), vec![note(random), id]),
+        _ => ("DELETE FROM tally WHERE id = ?".into(), vec![id]),
     }
 }
 

@@ -3,8 +3,9 @@
 //! Checks of the simulator and the conversations compare it with what SELECT answers.
 
 use crate::rows::Rows;
-use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::catalogue::{Catalogue, Strategy};
 use ebbtide_core::change::{LoggedChange, LoggedMutation};
+use ebbtide_core::value::Value;
 
 /// Replays one captured change. An update of a row that is not there shows nothing.
 pub fn replay(rows: &mut Rows, change: &LoggedChange, catalogue: &Catalogue) {
@@ -20,9 +21,19 @@ pub fn replay(rows: &mut Rows, change: &LoggedChange, catalogue: &Catalogue) {
             let table = catalogue.table(change.row.table).expect("a captured change names a table");
             for field in fields {
                 let position = table.field_position(field.column).expect("a captured field");
-                values[position] = field.new.clone();
+                values[position] = shown(table.strategy(field.column), &values[position], &field.old, &field.new);
             }
         }
+    }
+}
+
+/// A pending sum is shown as what it adds to the value that is there now; anything else as it was written.
+fn shown(strategy: Strategy, current: &Value, old: &Value, new: &Value) -> Value {
+    match (strategy, current, old, new) {
+        (Strategy::Sum, Value::Integer(current), Value::Integer(old), Value::Integer(new)) => {
+            Value::Integer(current + (new - old))
+        }
+        _ => new.clone(),
     }
 }
 

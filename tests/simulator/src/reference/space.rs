@@ -1,10 +1,10 @@
-//! What a space must decide: a copy of the state per transaction, the last-writer-wins rules spelled out, the constraints at the end.
+//! What a space must decide: a copy of the state per transaction, the rules of merging spelled out, the constraints at the end.
 //! It knows no SQL, no marks of the engine and no outcomes; a transaction that breaks a constraint simply leaves the copy unused.
 //! The simulator feeds it changesets in the order in which the real space decided them.
 
 use super::constraints::{broken, field};
 use crate::rows::Rows;
-use ebbtide_core::catalogue::{Catalogue, Table};
+use ebbtide_core::catalogue::{Catalogue, Strategy, Table};
 use ebbtide_core::change::{Base, Changeset, Mutation, RowId, Transaction};
 use ebbtide_core::ids::Incarnation;
 use ebbtide_core::value::Value;
@@ -129,13 +129,13 @@ impl Context<'_> {
         for change in &transaction.changes {
             let table = self.catalogue.table(change.row.table).expect("a table of the schema");
             match &change.mutation {
-                Mutation::Insert(values) => self.insert(&mut after, table, &change.row, values, change.base),
+                Mutation::Insert(values) => self.insert(&mut after, table, &change.row, values, change.base)?,
                 Mutation::Update(fields) => {
                     let story = after.get_mut(&change.row)?;
                     if story.values.is_some() && self.means_this_life(story, change.base) {
                         for field in fields {
                             let position = table.field_position(field.column).expect("a field");
-                            self.write(story, position, &field.value, change.base);
+                            self.write(story, table, position, &field.value, change.base)?;
                         }
                     }
                 }
@@ -167,33 +167,50 @@ impl Context<'_> {
         story.reborn.is_none_or(|deletion| self.knows(&deletion, base))
     }
 
-    fn insert(&self, after: &mut Stories, table: &Table, row: &RowId, values: &[Value], base: Base) {
+    fn insert(&self, after: &mut Stories, table: &Table, row: &RowId, values: &[Value], base: Base) -> Option<()> {
         let story = after.entry(row.clone()).or_default();
         let defaults: Vec<bool> =
             table.fields().zip(values).map(|((_, column), value)| column.default.as_ref() == Some(value)).collect();
         if story.values.is_some() {
             for (position, value) in values.iter().enumerate() {
                 if !defaults[position] {
-                    self.write(story, position, value, base);
+                    // What is summed up had nothing to begin with: the whole value is added.
+                    self.write(story, table, position, value, base)?;
                 }
             }
-            return;
+            return Some(());
         }
         story.values = Some(values.to_vec());
         story.writes = defaults.iter().map(|default| (!default).then(|| self.mark(true))).collect();
         story.reborn = story.died.map(|died| if self.knows(&died, base) { died } else { self.mark(true) });
+        Some(())
     }
 
-    /// Last writer wins, where the writers did not know of each other.
-    fn write(&self, story: &mut Story, position: usize, value: &Value, base: Base) {
-        let wins = match &story.writes[position] {
-            None => true,
-            Some(present) => self.knows(present, base) || self.stamp >= present.stamp,
+    /// One field by its rule, where the writers did not know of each other. Nothing if the transaction must be refused.
+    fn write(&self, story: &mut Story, table: &Table, position: usize, value: &Value, base: Base) -> Option<()> {
+        let (column, _) = table.fields().nth(position).expect("a field");
+        let present = story.writes[position];
+        let seen = present.is_none_or(|present| self.knows(&present, base));
+        let slot = &mut story.values.as_mut().expect("a living row")[position];
+        let wins = match table.strategy(column) {
+            Strategy::Sum => {
+                let (Value::Integer(sum), Value::Integer(delta)) = (&*slot, value) else { return None };
+                *slot = Value::Integer(sum.checked_add(*delta)?);
+                story.writes[position] = Some(self.mark(seen));
+                return Some(());
+            }
+            _ if seen => true,
+            Strategy::First => false,
+            Strategy::Server => return None,
+            Strategy::Min => goes_before(value, slot, |new, old| new <= old),
+            Strategy::Max => goes_before(value, slot, |new, old| new >= old),
+            _ => present.is_none_or(|present| self.stamp >= present.stamp),
         };
         if wins {
-            story.values.as_mut().expect("a living row")[position] = value.clone();
+            *slot = value.clone();
             story.writes[position] = Some(self.mark(true));
         }
+        Some(())
     }
 
     /// Members go with their household, visits stay without one.
@@ -226,5 +243,14 @@ impl Context<'_> {
                 story.writes[position] = Some(self.mark(false));
             }
         }
+    }
+}
+
+/// Whether a whole number replaces another; nothing else comes up here but NULL, which never does.
+fn goes_before(new: &Value, old: &Value, better: impl Fn(i64, i64) -> bool) -> bool {
+    match (new, old) {
+        (Value::Integer(new), Value::Integer(old)) => better(*new, *old),
+        (Value::Null, old) => *old == Value::Null,
+        (_, old) => *old == Value::Null,
     }
 }

@@ -197,7 +197,7 @@ pub fn run(script: &Script, keep_lines: bool) -> Result<Summary, Failure> {
 
 impl World {
     fn new(script: &Script, keep_lines: bool) -> Self {
-        let schema = crate::schema::schema();
+        let schema = crate::schema::with_strategies();
         let mut random = Random::new(script.seed);
         let spaces = *random.pick(&[1, 1, 1, 1, 2, 3]);
         let mut world = Self {
