@@ -13,4 +13,5 @@ mod setback;
 mod snapshot;
 mod staging;
 mod strategies;
+mod texts;
 mod view;
