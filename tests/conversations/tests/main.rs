@@ -13,4 +13,6 @@ mod setback;
 mod snapshot;
 mod staging;
 mod strategies;
+mod strategies_at_random;
+mod texts;
 mod view;
