@@ -11,7 +11,7 @@ import { Report } from './lib/report.mjs';
 import { buildSite, serveSite } from './lib/site.mjs';
 import { number } from './lib/table.mjs';
 
-const PARTS = ['bytes', 'capture', 'cold', 'local', 'sync'];
+const PARTS = ['apply', 'arrive', 'bytes', 'capture', 'cold', 'engine', 'local', 'sync'];
 
 /** Above this load the absolute figures say little. */
 const BUSY_LOAD = 1.5;

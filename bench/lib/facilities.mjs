@@ -10,11 +10,29 @@ import { bench } from './paths.mjs';
 /** The list as a gzip'd CSV. */
 export const facilitiesFile = join(bench, 'data/facilities.csv.gz');
 
+/** The whole list of 98,745. */
+const wholeFile = join(bench, 'data/facilities-all.csv.gz');
+
 const NUMBERS = ['lat', 'lon'];
 
-/** All rows in the order of the list: empty fields are NULL, coordinates are numbers. */
+/** The first 10,000 rows in the order of the list: empty fields are NULL, coordinates are numbers. */
 export function facilities() {
-  const text = gunzipSync(readFileSync(facilitiesFile)).toString('utf8');
+  return read(facilitiesFile);
+}
+
+/** All rows. */
+export function allFacilities() {
+  return read(wholeFile);
+}
+
+/** Rows as the CSV that people would send instead. */
+export function asCsv(rows) {
+  const cell = (value) => (typeof value === 'string' && /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : (value ?? ''));
+  return rows.map((row) => `${row.map(cell).join(',')}\n`).join('');
+}
+
+function read(file) {
+  const text = gunzipSync(readFileSync(file)).toString('utf8');
   const [names, ...rows] = parseCsv(text);
   const cell = (value, column) => (value === '' ? null : NUMBERS.includes(names[column]) ? Number(value) : value);
   return rows.map((row) => row.map(cell));

@@ -18,6 +18,19 @@ export const CAPTURE_ROWS = 50_000;
 /** Rounds of the copy of all facilities, each between two fresh devices. */
 export const COPY_ROUNDS = 5;
 
+/** Rounds of applying inside wasm, and the rows of one. */
+export const APPLY_ROUNDS = 7;
+export const APPLY_ROWS = 50_000;
+
+/** Rounds of the native engine, each of all measures in turn. */
+export const ENGINE_ROUNDS = 7;
+
+/** New devices that take the whole list, each a browser of its own. */
+export const ARRIVAL_ROUNDS = 5;
+
+/** Rows of one transaction of the import that they take: what an app would insert at once. */
+export const ARRIVAL_TRANSACTION = 10_000;
+
 /** Single field changes from one device to the other, one after the other. */
 export const FIELD_CHANGES = 60;
 

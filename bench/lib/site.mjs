@@ -16,13 +16,18 @@ const LOCAL = {
   'ebbtide-worker': '../npm/dist/worker.js',
 };
 
+const SYNC = { device: 'web/sync/page.ts', 'ebbtide-worker': '../npm/dist/worker.js' };
+
 /** What each part needs. */
 const ENTRIES = {
+  apply: { apply: 'web/apply/page.ts', 'apply-worker': 'web/apply/worker.ts' },
+  arrive: SYNC,
   bytes: {},
   capture: { capture: 'web/capture/page.ts', 'capture-worker': 'web/capture/worker.ts' },
   cold: LOCAL,
   local: LOCAL,
-  sync: { device: 'web/sync/page.ts', 'ebbtide-worker': '../npm/dist/worker.js' },
+  engine: {},
+  sync: SYNC,
 };
 
 /** Pages that the local Worker serves as plain files. */

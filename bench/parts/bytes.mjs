@@ -22,9 +22,13 @@ export async function measure({ report }) {
 
 function wireBytes(report) {
   const options = ['run', '--quiet', '--release', '--package', 'ebbtide-protocol', '--example', 'sizes', '--', facilitiesFile];
-  const text = execFileSync('cargo', options, { cwd: root, encoding: 'utf8' });
-  report.say(`\nBytes on the wire\n\n${text.trimEnd()}`);
-  report.figures('wire', text);
+  const lines = execFileSync('cargo', options, { cwd: root, encoding: 'utf8' }).trimEnd().split('\n');
+  const edits = JSON.parse(lines.pop());
+  report.say(`\nBytes on the wire\n\n${lines.join('\n')}`);
+  report.figures('wire', { text: lines.join('\n'), edits });
+  const { full, together, floor } = edits.find(({ count }) => count === 1_000);
+  report.atMost(`bytes of each of 1,000 edits (floor ${number(floor)})`, together, 15, 'bytes');
+  report.atLeast('1,000 edits: below full records in JSON', 100 * (1 - together / full), 97, '%');
 }
 
 function sizes(report) {

@@ -34,11 +34,19 @@ pub const SEALED_IN_FLIGHT: usize = 4;
 /// How far beyond the due number a device may stage: more than any client keeps sealed, so that honest ones never meet it.
 pub const SEALED_AHEAD: usize = 256;
 
+/// Rows of a changeset's many small transactions that are read together: enough for what gathers in a day without a network,
+/// and bounded in memory. Rows beyond are read with their transactions.
+pub const READ_AHEAD_ROWS: usize = 10_000;
+
 /// Rows of one changeset: some transactions of the largest size.
 pub const CHANGESET_ROWS: usize = 4 * TRANSACTION_ROWS;
 
 /// Bytes of commits in one answer to a pull. A phone decodes and applies it in well under a second.
 pub const PAGE_BYTES: usize = 1024 * 1024;
+
+/// Bytes of commits in the answer to a hello: a device that comes for the first time shows something early, and one that was
+/// away for a day is in step with it.
+pub const FIRST_PAGE_BYTES: usize = 128 * 1024;
 
 /// Commits in one answer.
 pub const PAGE_COMMITS: usize = 1_000;

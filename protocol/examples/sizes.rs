@@ -28,9 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if rows.len() > 10_000 {
         facility_report(&rows);
     }
-    for count in [1, 10, 100, 1_000] {
-        edit_report(count)?;
-    }
+    let figures = [1, 10, 100, 1_000].map(edit_report).into_iter().collect::<Result<Vec<_>, _>>()?;
+    println!("{}", serde_json::to_string(&figures)?);
     Ok(())
 }
 
@@ -66,7 +65,9 @@ fn fastest<T>(work: impl Fn() -> T) -> (Duration, T) {
 }
 
 /// One-field edits of known rows of 20 columns: a small count, a status or a short note in one of five columns.
-fn edit_report(count: usize) -> Result<(), Box<dyn Error>> {
+///
+/// Answers bytes an edit, for those who hold them against a bar.
+fn edit_report(count: usize) -> Result<serde_json::Value, Box<dyn Error>> {
     let names: Vec<String> = (0..20).map(|n| if n == 0 { "id".into() } else { format!("column_{n}") }).collect();
     let catalogue = facilities::catalogue(names.len());
     let mut random = Random(11);
@@ -74,21 +75,47 @@ fn edit_report(count: usize) -> Result<(), Box<dyn Error>> {
     let json: Vec<_> = edits.iter().map(|edit| edit.field_json(&names)).collect();
     let full: Vec<_> = edits.iter().map(|edit| edit.record_json(&names)).collect();
     println!("{count} one-field edits, bytes an edit");
-    print_rate("full records, JSON", serde_json::to_vec(&full)?.len(), count);
+    let full = print_rate("full records, JSON", serde_json::to_vec(&full)?.len(), count);
     print_rate("fields, JSON", serde_json::to_vec(&json)?.len(), count);
     let mut packed = DeflateEncoder::new(Vec::new(), Compression::new(9));
     packed.write_all(&serde_json::to_vec(&json)?)?;
     print_rate("fields, JSON, deflate", packed.finish()?.len(), count);
-    print_edits("sealed, one transaction", &edits, count, &catalogue);
-    print_edits("sealed, a transaction each", &edits, 1, &catalogue);
-    Ok(())
+    let together = print_edits("sealed, one transaction", &edits, count, &catalogue);
+    let apart = print_edits("sealed, a transaction each", &edits, 1, &catalogue);
+    let floor = floor_bits(count, RANDOM_KEY_BITS + f64::log2(TWO_YEARS_MS as f64)) / 8.0;
+    println!("  {:<28} {floor:>9.2}", "entropy, keys whole");
+    let known_floor = floor_bits(count, f64::log2(KNOWN_ROWS)) / 8.0;
+    println!("  {:<28} {known_floor:>9.2}", "entropy, one of 98,745 rows");
+    Ok(serde_json::json!({
+        "count": count, "full": full, "together": together, "apart": apart, "floor": floor, "knownFloor": known_floor,
+    }))
 }
 
-fn print_rate(what: &str, bytes: usize, count: usize) {
-    println!("  {what:<28} {:>9.2}", bytes as f64 / count as f64);
+/// Random bits of a UUID of version 7.
+const RANDOM_KEY_BITS: f64 = 74.0;
+
+/// Rows of a space that a receiver is taken to know already.
+const KNOWN_ROWS: f64 = 98_745.0;
+
+/// When the edited rows may have been made.
+const TWO_YEARS_MS: u64 = 2 * 365 * 86_400_000;
+
+/// What no encoding can go below on average, in bits an edit: which row, which of five columns, which value, without the order of
+/// the edits, which says nothing.
+fn floor_bits(count: usize, key_bits: f64) -> f64 {
+    let order: f64 = (1..=count).map(|n| f64::log2(n as f64)).sum::<f64>() / count as f64;
+    // As `Edit::any` draws them: 5 states, 6 counts, two of 8 words, a flag, 400 measured values.
+    let values = [5.0, 6.0, 64.0, 2.0, 400.0].map(f64::log2).iter().sum::<f64>() / 5.0;
+    key_bits - order + f64::log2(5.0) + values
 }
 
-fn print_edits(what: &str, edits: &[Edit], at_once: usize, catalogue: &Catalogue) {
+fn print_rate(what: &str, bytes: usize, count: usize) -> f64 {
+    let rate = bytes as f64 / count as f64;
+    println!("  {what:<28} {rate:>9.2}");
+    rate
+}
+
+fn print_edits(what: &str, edits: &[Edit], at_once: usize, catalogue: &Catalogue) -> f64 {
     let mut random = Random(13);
     let mut now = NOW_MS;
     let transactions = edits.chunks(at_once).map(|edits| {
@@ -102,7 +129,7 @@ fn print_edits(what: &str, edits: &[Edit], at_once: usize, catalogue: &Catalogue
     let transactions: Vec<_> = transactions.collect();
     let changeset = Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(1), origin: None, transactions };
     let sealed = WireCodec.seal(&changeset, catalogue);
-    print_rate(what, sealed.bytes.len(), edits.len());
+    print_rate(what, sealed.bytes.len(), edits.len())
 }
 
 struct Edit {
@@ -127,7 +154,7 @@ impl Edit {
             _ => Value::Real((number % 400) as f64 / 10.0),
         };
         // Known rows were made at any time of the last two years.
-        let made = NOW_MS - random.next() % (2 * 365 * 86_400_000);
+        let made = NOW_MS - random.next() % TWO_YEARS_MS;
         Edit { key: random.uuid_at(made, 7), column: column + 4, value }
     }
 

@@ -143,7 +143,8 @@ impl Group<'_> {
     }
 }
 
-/// Sorts rows into groups, in the canonical order; rows keep their order within a group.
+/// Sorts rows into groups, in the canonical order. Inserts keep their order, which says how a table is to be filled. Other rows of a
+/// transaction go by their keys: their order says nothing, and sorted keys need fewer bytes.
 pub(crate) fn group<'a>(rows: impl Iterator<Item = Row<'a>>) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut known: BTreeMap<Shape, usize> = BTreeMap::new();
@@ -159,5 +160,8 @@ pub(crate) fn group<'a>(rows: impl Iterator<Item = Row<'a>>) -> Vec<Group<'a>> {
         groups[last].rows.push(row);
     }
     groups.sort_by_key(|group| group.shape.1 != Kind::Delete);
+    for group in groups.iter_mut().filter(|group| group.shape.1 != Kind::Whole) {
+        group.rows.sort_by(|a, b| (a.transaction, a.key).cmp(&(b.transaction, b.key)));
+    }
     groups
 }

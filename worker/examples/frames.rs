@@ -191,6 +191,13 @@ fn server_message(message: &ServerMessage, catalogue: &Catalogue) -> Json {
             "type": "refused", "code": refusal.code.code(), "deviceSeq": refusal.device_seq.map(|number| number.0),
             "detail": refusal.detail,
         }),
+        ServerMessage::Recalled(recalled) => json!({
+            "type": "recalled", "at": recalled.at.0, "fork": recalled.fork.0, "accepted": recalled.accepted.len(),
+            "rejected": recalled.rejected.len(),
+        }),
+        ServerMessage::Page(page) => json!({
+            "type": "page", "first": page.first, "last": page.last, "bytes": page.bytes.len(),
+        }),
     }
 }
 

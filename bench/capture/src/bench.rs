@@ -15,17 +15,41 @@ use wasm_bindgen::prelude::wasm_bindgen;
 const VFS: &str = "bench-opfs";
 const FILE: &str = "capture.db";
 
-/// Database, WAL and rollback journal, and one to spare.
-const POOL_FILES: usize = 4;
+/// Two databases, each with WAL and rollback journal, and two to spare.
+const POOL_FILES: usize = 8;
 
 /// As the package sets them.
 const PRAGMAS: &str = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     PRAGMA cache_size = -49152; PRAGMA journal_size_limit = 16777216";
 
+/// The pool of files on OPFS.
+pub(crate) struct Files(OpfsSAHPoolUtil);
+
+impl Files {
+    /// Takes the pool and empties it.
+    pub(crate) async fn open(directory: &str) -> Result<Self, JsError> {
+        let config = OpfsSAHPoolCfgBuilder::new().vfs_name(VFS).directory(directory).initial_capacity(POOL_FILES);
+        install::<WasmOsCallback>(&config.clear_on_init(true).build(), false).await.map(Files).map_err(failed)
+    }
+
+    /// A database with the pragmas of the package.
+    pub(crate) fn connection(&self, name: &str) -> Result<Connection, JsError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let connection = Connection::open_with_flags_and_vfs(name, flags, VFS).map_err(failed)?;
+        connection.execute_batch(PRAGMAS).map_err(failed)?;
+        Ok(connection)
+    }
+
+    /// Lets go of the files, once all databases are closed.
+    pub(crate) fn close(&self) -> Result<(), JsError> {
+        self.0.pause().map_err(failed)
+    }
+}
+
 /// The pool, and the database of the round.
 #[wasm_bindgen]
 pub struct Bench {
-    pool: OpfsSAHPoolUtil,
+    files: Files,
     round: Option<Round>,
 }
 
@@ -43,17 +67,13 @@ enum Driver {
 impl Bench {
     /// Takes the pool of files and empties it.
     pub async fn open(directory: String) -> Result<Bench, JsError> {
-        let config = OpfsSAHPoolCfgBuilder::new().vfs_name(VFS).directory(&directory).initial_capacity(POOL_FILES);
-        let pool = install::<WasmOsCallback>(&config.clear_on_init(true).build(), false).await.map_err(failed)?;
-        Ok(Bench { pool, round: None })
+        Ok(Bench { files: Files::open(&directory).await?, round: None })
     }
 
     /// Makes the rows and an empty database for a mode.
     pub fn prepare(&mut self, mode: &str, rows: usize) -> Result<(), JsError> {
         let mode = Mode::named(mode)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let connection = Connection::open_with_flags_and_vfs(FILE, flags, VFS).map_err(failed)?;
-        connection.execute_batch(PRAGMAS).map_err(failed)?;
+        let connection = self.files.connection(FILE)?;
         let driver = match mode {
             Mode::Off | Mode::Hook => Driver::Shipped(Box::new(Shipped::open(connection, mode).map_err(failed)?)),
             _ => Driver::Plain(Plain::open(connection, mode).map_err(failed)?),
@@ -87,7 +107,7 @@ impl Bench {
                 None
             }
         };
-        self.pool.pause().map_err(failed)?;
+        self.files.close()?;
         Ok(logged)
     }
 
@@ -105,6 +125,6 @@ fn not_prepared() -> JsError {
     JsError::new("prepare() comes first")
 }
 
-fn failed(error: impl std::fmt::Display) -> JsError {
+pub(crate) fn failed(error: impl std::fmt::Display) -> JsError {
     JsError::new(&error.to_string())
 }

@@ -12,4 +12,13 @@ declare module 'bench-capture' {
     remove(): void;
     finish(): number | undefined;
   }
+
+  export class Apply {
+    static open(directory: string, count: number): Promise<Apply>;
+    insert(): void;
+    update(): void;
+    plainInsert(): void;
+    plainUpdate(): void;
+    finish(): void;
+  }
 }

@@ -54,6 +54,33 @@ async function whenCountIs(count: number): Promise<number> {
   throw new Error('the database was closed before all rows had come');
 }
 
+/** Keys in the order in which the rows came. */
+async function allKeys(): Promise<string[]> {
+  return (await db.query<{ id: string }>('SELECT id FROM facility ORDER BY rowid')).map((row) => row.id);
+}
+
+/**
+ * Opens a device in a space that has rows; answers after how long the counts were shown for the first time, in
+ * milliseconds, and how long the page's longest task took meanwhile.
+ */
+async function arrive(name: string, space: string, counts: number[]): Promise<{ reached: number[]; longestTask: number }> {
+  let longestTask = 0;
+  const note = (entries: PerformanceEntryList) => entries.forEach((task) => { longestTask = Math.max(longestTask, task.duration); });
+  const observer = new PerformanceObserver((list) => note(list.getEntries()));
+  observer.observe({ type: 'longtask' });
+  const started = now();
+  await openDevice(name, space);
+  const reached: number[] = [];
+  for await (const [row] of db.watch<{ n: number }>('SELECT count(*) AS n FROM facility')) {
+    while (reached.length < counts.length && row!.n >= counts[reached.length]!) reached.push(now() - started);
+    if (reached.length === counts.length) break;
+  }
+  await settled();
+  note(observer.takeRecords());
+  observer.disconnect();
+  return { reached, longestTask };
+}
+
 /** Keys in an order that has nothing to do with how the rows came. */
 async function someKeys(count: number): Promise<string[]> {
   const rows = await db.query<{ id: string }>('SELECT id FROM facility ORDER BY substr(id, -6) LIMIT ?', [count]);
@@ -97,7 +124,7 @@ async function digest(): Promise<string> {
 }
 
 const device = {
-  now, openDevice, settled, insertAll, whenCountIs, someKeys, changeField, watchField, whenSeen, digest,
+  now, openDevice, settled, insertAll, whenCountIs, someKeys, changeField, watchField, whenSeen, digest, allKeys, arrive,
   close: () => db.close(),
 };
 Object.assign(globalThis, { device });

@@ -12,7 +12,7 @@ use crate::clock::Stamp;
 use crate::commit::{Effect, Outcome, Reason, Rejection};
 use crate::conflict::{Conflict, QueueChange};
 use crate::ids::{AuthorId, Millis, Seq};
-use crate::limits::CLOCK_AHEAD_MS;
+use crate::limits::{CLOCK_AHEAD_MS, READ_AHEAD_ROWS};
 use crate::merge::seen::Writer;
 use crate::value::Value;
 use alloc::{collections::BTreeMap, collections::BTreeSet, format, rc::Rc, string::String, vec::Vec};
@@ -60,6 +60,7 @@ pub fn decide<S: ServerStore>(
             ..Verdict::default()
         },
     };
+    read_ahead(changeset, store)?;
     for (index, transaction) in changeset.transactions.iter().enumerate() {
         decider.transaction(index as u32, transaction, store)?;
     }
@@ -68,6 +69,14 @@ pub fn decide<S: ServerStore>(
     // What was overwritten unseen only the commit tells, so its author must read it too.
     verdict.as_sent &= verdict.conflicts.is_empty() && verdict.queue.is_empty();
     Ok(verdict)
+}
+
+/// The rows of many small transactions are read together.
+fn read_ahead<S: ServerStore>(changeset: &Changeset, store: &mut S) -> Result<(), S::Error> {
+    let several = if changeset.transactions.len() > 1 { changeset.transactions.as_slice() } else { &[] };
+    let changes = several.iter().flat_map(|transaction| &transaction.changes);
+    let rows: BTreeSet<&RowId> = changes.map(|change| &change.row).take(READ_AHEAD_ROWS).collect();
+    store.read_ahead(rows.into_iter().cloned().collect())
 }
 
 /// A clock that runs more than the bound ahead is moved back to the server's time.

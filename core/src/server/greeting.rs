@@ -51,7 +51,7 @@ impl ServerSession {
         if wanted || due {
             return Ok(messages);
         }
-        messages.extend(self.page(hello.cursor.seq, limits::PAGE_BYTES, None, store)?);
+        messages.extend(self.page(hello.cursor.seq, limits::FIRST_PAGE_BYTES, None, store)?);
         Ok(messages)
     }
 

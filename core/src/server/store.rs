@@ -236,6 +236,9 @@ pub trait ServerStore {
     /// Drops the chunks of a number.
     fn drop_stage(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<(), Self::Error>;
 
+    /// Announces rows that `load` will be asked for piece by piece, so that they can be read at once. Replaces an earlier announcement.
+    fn read_ahead(&mut self, rows: Vec<RowId>) -> Result<(), Self::Error>;
+
     /// Rows with their marks, in the order asked for.
     fn load(&mut self, rows: &[RowId]) -> Result<Vec<RowState>, Self::Error>;
 

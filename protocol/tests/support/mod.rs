@@ -315,38 +315,38 @@ pub fn commit(random: &mut Random, catalogue: &Catalogue, outcomes: usize, confl
     }
 }
 
-/// Which row of which group a change belongs to: deletes stand first, then shapes in the order of first mention.
-type Place = (u8, usize);
+/// Where a change belongs: deletes stand first, then shapes in the order of first mention; within these what is no insert goes by key.
+type Place = (u8, usize, Option<Key>);
 
 #[derive(Default)]
 struct Shapes(Vec<(TableId, u8, Vec<ColumnId>)>);
 
 impl Shapes {
-    fn place(&mut self, table: TableId, kind: u8, fields: &[Field]) -> Place {
-        let shape = (table, kind, fields.iter().map(|field| field.column).collect());
+    fn place(&mut self, row: &RowId, kind: u8, fields: &[Field]) -> Place {
+        let shape = (row.table, kind, fields.iter().map(|field| field.column).collect());
         let known = self.0.iter().position(|other| *other == shape);
         let number = known.unwrap_or_else(|| {
             self.0.push(shape);
             self.0.len() - 1
         });
-        (u8::from(kind != 2), number)
+        (u8::from(kind != 2), number, matches!(kind, 1 | 2).then(|| row.key.clone()))
     }
 }
 
 fn sort_by_place<T>(items: &mut Vec<T>, mut place: impl FnMut(&T) -> Place) {
     let mut placed: Vec<(Place, T)> = items.drain(..).map(|item| (place(&item), item)).collect();
-    placed.sort_by_key(|(place, _)| *place);
+    placed.sort_by(|(a, _), (b, _)| a.cmp(b));
     items.extend(placed.into_iter().map(|(_, item)| item));
 }
 
-/// The order in which a changeset comes back: within a transaction deletes first, then by the first mention of a shape.
+/// The order in which a changeset comes back: within a transaction deletes first, then by the first mention of a shape, then by key.
 pub fn canonical(mut changeset: Changeset) -> Changeset {
     let mut shapes = Shapes::default();
     for transaction in &mut changeset.transactions {
         sort_by_place(&mut transaction.changes, |change| match &change.mutation {
-            Mutation::Insert(_) => shapes.place(change.row.table, 0, &[]),
-            Mutation::Update(fields) => shapes.place(change.row.table, 1, fields),
-            Mutation::Delete => shapes.place(change.row.table, 2, &[]),
+            Mutation::Insert(_) => shapes.place(&change.row, 0, &[]),
+            Mutation::Update(fields) => shapes.place(&change.row, 1, fields),
+            Mutation::Delete => shapes.place(&change.row, 2, &[]),
         });
     }
     changeset
@@ -356,13 +356,13 @@ pub fn canonical(mut changeset: Changeset) -> Changeset {
 pub fn canonical_commit(mut commit: Commit) -> Commit {
     let (mut shapes, mut columns) = (Shapes::default(), Shapes::default());
     sort_by_place(&mut commit.outcomes, |outcome| match &outcome.effect {
-        Effect::Put(_) => shapes.place(outcome.row.table, 0, &[]),
-        Effect::Set(fields) => shapes.place(outcome.row.table, 1, fields),
-        Effect::Delete => shapes.place(outcome.row.table, 2, &[]),
+        Effect::Put(_) => shapes.place(&outcome.row, 0, &[]),
+        Effect::Set(fields) => shapes.place(&outcome.row, 1, fields),
+        Effect::Delete => shapes.place(&outcome.row, 2, &[]),
     });
     sort_by_place(&mut commit.conflicts, |conflict| {
         let column = conflict.column.map(|column| Field { column, value: Value::Null });
-        columns.place(conflict.row.table, 3, column.as_slice())
+        columns.place(&conflict.row, 3, column.as_slice())
     });
     commit
 }

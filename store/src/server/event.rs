@@ -7,8 +7,8 @@ use crate::sql::{Sql, SqlError, SqlErrorKind};
 use ebbtide_core::change::RowId;
 use ebbtide_core::commit::{Effect, SealedCommit};
 use ebbtide_core::ids::Seq;
-use ebbtide_core::server::store::{Head, RowWrite};
-use std::collections::HashSet;
+use ebbtide_core::server::store::{Head, RowState, RowWrite};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// The store of one event. `S` is a handle: its clones speak to the same database.
@@ -20,6 +20,8 @@ pub struct SpaceStore<S> {
     /// Rows that went, or changed, in tables that others refer to.
     parents: HashSet<RowId>,
     pub(super) deferred: bool,
+    /// Rows read ahead, as they are now: one that is written leaves.
+    pub(super) ahead: HashMap<RowId, RowState>,
     /// What the log said last, while nothing was appended or taken back: many sockets ask the same within one event.
     pub(super) log: LogMemory,
     /// Whether no conflict is open, while that is known.
@@ -52,6 +54,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
             unchecked: HashSet::new(),
             parents: HashSet::new(),
             deferred: false,
+            ahead: HashMap::new(),
             log: LogMemory::default(),
             queue_empty: None,
         };

@@ -13,15 +13,34 @@ use ebbtide_core::server::store::RowState;
 use ebbtide_core::value::{Key, Value};
 
 impl<S: Sql + Clone> SpaceStore<S> {
-    /// Rows with their marks, in the order asked for.
+    /// Reads rows ahead that will be asked for one by one.
+    pub(super) fn read_ahead(&mut self, rows: Vec<RowId>) -> Result<(), SqlError> {
+        let states = self.read_rows(&rows)?;
+        self.ahead = rows.into_iter().zip(states).collect();
+        Ok(())
+    }
+
+    /// Rows with their marks, in the order asked for. What was read ahead is given once: later it may be out of date.
     pub(super) fn load_rows(&mut self, rows: &[RowId]) -> Result<Vec<RowState>, SqlError> {
+        if self.ahead.is_empty() {
+            return self.read_rows(rows);
+        }
+        let known: Vec<Option<RowState>> = rows.iter().map(|row| self.ahead.remove(row)).collect();
+        let missing = rows.iter().zip(&known).filter(|(_, state)| state.is_none());
+        let missing: Vec<RowId> = missing.map(|(row, _)| row.clone()).collect();
+        let mut read = self.read_rows(&missing)?.into_iter();
+        Ok(known.into_iter().map(|state| state.or_else(|| read.next()).unwrap_or_default()).collect())
+    }
+
+    fn read_rows(&mut self, rows: &[RowId]) -> Result<Vec<RowState>, SqlError> {
         let mut states = vec![RowState::default(); rows.len()];
         let space = self.space.clone();
         for group in groups(rows) {
             let shape = space.shape(rows[group[0]].table)?;
             let mut left = group.as_slice();
+            let binds = Wanted::binds(&rows[group[0]].key, true);
             while !left.is_empty() {
-                let (now, later) = left.split_at(batch(left.len(), binds_per_row(shape)));
+                let (now, later) = left.split_at(batch(left.len(), binds));
                 self.load_batch(shape, rows, now, &mut states)?;
                 left = later;
             }
@@ -44,8 +63,8 @@ impl<S: Sql + Clone> SpaceStore<S> {
         };
         let statement = format!(
             "{} SELECT w.i,t.{} IS NOT NULL,m.marks{fields} FROM w LEFT JOIN {} AS t ON {} \
-             LEFT JOIN _ebb_row AS m ON m.tbl={} AND m.key=w.m",
-            wanted.with, shape.key[0].name, shape.name, wanted.matches, shape.number
+             LEFT JOIN _ebb_row AS m ON m.tbl={} AND m.key=w.{}",
+            wanted.with, shape.key[0].name, shape.name, wanted.matches, shape.number, wanted.packed
         );
         for row in self.sql.query(&statement, &wanted.params)? {
             let (position, state) = read_state(shape, row)?;
@@ -74,7 +93,7 @@ fn read_state(shape: &Shape, row: Vec<Value>) -> Result<(usize, RowState), SqlEr
 /// Positions of rows that one statement can name together: same table, same placeholders in the key.
 pub(super) fn groups(rows: &[RowId]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by_key(|row| (rows[*row].table, whole_numbers(&rows[*row].key)));
+    order.sort_by_key(|row| (rows[*row].table, is_text(&rows[*row].key), whole_numbers(&rows[*row].key)));
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for row in order {
         match groups.last_mut() {
@@ -86,7 +105,12 @@ pub(super) fn groups(rows: &[RowId]) -> Vec<Vec<usize>> {
 }
 
 fn same_statement(a: &RowId, b: &RowId) -> bool {
-    a.table == b.table && whole_numbers(&a.key) == whole_numbers(&b.key)
+    a.table == b.table && is_text(&a.key) == is_text(&b.key) && whole_numbers(&a.key) == whole_numbers(&b.key)
+}
+
+/// Such a key is its own packed form.
+fn is_text(key: &Key) -> bool {
+    matches!(key.0.as_slice(), [Value::Text(_)])
 }
 
 /// Which parts of a key are integers, a bit each: they may need another placeholder.
@@ -94,40 +118,50 @@ fn whole_numbers(key: &Key) -> u128 {
     key.0.iter().rev().fold(0, |bits, value| bits << 1 | u128::from(matches!(value, Value::Integer(_))))
 }
 
-/// The keys of a batch as a table `w` with a position `i`, the key `k0, k1, …` and its packed form `m`.
+/// The keys of a batch as a table `w` with a position `i`, the key `k0, k1, …` and its packed form.
 pub(super) struct Wanted {
     /// The WITH clause.
     pub(super) with: String,
     /// Joins the app's table `t`.
     pub(super) matches: String,
+    /// The column of `w` that holds the packed form, if it was asked for.
+    pub(super) packed: &'static str,
     /// What it binds.
     pub(super) params: Vec<Value>,
 }
 
-fn binds_per_row(shape: &Shape) -> usize {
-    shape.key.len() + 1
-}
-
 impl Wanted {
-    /// `packed`: whether `m` is needed.
+    /// How many values a key binds.
+    pub(super) fn binds(key: &Key, packed: bool) -> usize {
+        key.0.len() + usize::from(packed && !is_text(key))
+    }
+
+    /// `packed`: whether the packed form is needed. All keys are of one group.
     pub(super) fn of<'a>(shape: &Shape, keys: impl Iterator<Item = &'a Key>, packed: bool) -> Result<Self, SqlError> {
-        let (mut rows, mut params) = (Vec::new(), Vec::new());
+        let (mut rows, mut params) = (String::new(), Vec::new());
+        let mut own_form = true;
         for (position, key) in keys.enumerate() {
-            let mut cells = vec![position.to_string()];
-            cells.extend(key_placeholders(&shape.key, key)?.iter().map(|text| (*text).to_owned()));
+            own_form &= is_text(key);
+            rows.push_str(if position == 0 { "(" } else { ",(" });
+            rows.push_str(&position.to_string());
+            for cell in key_placeholders(&shape.key, key)? {
+                rows.push(',');
+                rows.push_str(cell);
+            }
             params.extend(bound_key(&shape.key, key));
-            if packed {
-                cells.push("?".to_owned());
+            if packed && !own_form {
+                rows.push_str(",?");
                 params.push(packed_key(key));
             }
-            rows.push(format!("({})", cells.join(",")));
+            rows.push(')');
         }
         let names = (0..shape.key.len()).map(|part| format!("k{part}"));
-        let names = join(names.chain(packed.then(|| "m".to_owned())), ",");
+        let names = join(names.chain((packed && !own_form).then(|| "m".to_owned())), ",");
         let matches = shape.key.iter().enumerate().map(|(part, column)| format!("t.{}=w.k{part}", column.name));
         Ok(Wanted {
-            with: format!("WITH w(i,{names}) AS (VALUES {})", rows.join(",")),
+            with: format!("WITH w(i,{names}) AS (VALUES {rows})"),
             matches: join(matches, " AND "),
+            packed: if own_form { "k0" } else { "m" },
             params,
         })
     }

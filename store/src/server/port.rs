@@ -111,6 +111,10 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         self.delete_stage(author, device_seq)
     }
 
+    fn read_ahead(&mut self, rows: Vec<RowId>) -> Result<(), SqlError> {
+        SpaceStore::read_ahead(self, rows)
+    }
+
     fn load(&mut self, rows: &[RowId]) -> Result<Vec<RowState>, SqlError> {
         self.load_rows(rows)
     }

@@ -21,10 +21,10 @@ pub(super) fn join<T: AsRef<str>>(parts: impl IntoIterator<Item = T>, separator:
 }
 
 /// How many of `left` rows, each binding `per_row` values, go into the next statement.
-/// A power of two, so that few different texts are prepared.
+/// As many as fit, at the end powers of two, so that few different texts are prepared.
 pub(super) fn batch(left: usize, per_row: usize) -> usize {
-    let most = (BOUND_VALUES / per_row.max(1)).clamp(1, left.max(1));
-    1 << most.ilog2()
+    let most = (BOUND_VALUES / per_row.max(1)).max(1);
+    if left >= most { most } else { 1 << left.max(1).ilog2() }
 }
 
 #[cfg(test)]

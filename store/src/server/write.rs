@@ -6,7 +6,7 @@ use super::event::SpaceStore;
 use super::load::{bound_key, key_placeholders};
 use super::shape::{ColumnShape, Shape};
 use super::text::{batch, join};
-use super::values::{bound, packed_key, placeholder, stored};
+use super::values::{bound, packed_key, placeholder};
 use super::{fail, marks};
 use crate::sql::{Sql, SqlError, SqlErrorKind};
 use ebbtide_core::change::{Field, RowId};
@@ -20,6 +20,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
     /// Writes rows and marks, or answers the constraint that the rows met.
     pub(super) fn write_rows(&mut self, rows: &[RowWrite]) -> Result<Result<(), Violation>, SqlError> {
         self.defer_foreign_keys()?;
+        rows.iter().for_each(|row| drop(self.ahead.remove(&row.outcome.row)));
         let written = match self.may_swap(rows)? {
             false => self.put_all(rows),
             true => self.put_all_or_park(rows),
@@ -90,12 +91,18 @@ impl<S: Sql + Clone> SpaceStore<S> {
 
     fn put_group(&mut self, shape: &Shape, cells: &[&str], group: &[(&Key, &Vec<Value>)]) -> Result<(), SqlError> {
         let mut left = group;
+        let mut statement = (0, String::new());
         while !left.is_empty() {
             let (now, later) = left.split_at(batch(left.len(), cells.len()));
-            let params = now.iter().flat_map(|(key, values)| {
-                bound_key(&shape.key, key).chain(bound_all(&shape.fields, values)).collect::<Vec<_>>()
-            });
-            self.sql.execute(&put_statement(shape, cells, now.len()), &params.collect::<Vec<_>>())?;
+            if statement.0 != now.len() {
+                statement = (now.len(), put_statement(shape, cells, now.len()));
+            }
+            let mut params = Vec::with_capacity(now.len() * cells.len());
+            for (key, values) in now {
+                params.extend(bound_key(&shape.key, key));
+                params.extend(bound_all(&shape.fields, values));
+            }
+            self.sql.execute(&statement.1, &params)?;
             left = later;
         }
         Ok(())
@@ -112,11 +119,16 @@ impl<S: Sql + Clone> SpaceStore<S> {
         }
         let assigned = columns.iter().map(|(field, cell)| format!("{}={cell}", shape.fields[*field].name));
         let update = format!("UPDATE {} SET {}", shape.name, join(assigned, ","));
+        let mut statement = (Vec::new(), String::new());
         for (key, fields) in group {
+            let cells = key_placeholders(&shape.key, key)?;
+            if statement.0 != cells {
+                statement = (cells, format!("{update} WHERE {}", matches(&shape.key, key)?));
+            }
             let values =
                 columns.iter().zip(*fields).map(|((field, _), new)| bound(&new.value, shape.fields[*field].affinity));
             let params: Vec<Value> = values.chain(bound_key(&shape.key, key)).collect();
-            self.sql.execute(&format!("{update} WHERE {}", matches(&shape.key, key)?), &params)?;
+            self.sql.execute(&statement.1, &params)?;
         }
         Ok(())
     }
@@ -134,28 +146,32 @@ impl<S: Sql + Clone> SpaceStore<S> {
     }
 
     fn write_marks(&mut self, rows: &[RowWrite]) -> Result<(), SqlError> {
-        let mut left = rows;
-        while !left.is_empty() {
-            let (now, later) = left.split_at(batch(left.len(), 3));
-            let mut params = Vec::with_capacity(now.len() * 3);
-            for row in now {
-                let id = &row.outcome.row;
-                params.push(stored(self.space.shape(id.table)?.number)?);
-                params.push(packed_key(&id.key));
-                params.push(Value::Blob(marks::pack(&row.marks)));
+        for of_table in rows.chunk_by(|a, b| a.outcome.row.table == b.outcome.row.table) {
+            let table = of_table.first().map_or_else(TableId::default, |row| row.outcome.row.table);
+            let number = self.space.shape(table)?.number;
+            let mut left = of_table;
+            while !left.is_empty() {
+                let (now, later) = left.split_at(batch(left.len(), 2));
+                let mut params = Vec::with_capacity(now.len() * 2);
+                for row in now {
+                    params.push(packed_key(&row.outcome.row.key));
+                    params.push(Value::Blob(marks::pack(&row.marks)));
+                }
+                self.sql.execute(&marks_statement(number, now.len()), &params)?;
+                left = later;
             }
-            let cells = join(now.iter().map(|_| "(?,?,?)"), ",");
-            self.sql.execute(
-                &format!(
-                    "INSERT INTO _ebb_row (tbl,key,marks) VALUES {cells} \
-                     ON CONFLICT (tbl,key) DO UPDATE SET marks=excluded.marks"
-                ),
-                &params,
-            )?;
-            left = later;
         }
         Ok(())
     }
+}
+
+/// The table's number stands in the text: it is one of few, and leaves room for another row.
+fn marks_statement(number: u64, rows: usize) -> String {
+    let cells = vec![format!("({number},?,?)"); rows].join(",");
+    format!(
+        "INSERT INTO _ebb_row (tbl,key,marks) VALUES {cells} \
+         ON CONFLICT (tbl,key) DO UPDATE SET marks=excluded.marks"
+    )
 }
 
 /// `a=? AND b=?` for a key.

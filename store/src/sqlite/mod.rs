@@ -71,16 +71,21 @@ impl<C: Borrow<Connection>> SqliteSql<C> {
             return Err(rusqlite::Error::InvalidParameterCount(params.len(), expected));
         }
         for (index, value) in params.iter().enumerate() {
-            match self.breadth {
-                Breadth::Plain => statement.raw_bind_parameter(index + 1, value::Bound(value))?,
-                Breadth::Narrow => statement.raw_bind_parameter(index + 1, value::Bound(&narrow::bound(value)))?,
-            }
+            let narrowed = if self.breadth == Breadth::Narrow { narrow::bound(value) } else { None };
+            statement.raw_bind_parameter(index + 1, value::Bound(narrowed.as_ref().unwrap_or(value)))?;
         }
         Ok(())
     }
 
+    /// A statement about savepoints. There are as many texts as levels, so they stay prepared.
     fn control(&self, sql: &str) -> Result<(), SqlError> {
-        self.connection.borrow().execute_batch(sql).map_err(|error| sql_error(&error, sql))
+        let run = || self.connection.borrow().prepare_cached(sql)?.raw_execute();
+        run().map(drop).map_err(|error| sql_error(&error, sql))
+    }
+
+    fn undo(&self, name: &str) -> Result<(), SqlError> {
+        self.control(&format!("ROLLBACK TO {name}"))?;
+        self.control(&format!("RELEASE {name}"))
     }
 
     fn rows(&self, statement: &mut Statement<'_>) -> rusqlite::Result<Vec<Row>> {
@@ -120,7 +125,7 @@ impl<C: Borrow<Connection>> Sql for SqliteSql<C> {
         if self.breadth == Breadth::Narrow {
             narrow::check(sql, 0)?;
         }
-        self.control(sql)
+        self.connection.borrow().execute_batch(sql).map_err(|error| sql_error(&error, sql))
     }
 
     fn savepoint<T, R>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, R>) -> Result<Result<T, R>, SqlError> {
@@ -129,11 +134,10 @@ impl<C: Borrow<Connection>> Sql for SqliteSql<C> {
         self.depth += 1;
         let result = body(self);
         self.depth -= 1;
-        let undo = format!("ROLLBACK TO {name}; RELEASE {name}");
         if result.is_err() {
             // A failure such as a full disk may have ended the whole transaction already.
             if !self.connection.borrow().is_autocommit() {
-                self.control(&undo)?;
+                self.undo(&name)?;
             }
             return Ok(result);
         }
@@ -142,7 +146,7 @@ impl<C: Borrow<Connection>> Sql for SqliteSql<C> {
         }
         match self.control(&format!("RELEASE {name}")) {
             Ok(()) => Ok(result),
-            Err(error) => self.control(&undo).and(Err(error)),
+            Err(error) => self.undo(&name).and(Err(error)),
         }
     }
 }

@@ -15,27 +15,29 @@ pub(super) fn check(sql: &str, binds: usize) -> Result<(), SqlError> {
     if binds > NARROW_BINDS {
         return refuse("too many SQL variables");
     }
-    let upper = sql.to_ascii_uppercase();
-    let transaction = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "END"];
-    for statement in upper.split(';') {
+    let is_one_of = |word: &str, words: &[&str]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
+    for statement in sql.split(';') {
         let mut words = statement.split_ascii_whitespace();
         let (first, second) = (words.next().unwrap_or_default(), words.next());
         // A trigger's body ends with a lone END, which is no statement.
-        if transaction.contains(&first) && !(first == "END" && second.is_none()) {
+        if is_one_of(first, &TRANSACTION) && !(first.eq_ignore_ascii_case("END") && second.is_none()) {
             return refuse("transactions are the object's business");
         }
-        if ["ATTACH", "DETACH", "VACUUM"].contains(&first) || statement.contains("JOURNAL_MODE") {
+        let mode = first.eq_ignore_ascii_case("PRAGMA") && statement.to_ascii_uppercase().contains("JOURNAL_MODE");
+        if mode || is_one_of(first, &["ATTACH", "DETACH", "VACUUM"]) {
             return refuse("not authorized");
         }
     }
     Ok(())
 }
 
-/// Every number is bound as a double.
-pub(super) fn bound(value: &Value) -> Value {
+const TRANSACTION: [&str; 6] = ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "END"];
+
+/// Every number is bound as a double. `None` for what is bound as it is.
+pub(super) fn bound(value: &Value) -> Option<Value> {
     match value {
-        Value::Integer(number) => Value::Real(*number as f64),
-        other => other.clone(),
+        Value::Integer(number) => Some(Value::Real(*number as f64)),
+        _ => None,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Histories that do not fit: each is refused by name, the session stops or waits, and nothing is lost.
 
-use crate::script::{A, B, assert_stopped, hello, on_both_paths, status, with_household};
+use crate::script::{A, B, assert_stopped, hello, noise, on_both_paths, status, with_household};
 use ebbtide_core::client::{Input, State};
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::Incarnation;
+use ebbtide_core::limits::FIRST_PAGE_BYTES;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::value::Value;
 use ebbtide_simulator::host::{HostError, SpaceHost};
 use ebbtide_simulator::schema::schema;
 use ebbtide_store::schema::Migration;
@@ -128,6 +130,24 @@ fn sv77_garbage_and_messages_before_the_hello_change_nothing_and_leave_the_conne
         assert!(matches!(&replies[..], [ServerMessage::Refused(r)] if r.code == RefusalCode::Malformed));
         talk.settle();
         talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn sv79_the_answer_to_a_hello_brings_a_short_first_page() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        for seed in 0..6 {
+            let name = Value::Text(noise(FIRST_PAGE_BYTES * 3 / 4, seed));
+            talk.exec(A, "UPDATE household SET name = ?", &[name]);
+            talk.visit(A);
+        }
+        let greeting = ClientMessage::Hello(hello(talk, B));
+        let replies = talk.mail(B, &[greeting]);
+        let Some(ServerMessage::Range(page)) = replies.last() else { panic!("{replies:?}") };
+        assert!(!page.items.is_empty() && page.upto < talk.head(), "{:?}", page.upto);
         talk.visit(B);
         talk.assert_in_step();
     });

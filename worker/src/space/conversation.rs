@@ -115,7 +115,8 @@ impl<S: Sql + Clone> SpaceObject<S> {
 
     /// What each of these sockets should get now.
     pub fn offer(&mut self, seats: &[Vec<u8>], now: Millis) -> Result<Vec<Pushed>, Failure> {
-        self.event(|store| seats.iter().map(|seat| offer_one(seat, now, store)).collect())
+        let mut last = Encoded::default();
+        self.event(|store| seats.iter().map(|seat| offer_one(seat, now, store, &mut last)).collect())
     }
 }
 
@@ -167,7 +168,29 @@ fn sort_out(outputs: Vec<ServerOutput>, replies: &mut Vec<ServerMessage>, answer
     }
 }
 
-fn offer_one<S: Sql + Clone>(seat: &[u8], now: Millis, store: &mut SpaceStore<S>) -> Result<Pushed, Failure> {
+/// What was encoded last: most sockets of a space are sent the same.
+#[derive(Default)]
+struct Encoded {
+    messages: Vec<ServerMessage>,
+    frames: Vec<u8>,
+}
+
+impl Encoded {
+    fn frames(&mut self, messages: Vec<ServerMessage>) -> Vec<u8> {
+        if self.messages != messages {
+            self.frames = encode_server(&messages);
+            self.messages = messages;
+        }
+        self.frames.clone()
+    }
+}
+
+fn offer_one<S: Sql + Clone>(
+    seat: &[u8],
+    now: Millis,
+    store: &mut SpaceStore<S>,
+    last: &mut Encoded,
+) -> Result<Pushed, Failure> {
     let mut seat = Seat::from_bytes(seat)?;
     if seat.is_expired(now) {
         let refused = refused(&seat, RefusalCode::Forbidden, "the token has expired", close_code::EXPIRED);
@@ -179,7 +202,7 @@ fn offer_one<S: Sql + Clone>(seat: &[u8], now: Millis, store: &mut SpaceStore<S>
         return Ok(Pushed { seat: None, frames: None, close: None });
     }
     seat.state = session.state().clone();
-    Ok(Pushed { seat: Some(seat.to_bytes()), frames: Some(encode_server(&messages)), close: None })
+    Ok(Pushed { seat: Some(seat.to_bytes()), frames: Some(last.frames(messages)), close: None })
 }
 
 fn internal() -> ServerMessage {

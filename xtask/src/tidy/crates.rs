@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// Each crate with the crates of this workspace that it may use.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("ebbtide-core", &[]),
     ("ebbtide-protocol", &["ebbtide-core"]),
     ("ebbtide-store", &["ebbtide-core"]),
@@ -16,7 +16,8 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("ebbtide-simulator", &["ebbtide-core", "ebbtide-protocol", "ebbtide-store"]),
     ("ebbtide-conversations", &["ebbtide-core", "ebbtide-protocol", "ebbtide-store"]),
     ("ebbtide-fuzz", &["ebbtide-core", "ebbtide-protocol", "ebbtide-store", "ebbtide-simulator"]),
-    ("ebbtide-bench-capture", &["ebbtide-core", "ebbtide-store"]),
+    ("ebbtide-bench-capture", &["ebbtide-bench-engine", "ebbtide-core", "ebbtide-store"]),
+    ("ebbtide-bench-engine", &["ebbtide-core", "ebbtide-protocol", "ebbtide-store"]),
     ("xtask", &[]),
 ];
 
