@@ -65,7 +65,12 @@ fn edits(random: &mut Random, base: impl Fn(usize) -> u64) -> Vec<Edit> {
     let rows = rows::fresh(random, ROWS);
     let incumbent = mark(5, 2);
     let edit = |(position, (row, values)): (usize, (RowId, Vec<Value>))| {
-        let marks = RowMarks { created: Mark::default(), fields: vec![Some(incumbent); FIELDS], deleted: None };
+        let marks = RowMarks {
+            created: Mark::default(),
+            fields: vec![Some(incumbent); FIELDS],
+            deleted: None,
+            records: Default::default(),
+        };
         let base = Base { seq: Seq(base(position)), device_seq: DeviceSeq(0) };
         let stamp = Stamp::at(Millis(NOW_MS - 2_000 + random.draw() % 2_000));
         let write =
