@@ -14,3 +14,4 @@ mod snapshot;
 mod staging;
 mod strategies;
 mod view;
+mod void;
