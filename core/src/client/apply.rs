@@ -5,6 +5,7 @@
 use super::overlay::Underlay;
 use super::seal::seal_before_leaving;
 use super::store::{ClientStore, DeviceState, RejectedTransaction, SealedEntry};
+use super::void::is_void;
 use crate::change::{LoggedTransaction, RowId};
 use crate::codec::Codec;
 use crate::commit::{Commit, Outcome, Receipt, Rejection};
@@ -290,6 +291,16 @@ pub(super) fn drop_changeset<S: ClientStore>(
     store.set_device(device)
 }
 
+/// Takes a changeset back that was refused as a whole, and lists what its receipt names.
+pub fn refuse<S: ClientStore>(
+    receipt: &Receipt,
+    device: &mut DeviceState,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), Fault<S::Error>> {
+    leave_overlay(receipt, Decided::Outcomes(Vec::new()), device, store, applied)
+}
+
 /// Receipts without a commit take effect at the cursor at which they were decided, in the order of their numbers.
 pub fn settle_until<S: ClientStore, C: Codec>(
     seq: Seq,
@@ -308,5 +319,5 @@ pub fn settle_until<S: ClientStore, C: Codec>(
 fn next_without_commit<S: ClientStore>(seq: Seq, store: &mut S) -> Result<Option<Receipt>, S::Error> {
     let first: Option<SealedEntry> = store.sealed()?.into_iter().next();
     let receipt = first.and_then(|entry| entry.receipt);
-    Ok(receipt.filter(|receipt| receipt.seq.is_none() && receipt.decided_at <= seq))
+    Ok(receipt.filter(|receipt| receipt.seq.is_none() && receipt.decided_at <= seq && !is_void(receipt)))
 }

@@ -4,10 +4,11 @@
 use super::apply::{self, Applied};
 use super::session::{ClientSession, Link, Output, Step, cause};
 use super::store::{ClientStore, Rebuild};
+use super::void::is_void;
 use crate::codec::Codec;
 use crate::commit::Receipt;
 use crate::error::{Fault, Malformed, Refusal, RefusalCode};
-use crate::ids::DeviceSeq;
+use crate::ids::{DeviceSeq, Hash};
 use crate::limits;
 use crate::message::{ClientMessage, ItemBody, Part, Range, RangeItem, ServerMessage, Welcome};
 use alloc::{vec, vec::Vec};
@@ -106,11 +107,13 @@ impl ClientSession {
         if entry.receipt.is_some() {
             return Ok(());
         }
-        if receipt.rejected.iter().any(|rejection| rejection.index >= entry.transactions) {
+        let void = is_void(&receipt);
+        if !void && receipt.rejected.iter().any(|rejection| rejection.index >= entry.transactions) {
             return Err(Fault::Peer(Malformed { what: "a rejection of a transaction that was not sent" }));
         }
         if step.device.last_decided.is_none_or(|(last, _)| last < receipt.device_seq) {
-            step.device.last_decided = Some((receipt.device_seq, entry.hash));
+            let hash = if void { Hash::default() } else { entry.hash };
+            step.device.last_decided = Some((receipt.device_seq, hash));
         }
         step.store.put_receipt(&receipt)?;
         step.store.set_device(&step.device)?;
@@ -195,6 +198,9 @@ impl ClientSession {
         refusal: &Refusal,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
+        if self.refused_for_good(refusal, step)? {
+            return Ok(());
+        }
         match refusal.code {
             RefusalCode::UnknownNumbers | RefusalCode::HashMismatch | RefusalCode::Retired => {
                 self.begin_new_life(refusal.code, step)?;

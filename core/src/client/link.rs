@@ -104,6 +104,7 @@ impl ClientSession {
         self.uploads.reset();
         self.recalls.forget();
         self.verdicts.forget();
+        self.refused = None;
         self.pulling = false;
         self.timers.answer_by = None;
         self.timers.confirm_at = None;
@@ -166,13 +167,16 @@ impl ClientSession {
         Ok(())
     }
 
-    /// Asks for the service worker's copy to be brought up to date, if there is, or was, anything in it.
+    /// Asks for the service worker's copy to be brought up to date, if something else is in it. Nothing is, while the app pauses.
     pub(super) fn mirror<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
-        let waiting = step.store.sealed()?.iter().any(|entry| entry.receipt.is_none());
-        if waiting || self.mirrored {
+        let sealed = step.store.sealed()?;
+        let mut waiting = sealed.iter().filter(|entry| entry.receipt.is_none()).map(|entry| entry.device_seq);
+        let first = waiting.next().filter(|_| !self.paused);
+        let copy = first.map(|first| (first, waiting.last().unwrap_or(first)));
+        if self.mirrored != Some(copy) {
             step.outputs.push(Output::SealedChanged);
         }
-        self.mirrored = waiting;
+        self.mirrored = Some(copy);
         Ok(())
     }
 }

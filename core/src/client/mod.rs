@@ -18,6 +18,7 @@ mod snapshot;
 pub mod status;
 pub mod store;
 mod upload;
+mod void;
 
 pub use session::{Cause, ClientSession, Input, Output, Outputs, SessionOptions, TwoPhase};
 pub use status::{State, Status, SyncReport};

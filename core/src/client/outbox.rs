@@ -46,6 +46,9 @@ impl ClientSession {
         if self.awaits_answer() {
             self.timers.answer_by.get_or_insert(step.in_ms(limits::ANSWER_TIMEOUT_MS));
             self.timers.mirror_at.get_or_insert(step.in_ms(MIRROR_AFTER_MS));
+        } else {
+            // Answered in time: no copy is needed, and nobody is to be woken for it.
+            self.timers.mirror_at = None;
         }
         if !messages.is_empty() {
             step.outputs.push(Output::Send(messages));
@@ -63,9 +66,14 @@ impl ClientSession {
         &mut self,
         step: &mut Step<S, C>,
     ) -> Result<Vec<ClientMessage>, Fault<S::Error>> {
-        self.seal(limits::SEALED_IN_FLIGHT, step)?;
-        let receipts = step.device.applied_receipt;
-        let mut messages = self.uploads.pump(self.options.two_phase, receipts, step.store)?;
+        let mut messages = match self.give_up(step)? {
+            Some(messages) => messages,
+            None => {
+                self.seal(limits::SEALED_IN_FLIGHT, step)?;
+                let receipts = step.device.applied_receipt;
+                self.uploads.pump(self.options.two_phase, receipts, step.store)?
+            }
+        };
         messages.extend(self.pull(step));
         messages.extend(self.confirm(step));
         Ok(messages)
@@ -99,6 +107,9 @@ impl ClientSession {
     /// A ready-made conversation for somebody without a session: the hello and every small undecided changeset, in order.
     /// `None` if nothing waits that could travel so.
     pub fn ready_request<S: ClientStore>(&self, store: &mut S) -> Result<Option<Vec<ClientMessage>>, S::Error> {
+        if self.paused {
+            return Ok(None);
+        }
         let device = store.device()?;
         let mut messages = vec![ClientMessage::Hello(hello(&device, store)?)];
         let mut bytes_left = READY_BYTES;

@@ -69,6 +69,7 @@ impl ClientSession {
         // It may speak of changesets that are no longer sealed.
         step.store.drop_snapshot()?;
         step.store.set_device(device)?;
+        self.mirrored = None;
         self.drop_link(step);
         step.outputs.push(Output::Recovered { code: why.code() });
         if again {

@@ -31,6 +31,10 @@ pub fn seal_next<S: ClientStore, C: Codec>(
     let kind = |transaction: &LoggedTransaction| (transaction.schema, transaction.origin);
     let Some((schema, origin)) = log.first().map(kind) else { return Ok(false) };
     log.truncate(log.iter().take_while(|transaction| kind(transaction) == (schema, origin)).count());
+    if origin == Some(device.incarnation) {
+        // Given up before: alone, the one that is at fault keeps no other back.
+        log.truncate(1);
+    }
     let catalogue = store.catalogue();
     let mut bases = Bases::new(&log, device.next_device_seq, store, codec)?;
     let transactions = log.iter().map(|logged| transaction(logged, &catalogue, &mut bases)).collect();

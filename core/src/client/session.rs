@@ -8,10 +8,11 @@ use super::recover::Recalls;
 use super::status::{State, Status, SyncReport};
 use super::store::{ClientStore, DeviceState, Rebuild, RejectedTransaction};
 use super::upload::Uploads;
+use super::void::Refused;
 use crate::codec::Codec;
 use crate::conflict::{ClosedConflict, ConflictId};
 use crate::error::Fault;
-use crate::ids::{Millis, Seq};
+use crate::ids::{DeviceSeq, Millis, Seq};
 use crate::limits::PAGE_BYTES;
 use crate::message::{ClientMessage, ServerMessage};
 use alloc::{string::String, vec::Vec};
@@ -163,11 +164,13 @@ pub struct ClientSession {
     pub(super) uploads: Uploads,
     pub(super) recalls: Recalls,
     pub(super) verdicts: Verdicts,
+    pub(super) refused: Option<Refused>,
     pub(super) backoff: Backoff,
     pub(super) timers: Timers,
     pub(super) pulling: bool,
     pub(super) unconfirmed_bytes: usize,
-    pub(super) mirrored: bool,
+    /// The numbers in the service worker's copy, from the first to the last; the outer `None` while that is not known.
+    pub(super) mirrored: Option<Option<(DeviceSeq, DeviceSeq)>>,
     pub(super) wish: Option<Wish>,
     pub(super) status: Status,
     pub(super) woken_for: Option<Millis>,
@@ -185,11 +188,12 @@ impl ClientSession {
             uploads: Uploads::default(),
             recalls: Recalls::default(),
             verdicts: Verdicts::default(),
+            refused: None,
             backoff: Backoff::new(seed),
             timers: Timers::default(),
             pulling: false,
             unconfirmed_bytes: 0,
-            mirrored: true,
+            mirrored: None,
             wish: None,
             status: Status { online: true, ..Status::default() },
             woken_for: None,
@@ -270,7 +274,7 @@ impl ClientSession {
             status.last_sync_at = Some(step.now);
             self.fulfil_wish(step);
         }
-        if self.mirrored && waiting.pending == waiting.unsealed {
+        if self.mirrored != Some(None) && waiting.pending == waiting.unsealed {
             self.mirror(step)?;
         }
         if self.link != Link::Up && waiting.unsealed > 0 {

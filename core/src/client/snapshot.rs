@@ -4,6 +4,7 @@
 use super::apply::{Applied, drop_changeset, note, reject};
 use super::overlay;
 use super::store::{ClientStore, DeviceState, SnapshotState, StagedPart};
+use super::void::is_void;
 use crate::catalogue::Catalogue;
 use crate::change::{Field, RowId};
 use crate::codec::Codec;
@@ -192,7 +193,12 @@ fn leave<S: ClientStore>(
     applied: &mut Applied,
 ) -> Result<(), Fault<S::Error>> {
     let decided = |receipt: &Receipt| receipt.seq.unwrap_or(receipt.decided_at) <= state.upto.seq;
-    let receipts = store.sealed()?.into_iter().filter_map(|entry| entry.receipt).filter(decided);
+    let receipts = store
+        .sealed()?
+        .into_iter()
+        .filter_map(|entry| entry.receipt)
+        .filter(decided)
+        .filter(|receipt| !is_void(receipt));
     for receipt in receipts.collect::<Vec<_>>() {
         let log = store.sealed_log(Some(receipt.device_seq))?;
         applied.settled += log.len() as u32;

@@ -215,6 +215,10 @@ pub trait ClientStore {
     /// Makes every sealed changeset open log again, and notes on waiting transactions that have no origin that it is this one.
     fn reopen_log(&mut self, origin: Incarnation) -> Result<(), Self::Error>;
 
+    /// Makes one sealed changeset open log again; nothing may be sealed above it. Its transactions keep their ids: they were sealed
+    /// before, in this life or the one they say.
+    fn reopen_changeset(&mut self, device_seq: DeviceSeq, life: Incarnation) -> Result<(), Self::Error>;
+
     /// The waiting transactions of earlier lives, ascending.
     fn inherited(&mut self) -> Result<Vec<Inherited>, Self::Error>;
 

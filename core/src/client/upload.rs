@@ -7,7 +7,7 @@ use super::store::{ClientStore, Progress, SealedEntry};
 use crate::ids::DeviceSeq;
 use crate::limits::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, SINGLE_MESSAGE_BYTES};
 use crate::message::{Chunk, ClientMessage, Submit, Then};
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 /// What was asked of the space on this connection, per undecided number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,10 @@ enum Flight {
     Prepared,
     /// The decision.
     Committing,
+    /// It is given up.
+    Voiding,
+    /// The space will not take it; earlier numbers are decided before it is given up.
+    Refused,
 }
 
 /// The uploads of one connection.
@@ -35,7 +39,7 @@ pub struct Uploads {
 impl Uploads {
     /// Whether the space owes an answer.
     pub fn awaits_answer(&self) -> bool {
-        self.flights.values().any(|flight| *flight != Flight::Prepared)
+        self.flights.values().any(|flight| !matches!(flight, Flight::Prepared | Flight::Refused))
     }
 
     /// Forgets what was sent: the connection is gone, or the space expects another number.
@@ -46,6 +50,19 @@ impl Uploads {
     /// The space decided a number.
     pub fn decided(&mut self, device_seq: DeviceSeq) {
         self.flights.remove(&device_seq);
+    }
+
+    /// The space will never take a number.
+    pub fn refused(&mut self, device_seq: DeviceSeq) {
+        self.flights.insert(device_seq, Flight::Refused);
+    }
+
+    /// Gives a number up, unless that was asked for already.
+    pub fn void(&mut self, device_seq: DeviceSeq) -> Vec<ClientMessage> {
+        match self.flights.insert(device_seq, Flight::Voiding) {
+            Some(Flight::Voiding) => Vec::new(),
+            _ => vec![ClientMessage::Void { device_seq }],
+        }
     }
 
     /// What to send now. Decisions are asked for in order; chunks may go ahead of them.

@@ -133,7 +133,7 @@ fn vote<C: Codec>(
 ) -> Result<(), Refusal> {
     if codec.hash(bytes) != hash {
         return Err(refusal(
-            RefusalCode::HashMismatch,
+            RefusalCode::Malformed,
             Some(device_seq),
             "the chunks do not add up to what was announced",
         ));

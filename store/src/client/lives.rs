@@ -8,7 +8,7 @@ use crate::sqlite::sql_error;
 use ebbtide_core::change::LoggedTransaction;
 use ebbtide_core::client::store::Inherited;
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::ids::{Incarnation, LogId, Seq};
+use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, Seq};
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +29,21 @@ pub(super) fn reopen_log(connection: &Connection, origin: Incarnation) -> Result
     execute(connection, "UPDATE _ebb_log SET origin = ? WHERE origin IS NULL", [&origin.0[..]])?;
     execute(connection, "DELETE FROM _ebb_changeset_bytes", [])?;
     execute(connection, "DELETE FROM _ebb_changeset", [])?;
+    Ok(())
+}
+
+pub(super) fn reopen_changeset(
+    connection: &Connection,
+    device_seq: DeviceSeq,
+    life: Incarnation,
+) -> Result<(), SqlError> {
+    let number = device_seq.0 as i64;
+    let origin = "UPDATE _ebb_log SET origin = ?2 WHERE origin IS NULL
+        AND id BETWEEN (SELECT log_from FROM _ebb_changeset WHERE device_seq = ?1)
+        AND (SELECT log_upto FROM _ebb_changeset WHERE device_seq = ?1)";
+    execute(connection, origin, params![number, &life.0[..]])?;
+    execute(connection, "DELETE FROM _ebb_changeset_bytes WHERE device_seq = ?", [number])?;
+    execute(connection, "DELETE FROM _ebb_changeset WHERE device_seq = ?", [number])?;
     Ok(())
 }
 

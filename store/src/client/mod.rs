@@ -66,6 +66,11 @@ impl ClientStore for SyncStep<'_> {
         lives::reopen_log(&self.db.connection, origin)
     }
 
+    fn reopen_changeset(&mut self, device_seq: DeviceSeq, life: Incarnation) -> Result<(), SqlError> {
+        self.db.waitlist.forget_counts();
+        lives::reopen_changeset(&self.db.connection, device_seq, life)
+    }
+
     fn inherited(&mut self) -> Result<Vec<Inherited>, SqlError> {
         lives::inherited(&self.db.connection)
     }

@@ -16,3 +16,4 @@ mod strategies;
 mod strategies_at_random;
 mod texts;
 mod view;
+mod void;

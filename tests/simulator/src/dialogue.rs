@@ -254,6 +254,11 @@ impl Dialogue {
         self.input(party, Input::Disconnected(Cause { code: "network_error".into(), retryable: true }));
     }
 
+    fn cut_all(&mut self) {
+        let connected = |party: &usize| self.parties[*party].connection.is_some();
+        (0..self.parties.len()).filter(connected).collect::<Vec<_>>().into_iter().for_each(|party| self.cut(party));
+    }
+
     fn forget_connection(&mut self, party: usize) {
         if let Some(connection) = self.parties[party].connection.take() {
             self.space.disconnect(connection);
@@ -314,6 +319,11 @@ impl Dialogue {
         let connection = self.parties[party].connection.expect("queued on a connection");
         let answer = self.say(connection, &encode_client(&messages[..frames]));
         self.route(party, answer);
+    }
+
+    /// Loses the oldest message of a device to the space.
+    pub fn lose_up(&mut self, party: usize) {
+        self.parties[party].outbox.pop_front().expect("a message");
     }
 
     /// Loses the oldest message of the space to a device.
@@ -388,11 +398,7 @@ impl Dialogue {
     pub fn restore_space(&mut self, backup: &Image) {
         let schema = self.schema.clone();
         self.space.restore(backup, &schema);
-        for party in 0..self.parties.len() {
-            if self.parties[party].connection.is_some() {
-                self.cut(party);
-            }
-        }
+        self.cut_all();
     }
 
     /// Puts an earlier copy of a device's disk back.
@@ -430,11 +436,7 @@ impl Dialogue {
         assert!(matches!(crashed, Err(HostError::Crashed)), "{crashed:?}");
         let schema = self.schema.clone();
         self.space.crash(&schema);
-        for party in 0..self.parties.len() {
-            if self.parties[party].connection.is_some() {
-                self.cut(party);
-            }
-        }
+        self.cut_all();
     }
 
     /// The object is evicted between two messages.

@@ -1,0 +1,102 @@
+//! Changesets that the space will never take: given up, sent again one by one, and the one at fault listed.
+
+use crate::script::{A, B, on_both_paths, refused, status, value, with_household};
+use ebbtide_core::change::Sealed;
+use ebbtide_core::client::Input;
+use ebbtide_core::client::store::ClientStore;
+use ebbtide_core::codec::Codec;
+use ebbtide_core::error::{Refusal, RefusalCode};
+use ebbtide_core::ids::DeviceSeq;
+use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::value::Value;
+use ebbtide_protocol::WireCodec;
+use ebbtide_simulator::dialogue::Dialogue;
+
+/// Seals everything that waits under the next number, as bytes that nobody can read.
+fn seal_garbage(talk: &mut Dialogue, party: usize) {
+    let now = talk.time_of(party);
+    let sealed = talk.device(party).step(now, |store| {
+        let log = store.unsealed(usize::MAX, usize::MAX)?;
+        let mut device = store.device()?;
+        let bytes = vec![0x55; 40];
+        let sealed = Sealed { device_seq: device.next_device_seq, hash: WireCodec.hash(&bytes), bytes };
+        store.put_sealed(&sealed, log.len() as u32, log.last().expect("something waits").id)?;
+        device.next_device_seq = device.next_device_seq.next();
+        store.set_device(&device)
+    });
+    sealed.expect("the database goes on");
+}
+
+#[test]
+fn cs65_a_break_after_the_number_was_given_up_loses_nothing() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "INSERT INTO household (id) VALUES ('one')", &[]);
+        seal_garbage(talk, A);
+        talk.connect(A);
+        while !talk.sent_by(A).iter().any(|message| matches!(message, ClientMessage::Void { .. })) {
+            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+        }
+        talk.up(A);
+        talk.restart(A);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM household"), Value::Integer(2));
+    });
+}
+
+/// The device's next words are lost, and it hears that the space will never take them.
+fn refuse(talk: &mut Dialogue, number: u64) {
+    talk.lose_up(A);
+    let device_seq = Some(DeviceSeq(number));
+    let refusal = Refusal { code: RefusalCode::TooLarge, device_seq, detail: "too large".into() };
+    talk.input(A, Input::Received(vec![ServerMessage::Refused(refusal)]));
+}
+
+#[test]
+fn cs65_who_is_refused_alone_and_again_is_listed() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.connect(A);
+        talk.settle();
+        talk.exec(A, "INSERT INTO household (id) VALUES ('never')", &[]);
+        refuse(talk, 2);
+        assert!(talk.up(A) && talk.down(A));
+        refuse(talk, 3);
+        talk.settle();
+        assert_eq!(refused(talk, A), ["limit"]);
+        talk.cut(A);
+        talk.exec(A, "UPDATE household SET doses = 1", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(status(talk, A).failed, 1);
+    });
+}
+
+#[test]
+fn cs65_what_was_decided_all_the_same_counts() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.connect(A);
+        talk.settle();
+        talk.exec(A, "UPDATE household SET doses = doses + 1", &[]);
+        let device_seq = Some(DeviceSeq(2));
+        let refusal = Refusal { code: RefusalCode::Malformed, device_seq, detail: "garbled".into() };
+        while talk.head().0 < 2 {
+            assert!(talk.up(A));
+            if talk.head().0 < 2 {
+                talk.down(A);
+            }
+        }
+        talk.lose(A);
+        talk.input(A, Input::Received(vec![ServerMessage::Refused(refusal)]));
+        talk.settle();
+        talk.cut(A);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT doses FROM household"), Value::Integer(1));
+    });
+}
