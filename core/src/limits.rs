@@ -105,3 +105,21 @@ pub const STAGE_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;
 
 /// Sides of one open conflict. More than a person can weigh; a further one takes the place of the oldest challenger, which is recorded.
 pub const CONFLICT_SIDES: usize = 64;
+
+/// Nesting of a JSON value in a set: more than anybody writes, and little enough for a stack of 1 MiB.
+pub const JSON_DEPTH: usize = 64;
+
+/// Additions that a set remembers apart: more devices than write to one cell between two syncs. The oldest are joined.
+pub const SET_RUNS: usize = 64;
+
+/// Commits whose changes of a text cell the space remembers, for devices that write on an older text.
+pub const TEXT_HISTORY_COMMITS: usize = 128;
+
+/// Bytes of what those changes took away or brought, so that a row's record stays small.
+pub const TEXT_HISTORY_BYTES: usize = 8 * 1024;
+
+/// Bytes of text that a merge goes through: all remembered versions of one cell together.
+pub const TEXT_MERGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Words by which two versions of a text may differ and still be compared word by word; beyond, the whole stretch counts as rewritten.
+pub const TEXT_DIFFERENCES: usize = 200;

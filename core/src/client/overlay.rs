@@ -3,10 +3,10 @@
 //! transactions out of the view that collide with what the space decided. `apply` calls it; it knows nothing of the network.
 
 use super::store::{ClientStore, ServerRow};
-use crate::catalogue::{Catalogue, Table};
+use crate::catalogue::{Catalogue, Strategy, Table};
 use crate::change::{Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, RowId};
 use crate::commit::{Effect, Outcome};
-use crate::ids::LogId;
+use crate::ids::{ColumnId, LogId};
 use crate::merge::local;
 use crate::value::Value;
 use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
@@ -59,11 +59,13 @@ impl Underlay {
 
     /// Moves the server's version on by own changes that were taken as sent: what they make of it is what they made of the space's.
     pub fn advance(&mut self, log: &[LoggedTransaction], catalogue: &Catalogue) {
+        let mut replays: BTreeMap<RowId, Replay> = BTreeMap::new();
         for LoggedChange { row, mutation } in log.iter().flat_map(|transaction| &transaction.changes) {
-            if let (Some(values), Some(table)) = (self.rows.get_mut(row), catalogue.table(row.table)) {
-                redo(values, mutation, table);
-            }
+            let Some(table) = catalogue.table(row.table) else { continue };
+            let server = || Replay::on(self.rows.get(row).cloned().flatten());
+            replays.entry(row.clone()).or_insert_with(server).redo(mutation, table);
         }
+        self.rows.extend(replays.into_iter().map(|(row, replay)| (row, replay.values)));
     }
 
     /// Replays what is still pending and writes the visible rows.
@@ -77,11 +79,11 @@ impl Underlay {
         let mut visible = core::mem::take(&mut self.free);
         let free = visible.len();
         for ((row, server), changes) in self.rows.iter().zip(&pending) {
-            let mut values = server.clone();
+            let mut replay = Replay::on(server.clone());
             if let Some(table) = catalogue.table(row.table) {
-                changes.iter().for_each(|(_, change)| redo(&mut values, &change.mutation, table));
+                changes.iter().for_each(|(_, change)| replay.redo(&change.mutation, table));
             }
-            visible.push(outcome(row, values));
+            visible.push(outcome(row, replay.values));
         }
         if !store.try_write(&visible)? {
             visible.truncate(free);
@@ -103,7 +105,8 @@ impl Underlay {
         let mut bare = self.take_free(&store.catalogue());
         bare.extend(self.rows.iter().map(|(row, values)| outcome(row, values.clone())));
         store.write(&bare)?;
-        let mut view = View { rows: self.rows.clone(), covered: BTreeSet::new(), lost: BTreeSet::new() };
+        let rows = self.rows.iter().map(|(row, values)| (row.clone(), Replay::on(values.clone()))).collect();
+        let mut view = View { rows, covered: BTreeSet::new(), lost: BTreeSet::new() };
         let mut blocked = Vec::new();
         for transaction in &log {
             if !view.take(transaction, store)? {
@@ -148,7 +151,7 @@ pub fn lay_over_space<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
 
 /// The view while it is laid anew.
 struct View {
-    rows: BTreeMap<RowId, RowValues>,
+    rows: BTreeMap<RowId, Replay>,
     /// Rows with a pending change in the view.
     covered: BTreeSet<RowId>,
     /// Rows that a blocked transaction inserted.
@@ -160,7 +163,7 @@ impl View {
     fn take<S: ClientStore>(&mut self, transaction: &LoggedTransaction, store: &mut S) -> Result<bool, S::Error> {
         let depends = transaction.changes.iter().any(|change| self.lost.contains(&change.row));
         let after = self.after(transaction, &store.catalogue());
-        let visible: Vec<Outcome> = after.iter().map(|(row, values)| outcome(row, values.clone())).collect();
+        let visible: Vec<Outcome> = after.iter().map(|(row, replay)| outcome(row, replay.values.clone())).collect();
         if depends || !store.try_write(&visible)? {
             let inserted =
                 transaction.changes.iter().filter(|change| matches!(change.mutation, LoggedMutation::Insert(_)));
@@ -172,12 +175,12 @@ impl View {
         Ok(true)
     }
 
-    fn after(&self, transaction: &LoggedTransaction, catalogue: &Catalogue) -> BTreeMap<RowId, RowValues> {
+    fn after(&self, transaction: &LoggedTransaction, catalogue: &Catalogue) -> BTreeMap<RowId, Replay> {
         let mut after = BTreeMap::new();
         for LoggedChange { row, mutation } in &transaction.changes {
             let Some(table) = catalogue.table(row.table) else { continue };
-            let before = || self.rows.get(row).cloned().flatten();
-            redo(after.entry(row.clone()).or_insert_with(before), mutation, table);
+            let before = || self.rows.get(row).cloned().unwrap_or_else(|| Replay::on(None));
+            after.entry(row.clone()).or_insert_with(before).redo(mutation, table);
         }
         after
     }
@@ -217,21 +220,64 @@ fn take_back(mut values: RowValues, pending: &[(LogId, LoggedChange)], table: &T
     values
 }
 
-/// Redoes a pending change. An update of a row that the server deleted shows nothing; of others the strategies say what the write
-/// makes of a value that has moved underneath.
-fn redo(values: &mut RowValues, mutation: &LoggedMutation, table: &Table) {
-    match mutation {
-        LoggedMutation::Insert(new) => *values = Some(new.clone()),
-        LoggedMutation::Delete(_) => *values = None,
-        LoggedMutation::Update(fields) => {
-            put(values, fields, table, |current, field| {
-                local::redo(table.strategy(field.column), current, &field.old, &field.new)
-            });
+/// A row while pending changes are replayed on it.
+#[derive(Clone)]
+struct Replay {
+    values: RowValues,
+    /// Of merged texts: writes that continue each other are one.
+    runs: BTreeMap<ColumnId, Run>,
+}
+
+/// Writes of which each was made on the result of the one before.
+#[derive(Clone)]
+struct Run {
+    /// What stands there without them.
+    under: Value,
+    /// What the first was made on.
+    old: Value,
+    /// What the last made of it.
+    new: Value,
+}
+
+impl Replay {
+    fn on(values: RowValues) -> Self {
+        Self { values, runs: BTreeMap::new() }
+    }
+
+    /// Redoes a pending change. An update of a row that the server deleted shows nothing; of others the strategies say what the
+    /// write makes of a value that has moved underneath.
+    fn redo(&mut self, mutation: &LoggedMutation, table: &Table) {
+        match mutation {
+            LoggedMutation::Insert(new) => *self = Self::on(Some(new.clone())),
+            LoggedMutation::Delete(_) => *self = Self::on(None),
+            LoggedMutation::Update(fields) => {
+                let runs = &mut self.runs;
+                put(&mut self.values, fields, table, |current, field| match table.strategy(field.column) {
+                    Strategy::Text => continued(runs, current, field),
+                    strategy => local::redo(strategy, current, &field.old, &field.new),
+                });
+            }
         }
     }
 }
 
-fn put(values: &mut RowValues, fields: &[LoggedField], table: &Table, value: impl Fn(&Value, &LoggedField) -> Value) {
+fn continued(runs: &mut BTreeMap<ColumnId, Run>, current: &Value, field: &LoggedField) -> Value {
+    let new = field.new.clone();
+    let run = match runs.remove(&field.column).filter(|run| run.new == field.old) {
+        Some(run) => Run { new, ..run },
+        None => Run { under: current.clone(), old: field.old.clone(), new },
+    };
+    let shown = local::redo(Strategy::Text, &run.under, &run.old, &run.new);
+    runs.insert(field.column, run);
+    shown
+}
+
+fn put(
+    values: &mut RowValues,
+    fields: &[LoggedField],
+    table: &Table,
+    mut value: impl FnMut(&Value, &LoggedField) -> Value,
+) {
     let Some(values) = values.as_mut() else { return };
     for field in fields {
         if let Some(slot) = table.field_position(field.column).and_then(|at| values.get_mut(at)) {

@@ -15,6 +15,7 @@ use crate::error::Fault;
 use crate::ids::{ColumnId, DeviceSeq, Seq};
 use crate::limits::{SEAL_BYTES, SEAL_TRANSACTIONS};
 use crate::merge::local;
+use crate::merge::text::Ground;
 use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
 
 /// Seals the oldest part of the open log under the next number. Answers whether there was anything.
@@ -80,7 +81,7 @@ fn transaction(logged: &LoggedTransaction, catalogue: &Catalogue, bases: &mut Ba
             push_changes(&mut changes, row, net, table, logged.base, bases);
         }
     }
-    bases.note(logged);
+    bases.note(logged, catalogue);
     let (resolutions, seen) = (logged.resolutions.clone(), seen(logged, catalogue));
     Transaction { stamp: logged.stamp, changes, resolutions, seen }
 }
@@ -119,7 +120,9 @@ fn updates(row: RowId, fields: Vec<LoggedField>, table: &Table, base: Base, base
     for LoggedField { column, old, new } in fields {
         let strategy = table.strategy(column);
         let base = if strategy.rebases() { bases.of_write(base) } else { bases.of_cell(&row, column, base) };
-        by_base.entry(base).or_default().push(Field { column, value: local::sent(strategy, &old, &new) });
+        let ground =
+            if strategy == Strategy::Text && bases.waits(&row, column) { Ground::Pending } else { Ground::Firm };
+        by_base.entry(base).or_default().push(Field { column, value: local::sent(strategy, &old, &new, ground) });
     }
     let change = |(base, fields)| Change { row: row.clone(), mutation: Mutation::Update(fields), base };
     by_base.into_iter().map(change).collect()
@@ -132,6 +135,8 @@ fn updates(row: RowId, fields: Vec<LoggedField>, table: &Table, base: Base, base
 struct Bases {
     sealed_before: DeviceSeq,
     first: Option<BTreeMap<RowId, BTreeMap<Option<ColumnId>, Seq>>>,
+    /// Merged texts that an earlier transaction of this changeset writes.
+    texts: BTreeSet<(RowId, ColumnId)>,
 }
 
 impl Bases {
@@ -146,9 +151,9 @@ impl Bases {
         let moved_within = open.iter().any(|transaction| transaction.base.seq != oldest);
         let waiting = store.sealed()?;
         if waiting.is_empty() && !moved_within {
-            return Ok(Self { sealed_before, first: None });
+            return Ok(Self { sealed_before, first: None, texts: BTreeSet::new() });
         }
-        let mut bases = Self { sealed_before, first: Some(BTreeMap::new()) };
+        let mut bases = Self { sealed_before, first: Some(BTreeMap::new()), texts: BTreeSet::new() };
         for entry in waiting {
             let bytes = store.sealed_bytes(entry.device_seq)?;
             let sealed = codec.open(&bytes, entry.device_seq, &store.catalogue()).map_err(Fault::Peer)?;
@@ -171,16 +176,29 @@ impl Bases {
         }
     }
 
-    fn note(&mut self, transaction: &LoggedTransaction) {
+    fn note(&mut self, transaction: &LoggedTransaction, catalogue: &Catalogue) {
         let seq = transaction.base.seq;
         for LoggedChange { row, mutation } in &transaction.changes {
             match mutation {
                 LoggedMutation::Update(fields) => {
+                    self.note_texts(row, fields, catalogue);
                     fields.iter().for_each(|field| self.note_cell(row, Some(field.column), seq));
                 }
                 LoggedMutation::Insert(_) | LoggedMutation::Delete(_) => self.note_cell(row, None, seq),
             }
         }
+    }
+
+    fn note_texts(&mut self, row: &RowId, fields: &[LoggedField], catalogue: &Catalogue) {
+        let Some(table) = catalogue.table(row.table) else { return };
+        let texts = fields.iter().map(|field| field.column).filter(|column| table.strategy(*column) == Strategy::Text);
+        self.texts.extend(texts.map(|column| (row.clone(), column)));
+    }
+
+    /// Whether an update of this merged text waits already, so that it may still be refused under the next one.
+    fn waits(&self, row: &RowId, column: ColumnId) -> bool {
+        let sealed = self.first.as_ref().and_then(|first| first.get(row));
+        sealed.is_some_and(|cells| cells.contains_key(&Some(column))) || self.texts.contains(&(row.clone(), column))
     }
 
     fn note_cell(&mut self, row: &RowId, column: Option<ColumnId>, seq: Seq) {

@@ -3,7 +3,9 @@
 
 use super::cell::{self, Cell, Written};
 use super::local;
+use super::record::CellRecord;
 use super::seen::Writer;
+use super::text::Ground;
 use crate::catalogue::{Column, Strategy};
 use crate::change::Base;
 use crate::clock::Stamp;
@@ -22,6 +24,7 @@ use proptest::strategy::Strategy as _;
 pub(super) struct State {
     pub value: Value,
     pub mark: Option<Mark>,
+    pub record: Option<CellRecord>,
 }
 
 /// A write by a device of its own that had pulled up to `seen`, as commit `seq`.
@@ -37,16 +40,21 @@ pub(super) fn column(strategy: Strategy) -> Column {
 
 impl State {
     pub fn at(value: Value) -> Self {
-        Self { value, mark: Some(Mark { seq: Seq(1), author: AuthorId(99), ..Mark::default() }) }
+        Self { value, mark: Some(Mark { seq: Seq(1), author: AuthorId(99), ..Mark::default() }), record: None }
     }
 
     /// The state after a write of `new` on the sight of `old`, or the reason of its refusal.
     pub fn after(&self, strategy: Strategy, old: &Value, new: &Value, write: &Write) -> Result<Self, Reason> {
-        let sent = local::sent(strategy, old, new);
-        let cell = Cell { value: &self.value, mark: self.mark.as_ref() };
-        match cell::write(&column(strategy), cell, &sent, write).map_err(|refused| refused.reason)? {
+        self.sent(strategy, &local::sent(strategy, old, new, Ground::Firm), write)
+    }
+
+    /// The same for what travelled.
+    pub fn sent(&self, strategy: Strategy, sent: &Value, write: &Write) -> Result<Self, Reason> {
+        let cell =
+            Cell { value: &self.value, mark: self.mark.as_ref(), record: self.record.as_ref(), first_life: false };
+        match cell::write(&column(strategy), cell, sent, write).map_err(|refused| refused.reason)? {
             Written::Left(_) | Written::Waits(_) => Ok(self.clone()),
-            Written::Taken(taken) => Ok(Self { value: taken.value, mark: Some(taken.mark) }),
+            Written::Taken(taken) => Ok(Self { value: taken.value, mark: Some(taken.mark), record: taken.record }),
         }
     }
 }
@@ -145,7 +153,7 @@ proptest! {
 
     #[test]
     fn mg11_what_is_no_delta_is_refused_as_schema(sent in value()) {
-        let cell = Cell { value: &Value::Integer(1), mark: None };
+        let cell = Cell { value: &Value::Integer(1), mark: None, record: None, first_life: true };
         let made = cell::write(&column(Strategy::Sum), cell, &sent, &write_at(1, 0, 2, 0));
         let is_delta = matches!(&sent, Value::Integer(_));
         prop_assert_eq!(made.is_err_and(|refused| refused.reason == Reason::Schema), !is_delta);
@@ -163,7 +171,7 @@ proptest! {
     fn mg12_server_takes_only_what_had_seen_the_value(start in value(), new in value()) {
         let state = State::at(start.clone());
         prop_assert_eq!(state.after(Strategy::Server, &start, &new, &write_at(1, 0, 2, 900)), Err(Reason::Stale));
-        let default = State { value: start.clone(), mark: None };
+        let default = State { value: start.clone(), mark: None, record: None };
         prop_assert_eq!(default.after(Strategy::Server, &start, &new, &write_at(1, 0, 2, 0)).unwrap().value, new);
     }
 }

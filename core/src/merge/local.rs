@@ -2,14 +2,17 @@
 //! Pure functions of values; which writes wait, and in what order, is the overlay's business.
 //! Called by the overlay and when a changeset is sealed.
 
-use super::sum;
+use super::text::{self, Ground};
+use super::{set, sum};
 use crate::catalogue::Strategy;
 use crate::value::Value;
 
 /// What travels of a write: the value itself, or what it did to the value before.
-pub fn sent(strategy: Strategy, old: &Value, new: &Value) -> Value {
+pub fn sent(strategy: Strategy, old: &Value, new: &Value, ground: Ground) -> Value {
     match strategy {
         Strategy::Sum => sum::sent(old, new),
+        Strategy::Set => set::sent(old, new),
+        Strategy::Text => text::sent(old, new, ground),
         _ => new.clone(),
     }
 }
@@ -29,6 +32,8 @@ pub fn redo(strategy: Strategy, current: &Value, old: &Value, new: &Value) -> Va
     }
     match strategy {
         Strategy::Sum => sum::add(current, &sum::sent(old, new)).unwrap_or_else(|_| new.clone()),
+        Strategy::Set => set::redo(current, old, new),
+        Strategy::Text => text::redo(current, old, new),
         _ => new.clone(),
     }
 }

@@ -3,17 +3,25 @@
 //! pending writes by `local`, with the same functions, so that both agree wherever no rule of the server intervenes.
 
 pub mod cell;
+mod encoding;
 pub mod first;
 pub mod local;
 pub mod lww;
 pub mod max;
 pub mod min;
 pub mod order;
+pub mod record;
 pub mod review;
 pub mod row;
 pub mod seen;
 pub mod server;
+pub mod set;
 pub mod sum;
+pub mod text;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod laws_of_sets;
+#[cfg(test)]
+mod laws_of_texts;

@@ -14,7 +14,7 @@ use crate::ids::{ColumnId, Seq};
 use crate::merge::cell::{self, Cell, Refused, Written};
 use crate::merge::seen::Writer;
 use crate::value::Value;
-use alloc::{collections::BTreeSet, format, vec, vec::Vec};
+use alloc::{collections::BTreeMap, collections::BTreeSet, format, vec, vec::Vec};
 
 /// Who writes, and under which commit.
 #[derive(Debug, Clone, Copy)]
@@ -170,7 +170,7 @@ impl RowDraft {
             .fields()
             .zip(values)
             .map(|((_, column), value)| (whole || column.default.as_ref() != Some(value)).then_some(mark));
-        self.marks = Some(RowMarks { created, fields: fields.collect(), deleted: None });
+        self.marks = Some(RowMarks { created, fields: fields.collect(), deleted: None, records: BTreeMap::new() });
         self.values = Some(values.to_vec());
         self.recreated = true;
     }
@@ -214,7 +214,7 @@ impl RowDraft {
     fn update(&mut self, table: &Table, fields: &[Field], write: &Write) -> Result<(), Stop> {
         let marks = self.marks.as_ref().ok_or(Stop::UnknownRow)?;
         if self.values.is_none() || !write.writer.had_seen(&marks.created) {
-            self.record_edits_of_a_deleted_row(fields, write);
+            self.record_edits_of_a_deleted_row(table, fields, write);
             return Ok(());
         }
         if table.row == RowRule::Atomic {
@@ -228,11 +228,12 @@ impl RowDraft {
         Ok(())
     }
 
-    fn record_edits_of_a_deleted_row(&mut self, fields: &[Field], write: &Write) {
+    fn record_edits_of_a_deleted_row(&mut self, table: &Table, fields: &[Field], write: &Write) {
         self.as_sent = false;
         let deletion = self.deletion();
         for field in fields {
-            let challenger = write.claim(Claimed::Value(field.value.clone()));
+            let told = cell::told(table.strategy(field.column), &field.value);
+            let challenger = write.claim(Claimed::Value(told));
             self.record(Some(field.column), Side::Incumbent, deletion.clone(), challenger);
         }
     }
@@ -251,7 +252,7 @@ impl RowDraft {
         }
         let declared = &table.columns[usize::from(column.0)];
         let stands = self.value_at(position).cloned().unwrap_or_default();
-        let cell = Cell { value: &stands, mark: self.mark_at(position) };
+        let cell = self.cell(position, &stands);
         let incumbent = self.incumbent(position);
         match cell::write(declared, cell, sent, write).map_err(|refused| stop(table, column, refused))? {
             Written::Left(value) => {
@@ -272,9 +273,20 @@ impl RowDraft {
                     self.record(Some(column), Side::Challenger, incumbent, challenger);
                 }
                 self.put_field(position, column, taken.value, taken.mark);
+                let records = self.marks.as_mut().map(|marks| &mut marks.records);
+                if let (Some(records), Some(record)) = (records, taken.record) {
+                    records.insert(position as u16, record);
+                }
             }
         }
         Ok(())
+    }
+
+    fn cell<'a>(&'a self, position: usize, value: &'a Value) -> Cell<'a> {
+        let marks = self.marks.as_ref();
+        let record = marks.and_then(|marks| marks.records.get(&(position as u16)));
+        let first_life = marks.is_some_and(|marks| marks.created == Mark::default());
+        Cell { value, mark: self.mark_at(position), record, first_life }
     }
 
     /// Writes a field without asking a strategy: what a foreign key's action does to a child.
@@ -288,8 +300,11 @@ impl RowDraft {
             *slot = value;
             self.written.insert(column);
         }
-        if let Some(slot) = self.marks.as_mut().and_then(|marks| marks.fields.get_mut(position)) {
-            *slot = Some(mark);
+        if let Some(marks) = self.marks.as_mut() {
+            marks.records.remove(&(position as u16));
+            if let Some(slot) = marks.fields.get_mut(position) {
+                *slot = Some(mark);
+            }
         }
     }
 
@@ -322,6 +337,7 @@ impl RowDraft {
         self.written.clear();
         if let Some(marks) = self.marks.as_mut() {
             marks.deleted = Some(mark);
+            marks.records.clear();
         }
     }
 

@@ -8,9 +8,11 @@ use crate::clock::Stamp;
 use crate::commit::{Decided, Outcome, Reason, SealedCommit};
 use crate::conflict::{AuthorName, Claim, Claimed, ConflictId, QueueEntry};
 use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, SchemaVersion, Seq, TableId};
+use crate::merge::record::CellRecord;
 use crate::message::Chunk;
 use crate::value::{Key, Value};
 use alloc::{collections::BTreeMap, rc::Rc, string::String, vec::Vec};
+use serde::{Deserialize, Serialize};
 
 /// The end of a space's history.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub struct Author {
 }
 
 /// Who wrote a cell last.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// In which commit.
     pub seq: Seq,
@@ -65,7 +67,7 @@ impl Mark {
 }
 
 /// The packed record that the server keeps per row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowMarks {
     /// The write that brought the row back after a delete; the default mark, which everybody has seen, while it never went.
     pub created: Mark,
@@ -73,6 +75,8 @@ pub struct RowMarks {
     pub fields: Vec<Option<Mark>>,
     /// Set when the row is deleted; the other marks are then those it had.
     pub deleted: Option<Mark>,
+    /// What else is remembered of some fields, by their position among the fields; of a deleted row nothing.
+    pub records: BTreeMap<u16, CellRecord>,
 }
 
 /// A row as the server has it.

@@ -6,8 +6,17 @@ use super::{RESERVED_PREFIX, Schema, SchemaError, TableRules};
 use ebbtide_core::catalogue::{DeleteRule, RowRule, Strategy};
 
 /// Strategies that this version can merge by; the others are known, and refused.
-const BUILT_STRATEGIES: [Strategy; 7] =
-    [Strategy::Lww, Strategy::First, Strategy::Sum, Strategy::Min, Strategy::Max, Strategy::Server, Strategy::Review];
+const BUILT_STRATEGIES: [Strategy; 9] = [
+    Strategy::Lww,
+    Strategy::First,
+    Strategy::Sum,
+    Strategy::Min,
+    Strategy::Max,
+    Strategy::Set,
+    Strategy::Text,
+    Strategy::Server,
+    Strategy::Review,
+];
 
 /// Delete rules that this version can follow; the others are known, and refused.
 const BUILT_DELETE_RULES: [DeleteRule; 1] = [DeleteRule::Wins];

@@ -7,9 +7,13 @@ use ebbtide_core::clock::Stamp;
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Seq};
 use ebbtide_core::server::store::{Mark, RowMarks};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The first byte; another one is another format.
 const FORMAT: u8 = 1;
+
+/// The first byte of a record with more than marks.
+const FORMAT_WITH_CELLS: u8 = 2;
 
 /// A field or a deletion without a mark.
 const NONE: u8 = 0;
@@ -39,15 +43,24 @@ pub(super) fn pack(row: &RowMarks) -> Vec<u8> {
     let fields: Vec<u8> = row.fields.iter().map(|mark| place(&mut marks, mark.as_ref())).collect();
     let deleted = place(&mut marks, row.deleted.as_ref());
     let packed = Packed { fields: Fields::of(fields), deleted, marks };
-    let start = vec![FORMAT];
-    postcard::to_extend(&packed, start).expect("a vector takes any length")
+    let start = vec![if row.records.is_empty() { FORMAT } else { FORMAT_WITH_CELLS }];
+    let marks = postcard::to_extend(&packed, start).expect("a vector takes any length");
+    match row.records.is_empty() {
+        true => marks,
+        false => postcard::to_extend(&row.records, marks).expect("a vector takes any length"),
+    }
 }
 
 /// Unpacks a record for a table that now has `width` fields: columns added since have no mark.
 pub(super) fn unpack(bytes: &[u8], width: usize) -> Result<RowMarks, SqlError> {
     let damaged = || fail::corrupt("row marks");
-    let (&FORMAT, body) = bytes.split_first().ok_or_else(damaged)? else { return Err(damaged()) };
-    let packed: Packed = postcard::from_bytes(body).map_err(|_| damaged())?;
+    let (format, body) = bytes.split_first().ok_or_else(damaged)?;
+    let (packed, rest): (Packed, _) = postcard::take_from_bytes(body).map_err(|_| damaged())?;
+    let records = match *format {
+        FORMAT if rest.is_empty() => BTreeMap::new(),
+        FORMAT_WITH_CELLS => postcard::from_bytes(rest).map_err(|_| damaged())?,
+        _ => return Err(damaged()),
+    };
     let mark = |index: u8| match index {
         NONE => Ok(None),
         index => packed.marks.get(usize::from(index) - 1).map(|mark| Some(mark.unpack())).ok_or_else(damaged),
@@ -55,7 +68,7 @@ pub(super) fn unpack(bytes: &[u8], width: usize) -> Result<RowMarks, SqlError> {
     let mut fields = packed.fields.indexes().into_iter().map(mark).collect::<Result<Vec<_>, _>>()?;
     fields.resize(width, None);
     let created = packed.marks.first().ok_or_else(damaged)?.unpack();
-    Ok(RowMarks { created, fields, deleted: mark(packed.deleted)? })
+    Ok(RowMarks { created, fields, deleted: mark(packed.deleted)?, records })
 }
 
 fn place(marks: &mut Vec<PackedMark>, mark: Option<&Mark>) -> u8 {
@@ -107,6 +120,9 @@ impl PackedMark {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ebbtide_core::merge::record::CellRecord;
+    use ebbtide_core::merge::set::observed::SetRecord;
+    use ebbtide_core::merge::text::history::TextRecord;
 
     fn mark(seq: u64) -> Mark {
         Mark {
@@ -121,17 +137,19 @@ mod tests {
     #[test]
     fn st42_marks_read_back_as_they_were_written() {
         let shapes = [
-            RowMarks { created: mark(1), fields: vec![], deleted: None },
-            RowMarks { created: mark(1), fields: vec![Some(mark(1)); 20], deleted: None },
+            RowMarks { created: mark(1), fields: vec![], deleted: None, records: BTreeMap::new() },
+            RowMarks { created: mark(1), fields: vec![Some(mark(1)); 20], deleted: None, records: BTreeMap::new() },
             RowMarks {
                 created: mark(9),
                 fields: vec![None, Some(mark(12)), Some(mark(9)), None],
                 deleted: Some(mark(20)),
+                records: BTreeMap::new(),
             },
             RowMarks {
                 created: mark(1),
                 fields: (1..=100).map(|seq| Some(mark(seq))).collect(),
                 deleted: Some(mark(500)),
+                records: BTreeMap::new(),
             },
         ];
         for row in shapes {
@@ -140,21 +158,40 @@ mod tests {
     }
 
     #[test]
+    fn st42_records_of_cells_read_back_and_cost_nothing_where_there_are_none() {
+        let mut row = RowMarks { created: mark(1), fields: vec![Some(mark(1)); 3], ..RowMarks::default() };
+        let bare = pack(&row).len();
+        row.records.insert(1, CellRecord::Set(SetRecord::default()));
+        row.records.insert(2, CellRecord::Text(TextRecord::default()));
+        let packed = pack(&row);
+        assert!(packed.len() > bare);
+        assert_eq!(unpack(&packed, 3).unwrap(), row);
+        for end in 0..packed.len() {
+            assert!(unpack(&packed[..end], 3).is_err(), "{end} bytes");
+        }
+    }
+
+    #[test]
     fn st42_a_fresh_row_takes_few_bytes() {
         let created = Mark { stamp: Stamp::at(ebbtide_core::ids::Millis(1_790_000_000_000)), ..mark(40_000) };
-        let row = RowMarks { created, fields: vec![Some(created); 20], deleted: None };
+        let row = RowMarks { created, fields: vec![Some(created); 20], deleted: None, records: BTreeMap::new() };
         assert!(pack(&row).len() <= 24, "{} bytes", pack(&row).len());
     }
 
     #[test]
     fn st42_a_column_added_later_has_no_mark() {
-        let row = RowMarks { created: mark(1), fields: vec![Some(mark(2))], deleted: None };
+        let row = RowMarks { created: mark(1), fields: vec![Some(mark(2))], deleted: None, records: BTreeMap::new() };
         assert_eq!(unpack(&pack(&row), 2).unwrap().fields, vec![Some(mark(2)), None]);
     }
 
     #[test]
     fn st43_damaged_marks_are_an_error() {
-        let bytes = pack(&RowMarks { created: mark(1), fields: vec![Some(mark(2)), None], deleted: None });
+        let bytes = pack(&RowMarks {
+            created: mark(1),
+            fields: vec![Some(mark(2)), None],
+            deleted: None,
+            records: BTreeMap::new(),
+        });
         for end in 0..bytes.len() {
             assert!(unpack(&bytes[..end], 2).is_err(), "{end} bytes");
         }

@@ -13,5 +13,6 @@ mod setback;
 mod snapshot;
 mod staging;
 mod strategies;
+mod texts;
 mod view;
 mod void;

@@ -103,7 +103,7 @@ impl<S: Sql + Clone> Fixture<S> {
     fn effect(&self, row: RowId, effect: Effect) -> RowWrite {
         let width = self.catalogue().table(row.table).expect("a table").fields().count();
         let deleted = matches!(effect, Effect::Delete).then(|| mark(2));
-        let marks = RowMarks { created: mark(1), fields: vec![Some(mark(1)); width], deleted };
+        let marks = RowMarks { created: mark(1), fields: vec![Some(mark(1)); width], deleted, ..RowMarks::default() };
         RowWrite { outcome: Outcome { row, effect }, marks }
     }
 

@@ -1,0 +1,246 @@
+//! What became of a text cell, commit by commit, so that the view in which a device wrote can be found again.
+//! A device's view at a cursor is the space's text there with its own waiting writes laid over it in order, each run of writes that
+//! continue each other as one; the same rule gives the device what it shows. Kept by the space with the row's marks, in bounds.
+
+use super::diff::{self, Edit};
+use super::{TextOperation, text, value};
+use crate::ids::{AuthorId, DeviceSeq, Seq};
+use crate::limits::{TEXT_HISTORY_BYTES, TEXT_HISTORY_COMMITS, TEXT_MERGE_BYTES};
+use crate::merge::seen::Writer;
+use crate::server::draft::Write;
+use crate::server::store::Mark;
+use crate::value::Value;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// The last changes of a text cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextRecord {
+    /// The text is known from this commit on.
+    floor: Seq,
+    entries: Vec<Entry>,
+}
+
+/// What one commit did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    seq: Seq,
+    author: AuthorId,
+    device_seq: DeviceSeq,
+    /// From the text after it to the text before.
+    undo: Vec<Edit>,
+    own: Own,
+}
+
+/// What its author had done in its own view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Own {
+    /// The same: it saw the text that stood there.
+    Same,
+    /// These edits, each with the cursor at which they were made.
+    Edits(Vec<(Seq, Vec<Edit>)>),
+    /// It cannot be told.
+    Unknown,
+}
+
+/// A write in its author's view.
+#[derive(Clone)]
+struct Step {
+    /// The commit that brought it.
+    seq: Seq,
+    old: String,
+    new: String,
+}
+
+/// What the space made of an operation.
+pub struct Made {
+    /// The text.
+    pub value: Value,
+    /// The history with it.
+    pub record: TextRecord,
+    /// Whether nothing had to be merged: the author's device shows the same.
+    pub same: bool,
+}
+
+/// A record with the texts that it tells of.
+pub struct History {
+    record: TextRecord,
+    /// The text at the floor, then after each entry.
+    texts: Vec<String>,
+}
+
+impl History {
+    /// The history of a cell. Without a record its last write is the only one, on the text `before` it that everybody knows, unless
+    /// the row had a life before this one, when there is no such text.
+    pub fn of(record: Option<&TextRecord>, current: &str, mark: Option<&Mark>, before: Option<&str>) -> Self {
+        let record = match (record, mark, before) {
+            (Some(record), ..) => record.clone(),
+            (None, Some(mark), Some(before)) => TextRecord {
+                floor: Seq(0),
+                entries: vec![Entry::of(mark.seq, mark.author, mark.device_seq, before, current, Own::Same)],
+            },
+            (None, mark, _) => TextRecord { floor: mark.map(|mark| mark.seq).unwrap_or_default(), entries: Vec::new() },
+        };
+        Self::with_texts(record, current)
+    }
+
+    /// A record that does not fit its text is of no use: what is known begins here.
+    fn with_texts(mut record: TextRecord, current: &str) -> Self {
+        let mut texts = vec![current.to_owned()];
+        let mut known = record.entries.len();
+        for (position, entry) in record.entries.iter().enumerate().rev() {
+            let Some(before) = diff::apply(&texts[texts.len() - 1], &entry.undo) else { break };
+            texts.push(before);
+            known = position;
+        }
+        if known > 0 {
+            record.floor = record.entries[known - 1].seq;
+            record.entries.drain(..known);
+        }
+        texts.reverse();
+        Self { record, texts }
+    }
+
+    fn current(&self) -> &str {
+        self.texts.last().map(String::as_str).unwrap_or_default()
+    }
+
+    /// Lays an operation over what has become of the text that it was made on; `None` if that cannot be found.
+    pub fn merge(mut self, operation: &TextOperation, write: &Write) -> Option<Made> {
+        let view = self.view(write)?;
+        let after = operation.on(&view)?;
+        let merged = diff::merge(&view, &after, self.current());
+        let same = view == self.current();
+        let own = if same { Own::Same } else { Own::Edits(vec![(write.writer.base.seq, diff::diff(&view, &after))]) };
+        let value = value(merged, operation.empty_is_null);
+        self.push(&value, own, write);
+        Some(Made { value, record: self.record, same })
+    }
+
+    /// The history when the text was replaced by other means than an operation on it.
+    pub fn replaced(mut self, value: &Value, write: &Write) -> TextRecord {
+        self.push(value, Own::Unknown, write);
+        self.record
+    }
+
+    /// What the writer saw: the text at its cursor with its own waiting writes.
+    fn view(&self, write: &Write) -> Option<String> {
+        self.seen_at(write.writer.base.seq, &self.steps(write.writer.author))
+    }
+
+    fn text_at(&self, seq: Seq) -> Option<&str> {
+        let applied = self.record.entries.iter().take_while(|entry| entry.seq <= seq).count();
+        if seq < self.record.floor { None } else { self.texts.get(applied).map(String::as_str) }
+    }
+
+    fn seen_at(&self, seq: Seq, steps: &[Step]) -> Option<String> {
+        let mut view = self.text_at(seq)?.to_owned();
+        let waiting: Vec<&Step> = steps.iter().filter(|step| step.seq > seq).collect();
+        for run in runs(&waiting) {
+            view = diff::merge(&run.0.old, &run.1.new, &view);
+        }
+        Some(view)
+    }
+
+    /// All writes of an author in the history, in its own views. What was made on one that cannot be told cannot be told either.
+    fn steps(&self, author: AuthorId) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        for (position, entry) in self.record.entries.iter().enumerate().filter(|(_, entry)| entry.author == author) {
+            match &entry.own {
+                Own::Same => {
+                    let (old, new) = (self.texts[position].clone(), self.texts[position + 1].clone());
+                    steps.push(Step { seq: entry.seq, old, new });
+                }
+                Own::Edits(list) => {
+                    list.iter().for_each(|(base, edits)| self.step(entry.seq, *base, edits, &mut steps))
+                }
+                Own::Unknown => steps.clear(),
+            }
+        }
+        steps
+    }
+
+    fn step(&self, seq: Seq, base: Seq, edits: &[Edit], steps: &mut Vec<Step>) {
+        let old = self.seen_at(base, steps);
+        match old.and_then(|old| diff::apply(&old, edits).map(|new| Step { seq, old, new })) {
+            Some(step) => steps.push(step),
+            None => steps.clear(),
+        }
+    }
+
+    fn push(&mut self, value: &Value, own: Own, write: &Write) {
+        let after = text(value).unwrap_or_default().to_owned();
+        let Writer { author, device_seq, base } = write.writer;
+        match self.record.entries.last() {
+            Some(last) if last.seq == write.seq => self.extend(after, own, base.seq),
+            _ => {
+                let entry = Entry::of(write.seq, author, device_seq, self.current(), &after, own);
+                self.record.entries.push(entry);
+                self.texts.push(after);
+            }
+        }
+        self.prune();
+    }
+
+    /// Another write of the same changeset.
+    fn extend(&mut self, after: String, own: Own, base: Seq) {
+        let position = self.record.entries.len() - 1;
+        let (start, middle) = (self.texts[position].clone(), self.texts[position + 1].clone());
+        let last = &mut self.record.entries[position];
+        last.undo = diff::diff(&after, &start);
+        let earlier = core::mem::replace(&mut last.own, Own::Unknown);
+        last.own = match (earlier, own) {
+            (Own::Same, Own::Same) => Own::Same,
+            (Own::Unknown, _) | (_, Own::Unknown) => Own::Unknown,
+            (Own::Same, Own::Edits(new)) => {
+                let first = (base, diff::diff(&start, &middle));
+                Own::Edits([vec![first], new].concat())
+            }
+            (Own::Edits(list), Own::Same) => Own::Edits([list, vec![(base, diff::diff(&middle, &after))]].concat()),
+            (Own::Edits(list), Own::Edits(new)) => Own::Edits([list, new].concat()),
+        };
+        self.texts[position + 1] = after;
+    }
+
+    fn prune(&mut self) {
+        let longest = self.texts.iter().map(String::len).max().unwrap_or_default();
+        while !self.record.entries.is_empty() && self.is_too_much(longest) {
+            self.record.floor = self.record.entries.remove(0).seq;
+            self.texts.remove(0);
+        }
+    }
+
+    fn is_too_much(&self, longest: usize) -> bool {
+        let count = self.record.entries.len();
+        let bytes: usize = self.record.entries.iter().map(Entry::size).sum();
+        count > TEXT_HISTORY_COMMITS || bytes > TEXT_HISTORY_BYTES || longest * count > TEXT_MERGE_BYTES
+    }
+}
+
+/// Neighbours that continue each other, by their first and last.
+fn runs<'a>(steps: &[&'a Step]) -> Vec<(&'a Step, &'a Step)> {
+    let mut runs: Vec<(&Step, &Step)> = Vec::new();
+    for step in steps {
+        match runs.last_mut() {
+            Some((_, last)) if last.new == step.old => *last = step,
+            _ => runs.push((step, step)),
+        }
+    }
+    runs
+}
+
+impl Entry {
+    fn of(seq: Seq, author: AuthorId, device_seq: DeviceSeq, before: &str, after: &str, own: Own) -> Self {
+        Self { seq, author, device_seq, undo: diff::diff(after, before), own }
+    }
+
+    fn size(&self) -> usize {
+        let sizes = |edits: &[Edit]| edits.iter().map(|edit| edit.insert.len() + 3).sum::<usize>();
+        let own =
+            if let Own::Edits(list) = &self.own { list.iter().map(|(_, edits)| sizes(edits) + 6).sum() } else { 0 };
+        sizes(&self.undo) + own + 10
+    }
+}

@@ -1,0 +1,206 @@
+//! `set` and `text` over several sealed changesets, pulls in between, refusals and inserts of one key.
+
+use crate::script::{A, B, refused, text, value};
+use ebbtide_core::client::TwoPhase;
+use ebbtide_core::codec::Codec;
+use ebbtide_core::value::Value;
+use ebbtide_protocol::WireCodec;
+use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::schema::Schema;
+
+fn schema() -> Schema {
+    let json = serde_json::json!({
+        "migrations": [
+            "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, body TEXT, tags TEXT, code TEXT UNIQUE, other INTEGER) STRICT;"
+        ],
+        "tables": { "note": { "merge": { "body": "text", "tags": "set" } } }
+    });
+    serde_json::from_value(json).expect("a schema")
+}
+
+/// Both devices have note `n`; nobody is connected.
+fn on_both_paths(script: impl Fn(&mut Dialogue)) {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = Dialogue::with_schema(2, two_phase, schema());
+        talk.exec(A, "INSERT INTO note (id, body, tags) VALUES ('n', 'The cow is well.', '[\"a\", \"b\"]')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        script(&mut talk);
+    }
+}
+
+fn types(talk: &mut Dialogue, party: usize, from: &str, to: &str) {
+    talk.exec(party, "UPDATE note SET body = replace(body, ?, ?)", &[text(from), text(to)]);
+}
+
+fn conflicts(talk: &mut Dialogue) -> usize {
+    let catalogue = talk.space.catalogue();
+    let commits = talk.space.commits();
+    let opened = commits.iter().map(|commit| WireCodec.open_commit(&commit.bytes, &catalogue).expect("a commit"));
+    opened.map(|commit| commit.conflicts.len()).sum()
+}
+
+fn everybody_reads(talk: &mut Dialogue, column: &str, expected: &str) {
+    for party in [A, B] {
+        let shown = value(talk, party, &format!("SELECT {column} FROM note WHERE id = 'n'"));
+        assert_eq!(shown, text(expected), "{}", talk.transcript());
+    }
+    talk.assert_in_step();
+}
+
+#[test]
+fn mg18_both_people_s_words_stay_in_both_orders() {
+    for (first, second) in [(A, B), (B, A)] {
+        on_both_paths(|talk| {
+            types(talk, A, "cow", "brown cow");
+            types(talk, B, "well", "well and eats");
+            talk.visit(first);
+            talk.visit(second);
+            talk.visit(first);
+            everybody_reads(talk, "body", "The brown cow is well and eats.");
+            assert_eq!(conflicts(talk), 0);
+        });
+    }
+}
+
+#[test]
+fn mg19_words_survive_several_changesets_and_pulls_between_them() {
+    on_both_paths(|talk| {
+        types(talk, B, "The", "Today the");
+        types(talk, A, "cow", "brown cow");
+        talk.connect(A);
+        talk.up(A);
+        // The answer to the hello, then A seals its first changeset; B commits before that arrives.
+        talk.down(A);
+        talk.visit(B);
+        while talk.down(A) {}
+        assert_eq!(
+            value(talk, A, "SELECT body FROM note"),
+            text("Today the brown cow is well."),
+            "{}",
+            talk.transcript()
+        );
+        types(talk, A, "well", "very well");
+        types(talk, A, "very well", "very, very well");
+        talk.settle();
+        talk.cut(A);
+        types(talk, A, "Today", "Today, noon,");
+        types(talk, B, ".", "!");
+        talk.visit(B);
+        talk.visit(A);
+        talk.visit(B);
+        everybody_reads(talk, "body", "Today, noon, the brown cow is very, very well!");
+        assert_eq!(conflicts(talk), 0);
+    });
+}
+
+#[test]
+fn mg19_a_text_is_typed_offline_word_by_word() {
+    on_both_paths(|talk| {
+        for word in ["It", "eats", "and", "drinks", "a", "lot", "today"] {
+            talk.exec(A, "UPDATE note SET body = body || ' ' || ?", &[text(word)]);
+            talk.exec(A, "UPDATE note SET other = ifnull(other, 0) + 1", &[]);
+        }
+        types(talk, B, "cow", "brown cow");
+        talk.visit(B);
+        talk.visit(A);
+        talk.visit(B);
+        everybody_reads(talk, "body", "The brown cow is well. It eats and drinks a lot today");
+        assert_eq!(conflicts(talk), 0);
+    });
+}
+
+#[test]
+fn mg20_what_was_typed_on_refused_words_is_not_lost() {
+    on_both_paths(|talk| {
+        talk.exec(B, "INSERT INTO note (id, code) VALUES ('taken', 'x')", &[]);
+        talk.visit(B);
+        talk.exec(A, "UPDATE note SET body = body || ' REFUSED', code = 'x' WHERE id = 'n'", &[]);
+        talk.exec(A, "UPDATE note SET body = body || ' kept' WHERE id = 'n'", &[]);
+        talk.connect(A);
+        talk.settle();
+        assert_eq!(refused(talk, A), ["unique"]);
+        talk.cut(A);
+        talk.visit(B);
+        let body = value(talk, A, "SELECT body FROM note WHERE id = 'n'");
+        assert!(matches!(&body, Value::Text(body) if body.contains("kept") && body.contains("cow")), "{body:?}");
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn mg18_two_inserts_of_one_key_keep_both_texts_and_sets() {
+    on_both_paths(|talk| {
+        let sql = "INSERT INTO note (id, body, tags) VALUES ('m', ?, ?)";
+        talk.exec(A, sql, &[text("mine"), text("[1,2]")]);
+        talk.exec(B, sql, &[text("theirs"), text("[2,3]")]);
+        talk.exec(A, "UPDATE note SET body = body || ' again' WHERE id = 'm'", &[]);
+        talk.visit(B);
+        talk.visit(A);
+        talk.visit(B);
+        for party in [A, B] {
+            let row = talk.query(party, "SELECT body, tags FROM note WHERE id = 'm'");
+            assert_eq!(row, [[text("theirs\nmine again"), text("[2,3,1]")]], "{}", talk.transcript());
+        }
+        talk.assert_in_step();
+        assert_eq!(conflicts(talk), 0);
+    });
+}
+
+#[test]
+fn mg18_null_is_an_empty_text_and_an_empty_set() {
+    on_both_paths(|talk| {
+        talk.exec(A, "UPDATE note SET body = NULL, tags = NULL", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(A, "UPDATE note SET body = 'a', tags = '[\"x\"]'", &[]);
+        talk.exec(B, "UPDATE note SET body = '', tags = '[]'", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.visit(A);
+        everybody_reads(talk, "body", "a");
+        everybody_reads(talk, "tags", "[\"x\"]");
+    });
+}
+
+#[test]
+fn mg14_additions_of_both_stay_and_what_one_removed_goes() {
+    on_both_paths(|talk| {
+        talk.exec(A, "UPDATE note SET tags = '[\"a\", \"b\", \"c\"]'", &[]);
+        talk.exec(A, "UPDATE note SET tags = '[\"b\",\"c\",\"d\"]'", &[]);
+        talk.exec(B, "UPDATE note SET tags = '[\"e\", \"a\", \"b\", 1e0]'", &[]);
+        talk.visit(B);
+        talk.visit(A);
+        talk.visit(B);
+        everybody_reads(talk, "tags", "[\"e\",\"b\",1e0,\"c\",\"d\"]");
+        assert_eq!(conflicts(talk), 0);
+    });
+}
+
+#[test]
+fn mg15_a_removal_does_not_take_what_came_again_meanwhile() {
+    on_both_paths(|talk| {
+        talk.exec(B, "UPDATE note SET tags = '[\"b\"]'", &[]);
+        talk.visit(B);
+        talk.exec(B, "UPDATE note SET tags = '[\"b\",\"a\"]'", &[]);
+        talk.visit(B);
+        talk.exec(A, "UPDATE note SET tags = '[\"b\"]'", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        everybody_reads(talk, "tags", "[\"b\",\"a\"]");
+    });
+}
+
+#[test]
+fn mg16_what_is_no_set_is_written_as_a_whole_and_recorded() {
+    on_both_paths(|talk| {
+        talk.exec(A, "UPDATE note SET tags = 'none'", &[]);
+        talk.pass_ms(1_000);
+        talk.exec(B, "UPDATE note SET tags = '[\"a\",\"b\",\"c\"]'", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(conflicts(talk), 1);
+        talk.visit(A);
+        everybody_reads(talk, "tags", "none");
+    });
+}
