@@ -13,6 +13,7 @@ mod setback;
 mod snapshot;
 mod staging;
 mod strategies;
+mod strategies_at_random;
 mod texts;
 mod view;
 mod void;

@@ -36,12 +36,15 @@ pub fn apply(
 ) -> Option<Made> {
     let present = elements(current)?;
     let marks = marks(present.len(), mark, record);
-    let value = match mark.is_none_or(|mark| write.writer.had_seen(mark)) {
+    let seen = mark.is_none_or(|mark| write.writer.had_seen(mark));
+    let value = match seen {
         true => operation.apply(current)?,
         false => operation.merge(current, |position| write.writer.had_seen(&marks[position]))?,
     };
-    let record = SetRecord::of(operation, &present, &marks, &elements(&value)?, write);
-    Some(Made { value, record })
+    let record = SetRecord::of(operation, &present, &marks, &elements(&value)?, write)?;
+    // What the cell's new mark says of all elements needs no record.
+    let says = |record: &SetRecord| seen && record.runs.iter().all(|(_, mark)| *mark == write.mark(true));
+    Some(Made { value, record: Some(record).filter(|record| !says(record)) })
 }
 
 fn marks(count: usize, mark: Option<&Mark>, record: Option<&SetRecord>) -> Vec<Mark> {
@@ -74,7 +77,7 @@ impl SetRecord {
         while record.runs.len() > SET_RUNS {
             record.join_first();
         }
-        (record.runs.len() > 1 || record.runs.iter().any(|(_, mark)| *mark != new)).then_some(record)
+        Some(record)
     }
 
     fn push(&mut self, mark: Mark) {
