@@ -22,6 +22,18 @@ pub enum Net {
     Nothing,
 }
 
+impl Net {
+    /// The one mutation that does the same to a row; `None` if nothing was done to it.
+    pub fn into_mutation(self) -> Option<LoggedMutation> {
+        match self {
+            Net::Inserted(values) | Net::Replaced(values) => Some(LoggedMutation::Insert(values)),
+            Net::Updated(fields) => Some(LoggedMutation::Update(fields)),
+            Net::Deleted => Some(LoggedMutation::Delete(Vec::new())),
+            Net::Nothing => None,
+        }
+    }
+}
+
 /// The net effect per row, in the order of first mention. `position` finds a column among a table's fields.
 pub fn coalesce(changes: &[LoggedChange], position: impl Fn(&RowId, ColumnId) -> Option<usize>) -> Vec<(RowId, Net)> {
     let mut index: BTreeMap<&RowId, usize> = BTreeMap::new();

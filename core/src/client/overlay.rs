@@ -2,6 +2,7 @@
 //! It takes changes back, replays them, keeps the server's version of a row only while local changes hide it, and takes
 //! transactions out of the view that collide with what the space decided. `apply` calls it; it knows nothing of the network.
 
+use super::coalesce::coalesce;
 use super::store::{ClientStore, ServerRow};
 use crate::catalogue::{Catalogue, Strategy, Table};
 use crate::change::{Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, RowId};
@@ -58,12 +59,14 @@ impl Underlay {
     }
 
     /// Moves the server's version on by own changes that were taken as sent: what they make of it is what they made of the space's.
+    /// They were sent net, so that a row which came and went within a transaction says nothing.
     pub fn advance(&mut self, log: &[LoggedTransaction], catalogue: &Catalogue) {
+        let position = |row: &RowId, column| catalogue.table(row.table).and_then(|table| table.field_position(column));
         let mut replays: BTreeMap<RowId, Replay> = BTreeMap::new();
-        for LoggedChange { row, mutation } in log.iter().flat_map(|transaction| &transaction.changes) {
-            let Some(table) = catalogue.table(row.table) else { continue };
-            let server = || Replay::on(self.rows.get(row).cloned().flatten());
-            replays.entry(row.clone()).or_insert_with(server).redo(mutation, table);
+        for (row, net) in log.iter().flat_map(|transaction| coalesce(&transaction.changes, position)) {
+            let (Some(table), Some(mutation)) = (catalogue.table(row.table), net.into_mutation()) else { continue };
+            let server = || Replay::on(self.rows.get(&row).cloned().flatten());
+            replays.entry(row.clone()).or_insert_with(server).redo(&mutation, table);
         }
         self.rows.extend(replays.into_iter().map(|(row, replay)| (row, replay.values)));
     }

@@ -105,3 +105,24 @@ fn cs25_a_swap_of_two_unique_values_arrives() {
         talk.assert_in_step();
     });
 }
+
+/// Found by the simulator: the row of another device stayed hidden after the transaction was decided.
+#[test]
+fn cs03_a_row_that_came_and_went_hides_nobody_s_row() {
+    on_both_paths(|talk| {
+        talk.exec(B, "INSERT INTO dose (member, day, amount) VALUES ('m', 1, 2.0)", &[]);
+        talk.visit(B);
+        talk.transaction(
+            A,
+            &[
+                "INSERT INTO dose (member, day) VALUES ('m', 1)",
+                "DELETE FROM dose",
+                "INSERT INTO household (id, name) VALUES ('x', 'other')",
+            ],
+        );
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(talk.query(A, "SELECT amount FROM dose"), [[Value::Real(2.0)]]);
+        talk.assert_in_step();
+    });
+}
