@@ -130,7 +130,7 @@ impl Decider<'_> {
             match drafts.apply(table, &change.row, &change.mutation, &write) {
                 Ok(()) => {}
                 // Below the floor tombstones are gone: the row was deleted, and nobody knows any more what it was.
-                Err(draft::Stop::UnknownRow) if change.base.seq < floor => drafts.lost_edit(change, &write),
+                Err(draft::Stop::UnknownRow) if change.base.seq < floor => drafts.lost_edit(table, change, &write),
                 Err(draft::Stop::UnknownRow) => return Ok(Err(unknown_row(table, &change.row))),
                 Err(draft::Stop::Refused(violation)) => return Ok(Err(violation)),
             }
@@ -312,9 +312,9 @@ impl Drafts {
     }
 
     /// An edit of a row whose tombstone was pruned.
-    pub fn lost_edit(&mut self, change: &Change, write: &Write) {
+    pub fn lost_edit(&mut self, table: &Table, change: &Change, write: &Write) {
         if let Some(draft) = self.get_mut(&change.row) {
-            draft.lost_edit(&change.mutation, write);
+            draft.lost_edit(table, &change.mutation, write);
         }
     }
 

@@ -204,10 +204,10 @@ impl RowDraft {
     }
 
     /// An edit of a row whose tombstone was pruned: recorded like one of a deleted row. Its delete says nothing new.
-    pub fn lost_edit(&mut self, mutation: &Mutation, write: &Write) {
+    pub fn lost_edit(&mut self, table: &Table, mutation: &Mutation, write: &Write) {
         self.as_sent = false;
         if let Mutation::Update(fields) = mutation {
-            self.record_edits_of_a_deleted_row(fields, write);
+            self.record_edits_of_a_deleted_row(table, fields, write);
         }
     }
 
