@@ -46,15 +46,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         body: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut outer = sql.clone();
-        let mut store = SpaceStore {
-            sql: sql.clone(),
-            space: space.clone(),
-            unchecked: HashSet::new(),
-            parents: HashSet::new(),
-            deferred: false,
-            log: LogMemory::default(),
-            queue_empty: None,
-        };
+        let mut store = Self::unchecked(sql, space);
         space.turn_foreign_keys_on(&mut outer).map_err(E::from)?;
         let done = outer.savepoint(|_| {
             let value = body(&mut store)?;
@@ -62,6 +54,19 @@ impl<S: Sql + Clone> SpaceStore<S> {
             Ok(value)
         });
         done.unwrap_or_else(|error| Err(error.into()))
+    }
+
+    /// A store within a transaction that somebody else checks: a migration's.
+    pub(super) fn unchecked(sql: &S, space: &Rc<Space>) -> Self {
+        SpaceStore {
+            sql: sql.clone(),
+            space: space.clone(),
+            unchecked: HashSet::new(),
+            parents: HashSet::new(),
+            deferred: false,
+            log: LogMemory::default(),
+            queue_empty: None,
+        }
     }
 
     /// Foreign keys wait until the event ends. Without this a child written before its parent fails at once.

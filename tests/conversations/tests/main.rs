@@ -13,5 +13,6 @@ mod setback;
 mod snapshot;
 mod staging;
 mod strategies;
+mod versions;
 mod view;
 mod void;
