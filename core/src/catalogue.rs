@@ -23,6 +23,8 @@ pub struct Catalogue {
 pub struct Table {
     /// Its name as declared.
     pub name: String,
+    /// The name by which earlier versions know it, where a migration renamed it.
+    pub origin: Option<String>,
     /// All stored columns in SQLite's order; virtual generated ones are left out, stored generated ones too.
     pub columns: Vec<Column>,
     /// Positions of the primary key's columns, in the key's order. Never empty.
@@ -40,6 +42,8 @@ pub struct Table {
 pub struct Column {
     /// Its name as declared.
     pub name: String,
+    /// The name by which earlier versions know it, where a migration renamed it.
+    pub origin: Option<String>,
     /// How SQLite converts what is stored in it.
     pub affinity: Affinity,
     /// Whether NULL is refused.
@@ -197,6 +201,25 @@ impl Catalogue {
         columns.any(|column| !table.is_key(*column))
     }
 
+    /// The table that other versions know by this identity.
+    pub fn table_of(&self, identity: &str) -> Option<TableId> {
+        let position = self.tables.iter().position(|table| table.identity().eq_ignore_ascii_case(identity))?;
+        u16::try_from(position).ok().map(TableId)
+    }
+
+    /// Whether all its positions lead somewhere; a catalogue from a peer is believed no further.
+    pub fn is_consistent(&self) -> bool {
+        self.tables.iter().all(|table| {
+            let own = |columns: &[ColumnId]| columns.iter().all(|id| usize::from(id.0) < table.columns.len());
+            let leads = |reference: &Reference| {
+                let parent = self.table(reference.parent);
+                let there = |id: &ColumnId| parent.is_some_and(|parent| usize::from(id.0) < parent.columns.len());
+                own(&reference.columns) && reference.parent_columns.iter().all(there)
+            };
+            !table.key.is_empty() && own(&table.key) && table.references.iter().all(leads)
+        })
+    }
+
     /// References of other tables (and of itself) that name `parent`, with the child's id.
     pub fn children_of(&self, parent: TableId) -> impl Iterator<Item = (TableId, &Reference)> {
         self.tables.iter().enumerate().flat_map(move |(child, table)| {
@@ -207,6 +230,17 @@ impl Catalogue {
 }
 
 impl Table {
+    /// What stays the same of it in all schema versions.
+    pub fn identity(&self) -> &str {
+        self.origin.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The column that other versions know by this identity.
+    pub fn column_of(&self, identity: &str) -> Option<ColumnId> {
+        let position = self.columns.iter().position(|column| column.identity().eq_ignore_ascii_case(identity))?;
+        u16::try_from(position).ok().map(ColumnId)
+    }
+
     /// Whether the column is part of the primary key.
     pub fn is_key(&self, column: ColumnId) -> bool {
         self.key.contains(&column)
@@ -229,5 +263,24 @@ impl Table {
     /// The position of a column among `fields`.
     pub fn field_position(&self, column: ColumnId) -> Option<usize> {
         self.fields().position(|(id, _)| id == column)
+    }
+}
+
+impl Column {
+    /// What stays the same of it in all schema versions.
+    pub fn identity(&self) -> &str {
+        self.origin.as_deref().unwrap_or(&self.name)
+    }
+
+    /// What stands in it where a row comes from a version without it: the constant default, or the type's empty value.
+    pub fn filler(&self) -> Value {
+        match (&self.default, self.affinity) {
+            (Some(default), _) if !self.not_null || *default != Value::Null => default.clone(),
+            _ if !self.not_null => Value::Null,
+            (_, Affinity::Text) => Value::Text(String::new()),
+            (_, Affinity::Integer | Affinity::Numeric) => Value::Integer(0),
+            (_, Affinity::Real) => Value::Real(0.0),
+            (_, Affinity::Blob) => Value::Blob(Vec::new()),
+        }
     }
 }

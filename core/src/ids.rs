@@ -72,6 +72,11 @@ pub struct View(pub [u8; 8]);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SchemaHash(pub [u8; 8]);
 
+impl AuthorId {
+    /// The space itself, as the author of what a migration changed. Devices are numbered from 1.
+    pub const MIGRATION: Self = Self(0);
+}
+
 impl Hash {
     /// What travels of a chain hash.
     pub fn truncated(self) -> ChainHash {

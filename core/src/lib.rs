@@ -20,3 +20,4 @@ pub mod merge;
 pub mod message;
 pub mod server;
 pub mod value;
+pub mod version_map;

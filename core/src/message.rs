@@ -1,6 +1,7 @@
 //! The conversation: everything the two sessions say to each other, transport left out.
 //! Sealed bytes are opaque here; `protocol` gives every message its bytes, and the same messages travel over HTTP and WebSocket.
 
+use crate::catalogue::Catalogue;
 use crate::clock::Stamp;
 use crate::commit::{Reason, Receipt};
 use crate::error::Refusal;
@@ -71,6 +72,11 @@ pub enum ClientMessage {
         token: Option<Token>,
         /// No more than about so many bytes of values.
         max_bytes: u32,
+    },
+    /// Asks for the catalogue of a schema version, to read commits that were made under it.
+    Catalogue {
+        /// Which.
+        version: SchemaVersion,
     },
 }
 
@@ -215,6 +221,8 @@ pub enum ServerMessage {
     Recalled(Recalled),
     /// A page of a snapshot.
     Page(Page),
+    /// The catalogue of a schema version.
+    Catalogue(Catalogue),
 }
 
 /// What became of the transactions that a device asked about. Those in neither list were never decided.

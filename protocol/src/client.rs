@@ -22,6 +22,7 @@ const PULL: u8 = 8;
 const APPLIED: u8 = 9;
 const RECALL: u8 = 10;
 const SNAPSHOT: u8 = 11;
+const CATALOGUE: u8 = 40;
 
 type HelloFields = (
     (u8, u8, u64),
@@ -52,6 +53,7 @@ pub(crate) fn write(out: &mut Output, message: &ClientMessage) -> u8 {
         ClientMessage::Applied { seq, applied_receipt } => fields(out, APPLIED, &(seq, applied_receipt)),
         ClientMessage::Recall(recall) => fields(out, RECALL, &(recall.origin, &recall.stamps, &recall.trail)),
         ClientMessage::Snapshot { token, max_bytes } => fields(out, SNAPSHOT, &(token, max_bytes)),
+        ClientMessage::Catalogue { version } => fields(out, CATALOGUE, version),
     }
 }
 
@@ -117,6 +119,7 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ClientMess
             plain::read(input).map(|(origin, stamps, trail)| ClientMessage::Recall(Recall { origin, stamps, trail }))?
         }
         SNAPSHOT => plain::read(input).map(|(token, max_bytes)| ClientMessage::Snapshot { token, max_bytes })?,
+        CATALOGUE => plain::read(input).map(|version| ClientMessage::Catalogue { version })?,
         _ => return Ok(None),
     };
     Ok(Some(message))

@@ -7,6 +7,7 @@ use crate::input::Input;
 use crate::output::Output;
 use crate::{plain, range, receipt};
 use alloc::{string::String, vec::Vec};
+use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::Reason;
 use ebbtide_core::error::{Malformed, Refusal, RefusalCode};
@@ -24,6 +25,7 @@ const HEAD: u8 = 23;
 const REFUSED: u8 = 24;
 const RECALLED: u8 = 25;
 const PAGE: u8 = 26;
+const CATALOGUE: u8 = 48;
 
 type WelcomeFields = (u8, u64, AuthorId, Seq, DeviceSeq, SchemaVersion, View, Millis);
 type RecalledFields = (Incarnation, Seq, Seq, Vec<Stamp>, Vec<(Stamp, Reason)>);
@@ -92,6 +94,7 @@ pub(crate) fn write(out: &mut Output, message: &ServerMessage) -> u8 {
             fields(out, RECALLED, &(origin, at, fork, accepted, rejected))
         }
         ServerMessage::Page(page) => write_page(out, page),
+        ServerMessage::Catalogue(catalogue) => fields(out, CATALOGUE, catalogue),
     }
 }
 
@@ -149,6 +152,7 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ServerMess
         REFUSED => ServerMessage::Refused(read_refusal(input)?),
         RECALLED => ServerMessage::Recalled(read_recalled(input)?),
         PAGE => ServerMessage::Page(read_page(input)?),
+        CATALOGUE => ServerMessage::Catalogue(read_catalogue(input)?),
         _ => return Ok(None),
     };
     Ok(Some(message))
@@ -175,6 +179,12 @@ fn read_page(input: &mut Input<'_>) -> Result<Page, Malformed> {
 fn read_part(input: &mut Input<'_>) -> Result<Part, Malformed> {
     let (from, seq, chain, own, index, count): PartFields = plain::read(input)?;
     Ok(Part { from, seq, chain, own, index, count, bytes: input.rest().to_vec() })
+}
+
+/// Positions that lead nowhere would be met much later, where nobody expects them.
+fn read_catalogue(input: &mut Input<'_>) -> Result<Catalogue, Malformed> {
+    let catalogue: Catalogue = plain::read(input)?;
+    if catalogue.is_consistent() { Ok(catalogue) } else { malformed("catalogue: a position that leads nowhere") }
 }
 
 fn read_refusal(input: &mut Input<'_>) -> Result<Refusal, Malformed> {

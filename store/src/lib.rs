@@ -7,6 +7,7 @@ pub mod capture;
 pub mod catalogue;
 #[cfg(feature = "sqlite")]
 pub mod client;
+pub(crate) mod compare;
 pub mod limits;
 #[cfg(feature = "sqlite")]
 pub mod local;

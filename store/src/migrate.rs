@@ -37,6 +37,12 @@ pub fn pending(sql: &mut impl Sql, schema: &Schema) -> Result<Range<usize>, Sche
     Ok(applied.len()..known)
 }
 
+/// How many migrations are applied; 0 in a database that has no record of them.
+pub fn applied_count(sql: &mut impl Sql) -> Result<u32, SchemaError> {
+    let applied = applied(sql)?;
+    Ok(u32::try_from(applied.len()).expect("fewer migrations than 2^32"))
+}
+
 /// Runs one migration's share of a side and records it, or changes nothing.
 pub fn apply(sql: &mut impl Sql, schema: &Schema, index: usize, side: Side) -> Result<(), SchemaError> {
     let migration = &schema.migrations[index];

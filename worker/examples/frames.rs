@@ -7,7 +7,9 @@ use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, RowId, Seal
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Effect, Outcome, Receipt};
-use ebbtide_core::ids::{ChainHash, ColumnId, Cursor, DeviceSeq, Incarnation, SchemaHash, SchemaVersion, Seq, View};
+use ebbtide_core::ids::{
+    ChainHash, ColumnId, Cursor, DeviceSeq, Incarnation, Millis, SchemaHash, SchemaVersion, Seq, View,
+};
 use ebbtide_core::limits::CHUNK_BYTES;
 use ebbtide_core::message::{Chunk, ClientMessage, Hello, ItemBody, ServerMessage, Submit, Then};
 use ebbtide_core::value::{Key, Value};
@@ -24,7 +26,7 @@ use std::rc::Rc;
 fn main() -> Result<(), Box<dyn Error>> {
     let schema: Schema = serde_json::from_str(&std::env::args().nth(1).ok_or("the schema is missing")?)?;
     let mut sql = SqliteSql::plain(Rc::new(Connection::open_in_memory()?));
-    let catalogue = Space::open(&mut sql, &schema)?.catalogue();
+    let catalogue = Space::open(&mut sql, &schema, Millis(0), &WireCodec)?.catalogue();
     for line in std::io::stdin().lock().lines() {
         let request: Json = serde_json::from_str(&line?)?;
         let answer = match (request.get("encode"), request.get("decode")) {
@@ -187,6 +189,9 @@ fn server_message(message: &ServerMessage, catalogue: &Catalogue) -> Json {
             "type": "part", "seq": part.seq.0, "index": part.index, "count": part.count, "bytes": part.bytes.len(),
         }),
         ServerMessage::Head { seq } => json!({ "type": "head", "seq": seq.0 }),
+        ServerMessage::Catalogue(catalogue) => json!({ "type": "catalogue", "version": catalogue.version.0 }),
+        ServerMessage::Recalled(_) => json!({ "type": "recalled" }),
+        ServerMessage::Page(page) => json!({ "type": "page", "last": page.last }),
         ServerMessage::Refused(refusal) => json!({
             "type": "refused", "code": refusal.code.code(), "deviceSeq": refusal.device_seq.map(|number| number.0),
             "detail": refusal.detail,

@@ -5,13 +5,14 @@
 use super::overlay::Underlay;
 use super::seal::seal_before_leaving;
 use super::store::{ClientStore, DeviceState, RejectedTransaction, SealedEntry};
+use super::versions;
 use super::void::is_void;
 use crate::change::{LoggedTransaction, RowId};
 use crate::codec::Codec;
 use crate::commit::{Commit, Outcome, Receipt, Rejection};
 use crate::conflict::{ClosedConflict, ConflictId, QueueChange};
 use crate::error::{Fault, Malformed};
-use crate::ids::{Cursor, DeviceSeq, Seq};
+use crate::ids::{Cursor, DeviceSeq, SchemaVersion, Seq};
 use crate::message::{ItemBody, Range, RangeItem};
 use alloc::{collections::BTreeSet, vec::Vec};
 
@@ -34,6 +35,8 @@ pub struct Applied {
     pub bytes: usize,
     /// Set when an own commit came without its receipt, which must be asked for first.
     pub needs_receipt: Option<DeviceSeq>,
+    /// Set when a commit is of a schema version whose catalogue must be asked for first.
+    pub needs_catalogue: Option<SchemaVersion>,
 }
 
 impl Applied {
@@ -70,7 +73,8 @@ pub fn range<S: ClientStore, C: Codec>(
     let cursor = device.cursor.seq;
     let items: Vec<&RangeItem> = range.items.iter().filter(|item| item.seq > cursor).collect();
     applied.needs_receipt = first_without_receipt(&items, store)?;
-    if applied.needs_receipt.is_some() {
+    applied.needs_catalogue = versions::first_unknown(&items, store, codec)?;
+    if applied.needs_receipt.is_some() || applied.needs_catalogue.is_some() {
         return Ok(Some(applied));
     }
     for item in items {
@@ -117,11 +121,13 @@ fn item<S: ClientStore, C: Codec>(
     };
     applied.bytes += bytes.map_or(0, Vec::len);
     let commit = match bytes {
-        Some(bytes) => Some(codec.open_commit(bytes, &store.catalogue()).map_err(Fault::Peer)?),
+        Some(bytes) => Some(versions::open_commit(bytes, store, codec)?),
         None => None,
     };
+    let schema = commit.as_ref().map(|commit| commit.schema);
     let Some(device_seq) = own else {
-        return foreign(item.seq, commit, store, applied);
+        foreign(item.seq, commit, store, applied)?;
+        return Ok(versions::space_is_at(schema.unwrap_or_default(), device, store)?);
     };
     let entry = store.sealed()?.into_iter().find(|entry| entry.device_seq == device_seq);
     let Some(receipt) = entry.and_then(|entry| entry.receipt) else {
@@ -164,14 +170,16 @@ pub(super) fn note<S: ClientStore>(
 
 /// Rows without pending changes are written directly, the others through the overlay.
 fn write<S: ClientStore>(outcomes: Vec<Outcome>, store: &mut S) -> Result<(), S::Error> {
-    if store.waiting()?.pending == 0 {
+    let keeps = store.keeps_server_rows()?;
+    if store.waiting()?.pending == 0 && !keeps {
         return store.write(&outcomes);
     }
     let rows: Vec<RowId> = outcomes.iter().map(|outcome| outcome.row.clone()).collect();
     let pending = store.pending_changes(&rows)?;
     let (mut free, mut hidden) = (Vec::new(), Vec::new());
     for (outcome, changes) in outcomes.into_iter().zip(pending) {
-        if changes.is_empty() { free.push(outcome) } else { hidden.push(outcome) }
+        let is_hidden = !changes.is_empty() || keeps && versions::is_hidden(&outcome.row, store)?;
+        if is_hidden { hidden.push(outcome) } else { free.push(outcome) }
     }
     let rows: Vec<RowId> = hidden.iter().map(|outcome| outcome.row.clone()).collect();
     let mut underlay = Underlay::lift(&rows, store)?;

@@ -2,16 +2,18 @@
 //! It applies through `apply` and notes answers in `upload`; what to send next is for `outbox`.
 
 use super::apply::{self, Applied};
-use super::session::{ClientSession, Link, Output, Step, cause};
+use super::session::{ClientSession, Link, Output, SpaceVersion, Step, cause};
 use super::store::{ClientStore, Rebuild};
+use super::versions;
 use super::void::is_void;
 use crate::codec::Codec;
 use crate::commit::Receipt;
 use crate::error::{Fault, Malformed, Refusal, RefusalCode};
-use crate::ids::{DeviceSeq, Hash};
+use crate::ids::{DeviceSeq, Hash, SchemaVersion};
 use crate::limits;
 use crate::message::{ClientMessage, ItemBody, Part, Range, RangeItem, ServerMessage, Welcome};
-use alloc::{vec, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
+use core::cmp::Ordering;
 
 /// A commit larger than this many parts cannot exist: the largest changeset in parts.
 const MAX_PARTS: usize = limits::INFLATED_BYTES / limits::PART_BYTES;
@@ -70,6 +72,10 @@ impl ClientSession {
             ServerMessage::Refused(refusal) => self.refused(&refusal, step)?,
             ServerMessage::Recalled(recalled) => self.recalled(recalled),
             ServerMessage::Page(page) => self.page(page, step)?,
+            ServerMessage::Catalogue(catalogue) => {
+                self.pulling = false;
+                step.store.put_catalogue(&catalogue)?;
+            }
         }
         Ok(())
     }
@@ -87,7 +93,12 @@ impl ClientSession {
             self.begin_rebuild(Rebuild::Behind, step)?;
         }
         self.backoff.reset();
-        self.status.reason = None;
+        self.space = Some(SpaceVersion { version: welcome.schema, head: welcome.head });
+        // A snapshot comes under the space's version.
+        if step.device.rebuild.is_some() && !versions::knows(welcome.schema, step.store)? {
+            step.outputs.push(Output::Send(vec![ClientMessage::Catalogue { version: welcome.schema }]));
+        }
+        self.status.reason = version_reason(step.store.catalogue().version, welcome.schema);
         self.status.head = self.status.head.max(welcome.head);
         step.device.author = Some(welcome.author);
         step.device.previous = None;
@@ -150,6 +161,10 @@ impl ClientSession {
         }
         if let Some(device_seq) = applied.needs_receipt {
             self.ask_for_receipt(device_seq, step)?;
+        } else if let Some(version) = applied.needs_catalogue {
+            self.ask_for_catalogue(version, step);
+        } else if let Some(space) = self.space.filter(|space| step.device.cursor.seq >= space.head) {
+            versions::space_is_at(space.version, &mut step.device, step.store)?;
         }
         self.report(applied, step);
         if step.device.cursor.seq > before {
@@ -169,6 +184,14 @@ impl ClientSession {
         };
         step.outputs.push(Output::Send(vec![ClientMessage::Resume { device_seq, hash: entry.hash }]));
         Ok(())
+    }
+
+    /// The next pull waits for the answer, since it would bring the same commits again. Without a connection there will be one later.
+    fn ask_for_catalogue<S: ClientStore, C: Codec>(&mut self, version: SchemaVersion, step: &mut Step<S, C>) {
+        if self.link == Link::Up {
+            self.pulling = true;
+            step.outputs.push(Output::Send(vec![ClientMessage::Catalogue { version }]));
+        }
     }
 
     fn part<S: ClientStore, C: Codec>(&mut self, part: Part, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
@@ -232,4 +255,14 @@ impl ClientSession {
         }
         step.outputs.extend(applied.rejected.into_iter().map(Output::Rejected));
     }
+}
+
+/// What an app should know of the two sides' versions, while the sync goes on.
+fn version_reason(own: SchemaVersion, space: SchemaVersion) -> Option<String> {
+    let code = match own.cmp(&space) {
+        Ordering::Less => RefusalCode::ReloadNeeded,
+        Ordering::Equal => return None,
+        Ordering::Greater => RefusalCode::WaitingForServer,
+    };
+    Some(String::from(code.code()))
 }

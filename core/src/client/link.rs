@@ -106,6 +106,7 @@ impl ClientSession {
         self.verdicts.forget();
         self.refused = None;
         self.pulling = false;
+        self.space = None;
         self.timers.answer_by = None;
         self.timers.confirm_at = None;
         self.timers.mirror_at = Some(step.now);

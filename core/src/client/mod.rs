@@ -18,7 +18,9 @@ mod snapshot;
 pub mod status;
 pub mod store;
 mod upload;
+mod versions;
 mod void;
 
+pub use overlay::take_back;
 pub use session::{Cause, ClientSession, Input, Output, Outputs, SessionOptions, TwoPhase};
 pub use status::{State, Status, SyncReport};

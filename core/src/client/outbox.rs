@@ -6,7 +6,7 @@ use super::session::{ClientSession, Link, Output, Step};
 use super::store::{ClientStore, DeviceState};
 use crate::codec::Codec;
 use crate::error::Fault;
-use crate::ids::Cursor;
+use crate::ids::{Cursor, SchemaVersion};
 use crate::limits;
 use crate::message::{ClientMessage, Hello, Submit, WANTS_SNAPSHOT};
 use crate::server::session::VERSIONS;
@@ -69,9 +69,13 @@ impl ClientSession {
         let mut messages = match self.give_up(step)? {
             Some(messages) => messages,
             None => {
-                self.seal(limits::SEALED_IN_FLIGHT, step)?;
+                // What is made under a newer version than the space's stays in the open log, where it coalesces.
+                if !self.waits_for_server(step) {
+                    self.seal(limits::SEALED_IN_FLIGHT, step)?;
+                }
                 let receipts = step.device.applied_receipt;
-                self.uploads.pump(self.options.two_phase, receipts, step.store)?
+                let readable = self.space.map_or(SchemaVersion::default(), |space| space.version);
+                self.uploads.pump(self.options.two_phase, receipts, readable, step.store)?
             }
         };
         messages.extend(self.pull(step));

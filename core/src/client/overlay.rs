@@ -210,7 +210,7 @@ fn server_version<S: ClientStore>(
 }
 
 /// Undoes pending changes, newest first.
-fn take_back(mut values: RowValues, pending: &[(LogId, LoggedChange)], table: &Table) -> RowValues {
+pub fn take_back(mut values: RowValues, pending: &[(LogId, LoggedChange)], table: &Table) -> RowValues {
     for (_, change) in pending.iter().rev() {
         match &change.mutation {
             LoggedMutation::Insert(_) => values = None,

@@ -6,6 +6,7 @@ use super::recover;
 use super::session::{ClientSession, Output, Step};
 use super::snapshot;
 use super::store::{ClientStore, Rebuild, SnapshotState, StagedPart};
+use super::versions;
 use crate::codec::Codec;
 use crate::error::{Fault, Malformed, RefusalCode};
 use crate::ids::{Cursor, DeviceSeq};
@@ -139,7 +140,7 @@ impl ClientSession {
             return Ok(());
         }
         // What cannot be read now could not be installed later.
-        step.codec.open_commit(&page.bytes, &step.store.catalogue()).map_err(Fault::Peer)?;
+        versions::open_commit(&page.bytes, step.store, step.codec)?;
         let Page { token, head, last, bytes, .. } = page;
         let upto = Cursor { seq: token.begun_at, chain: token.chain, view: token.view };
         step.store.stage(&if last { StagedPart::LastPage(bytes) } else { StagedPart::Page(bytes) })?;

@@ -4,6 +4,7 @@
 
 use super::coalesce::{Net, coalesce};
 use super::store::{ClientStore, DeviceState};
+use super::versions;
 use crate::catalogue::{Catalogue, Strategy, Table};
 use crate::change::{
     Base, Change, Changeset, Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, RowId,
@@ -155,8 +156,7 @@ impl Bases {
         }
         let mut bases = Self { sealed_before, first: Some(BTreeMap::new()), texts: BTreeSet::new() };
         for entry in waiting {
-            let bytes = store.sealed_bytes(entry.device_seq)?;
-            let sealed = codec.open(&bytes, entry.device_seq, &store.catalogue()).map_err(Fault::Peer)?;
+            let sealed = versions::open_sealed(entry.device_seq, store, codec)?;
             sealed
                 .transactions
                 .iter()

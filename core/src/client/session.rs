@@ -11,8 +11,8 @@ use super::upload::Uploads;
 use super::void::Refused;
 use crate::codec::Codec;
 use crate::conflict::{ClosedConflict, ConflictId};
-use crate::error::Fault;
-use crate::ids::{DeviceSeq, Millis, Seq};
+use crate::error::{Fault, RefusalCode};
+use crate::ids::{DeviceSeq, Millis, SchemaVersion, Seq};
 use crate::limits::PAGE_BYTES;
 use crate::message::{ClientMessage, ServerMessage};
 use alloc::{string::String, vec::Vec};
@@ -141,6 +141,13 @@ pub(super) struct Wish {
     pub(super) pulled: bool,
 }
 
+/// What the space said of its schema on this connection: rows up to its head are of this version.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SpaceVersion {
+    pub(super) version: SchemaVersion,
+    pub(super) head: Seq,
+}
+
 /// Times at which the session wants to be called.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Timers {
@@ -168,6 +175,7 @@ pub struct ClientSession {
     pub(super) backoff: Backoff,
     pub(super) timers: Timers,
     pub(super) pulling: bool,
+    pub(super) space: Option<SpaceVersion>,
     pub(super) unconfirmed_bytes: usize,
     /// The numbers in the service worker's copy, from the first to the last; the outer `None` while that is not known.
     pub(super) mirrored: Option<Option<(DeviceSeq, DeviceSeq)>>,
@@ -192,6 +200,7 @@ impl ClientSession {
             backoff: Backoff::new(seed),
             timers: Timers::default(),
             pulling: false,
+            space: None,
             unconfirmed_bytes: 0,
             mirrored: None,
             wish: None,
@@ -270,6 +279,9 @@ impl ClientSession {
             && !step.device.recovering
             && step.device.rebuild.is_none();
         status.state = self.state(done);
+        if status.cursor >= status.head && self.waits_for_server(step) {
+            self.fulfil_wish_so_far(step);
+        }
         if done {
             status.last_sync_at = Some(step.now);
             self.fulfil_wish(step);
@@ -303,6 +315,18 @@ impl ClientSession {
         if let Some(mut wish) = self.wish.take_if(|wish| wish.pulled) {
             wish.report.duration_ms = step.now.0.saturating_sub(wish.since.0);
             step.outputs.push(Output::UpToDate(wish.report));
+        }
+    }
+
+    /// Whether this device has migrations that the space lacks, so that new changes have to wait.
+    pub(super) fn waits_for_server<S: ClientStore, C: Codec>(&self, step: &Step<S, C>) -> bool {
+        self.link == Link::Up && self.space.is_some_and(|space| space.version < step.store.catalogue().version)
+    }
+
+    /// Everything that can be exchanged is; what the space cannot read yet waits.
+    fn fulfil_wish_so_far<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
+        if self.wish.is_some_and(|wish| wish.pulled) && !self.pulling && !self.uploads.awaits_answer() {
+            self.fail_wish(&cause(RefusalCode::WaitingForServer.code(), true), step);
         }
     }
 

@@ -4,6 +4,7 @@
 use super::apply::{Applied, drop_changeset, note, reject};
 use super::overlay;
 use super::store::{ClientStore, DeviceState, SnapshotState, StagedPart};
+use super::versions;
 use super::void::is_void;
 use crate::catalogue::Catalogue;
 use crate::change::{Field, RowId};
@@ -53,14 +54,14 @@ fn late<S: ClientStore, C: Codec>(store: &mut S, codec: &C, applied: &mut Applie
         let outcomes = match part {
             StagedPart::Page(_) => continue,
             StagedPart::LastPage(bytes) => {
-                let page = codec.open_commit(&bytes, &catalogue).map_err(Fault::Peer)?;
+                let page = versions::open_commit(&bytes, store, codec)?;
                 store.replace_queue(&[])?;
                 store.change_queue(&page.queue)?;
                 store.put_authors(&page.authors)?;
                 continue;
             }
             StagedPart::Commit(seq, bytes) => {
-                let commit = codec.open_commit(&bytes, &catalogue).map_err(Fault::Peer)?;
+                let commit = versions::open_commit(&bytes, store, codec)?;
                 note(seq, &commit, store, applied)?;
                 applied.foreign += 1;
                 commit.outcomes
@@ -111,7 +112,7 @@ fn each_page<S: ClientStore, C: Codec>(
     while let Some((id, part)) = store.staged_after(after)? {
         after = id;
         let (StagedPart::Page(bytes) | StagedPart::LastPage(bytes)) = part else { continue };
-        let page = codec.open_commit(&bytes, &catalogue).map_err(Fault::Peer)?;
+        let page = versions::open_commit(&bytes, store, codec)?;
         store.observe(page.stamp)?;
         let rows = page.outcomes.into_iter().filter_map(|Outcome { row, effect }| {
             let Effect::Put(values) = effect else { return None };

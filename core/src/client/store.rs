@@ -7,10 +7,11 @@ use crate::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use crate::clock::Stamp;
 use crate::commit::{Outcome, Reason, Receipt};
 use crate::conflict::{AuthorName, Conflict, OpenConflict, QueueChange, Resolution};
-use crate::ids::{AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq, TableId};
+use crate::ids::{AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, SchemaVersion, Seq, TableId};
 use crate::limits::TRAIL_POINTS;
 use crate::message::{Part, Token};
 use crate::value::{Key, Value};
+use crate::version_map::Unknown;
 use alloc::{rc::Rc, string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,8 @@ pub struct DeviceState {
     pub last_decided: Option<(DeviceSeq, Hash)>,
     /// Receipts up to this number are applied.
     pub applied_receipt: DeviceSeq,
+    /// The schema version of the space's rows at the cursor, as far as is known.
+    pub space_schema: SchemaVersion,
     /// A new life has begun, and the space was not yet asked which waiting transactions of earlier ones are decided.
     /// Nothing is sealed until it has answered.
     pub recovering: bool,
@@ -145,6 +148,8 @@ pub struct SealedEntry {
     pub total_bytes: usize,
     /// How many transactions it holds.
     pub transactions: u32,
+    /// The schema version under which it was sealed.
+    pub schema: SchemaVersion,
     /// How far it has come.
     pub progress: Progress,
     /// The verdict, once known.
@@ -199,6 +204,15 @@ pub trait ClientStore {
 
     /// The synced tables of the present schema.
     fn catalogue(&self) -> Rc<Catalogue>;
+
+    /// The synced tables of another schema version, if this device knows it.
+    fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, Self::Error>;
+
+    /// Remembers the synced tables of another schema version.
+    fn put_catalogue(&mut self, catalogue: &Catalogue) -> Result<(), Self::Error>;
+
+    /// Keeps cells that this version has no place for, until a migration makes one.
+    fn keep_unknown(&mut self, unknown: &[Unknown]) -> Result<(), Self::Error>;
 
     /// The device's record.
     fn device(&mut self) -> Result<DeviceState, Self::Error>;
@@ -306,6 +320,9 @@ pub trait ClientStore {
 
     /// Whether any server version is kept separately: where not, an own commit taken as sent leaves the visible rows as they are.
     fn keeps_server_rows(&mut self) -> Result<bool, Self::Error>;
+
+    /// The rows whose server version is kept separately.
+    fn kept_rows(&mut self) -> Result<Vec<RowId>, Self::Error>;
 
     /// Where the server's version of a row is.
     fn server_row(&mut self, row: &RowId) -> Result<ServerRow, Self::Error>;

@@ -4,7 +4,7 @@
 
 use super::session::TwoPhase;
 use super::store::{ClientStore, Progress, SealedEntry};
-use crate::ids::DeviceSeq;
+use crate::ids::{DeviceSeq, SchemaVersion};
 use crate::limits::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, SINGLE_MESSAGE_BYTES};
 use crate::message::{Chunk, ClientMessage, Submit, Then};
 use alloc::{collections::BTreeMap, vec, vec::Vec};
@@ -65,11 +65,12 @@ impl Uploads {
         }
     }
 
-    /// What to send now. Decisions are asked for in order; chunks may go ahead of them.
+    /// What to send now, up to the schema version that the space can read. Decisions are asked for in order; chunks may go ahead.
     pub fn pump<S: ClientStore>(
         &mut self,
         two_phase: TwoPhase,
         applied_receipt: DeviceSeq,
+        readable: SchemaVersion,
         store: &mut S,
     ) -> Result<Vec<ClientMessage>, S::Error> {
         let mut messages = Vec::new();
@@ -77,6 +78,9 @@ impl Uploads {
         for entry in store.sealed()? {
             if entry.receipt.is_some() {
                 continue;
+            }
+            if entry.schema > readable {
+                break;
             }
             let single = two_phase == TwoPhase::Auto && entry.total_bytes <= SINGLE_MESSAGE_BYTES;
             let flight = self.flights.get(&entry.device_seq).copied();

@@ -30,7 +30,7 @@ pub(super) struct State {
 /// A write by a device of its own that had pulled up to `seen`, as commit `seq`.
 pub(super) fn write_at(author: u32, seen: u64, seq: u64, stamp: u64) -> Write {
     let base = Base { seq: Seq(seen), device_seq: DeviceSeq(0) };
-    let writer = Writer { author: AuthorId(author), device_seq: DeviceSeq(1), base };
+    let writer = Writer { author: AuthorId(author), device_seq: DeviceSeq(1), schema: Default::default(), base };
     Write { writer, stamp: Stamp(stamp), seq: Seq(seq) }
 }
 

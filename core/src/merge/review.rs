@@ -35,7 +35,7 @@ mod tests {
 
     fn challenger(base: u64) -> Writer {
         let base = Base { seq: Seq(base), device_seq: DeviceSeq(0) };
-        Writer { author: AuthorId(1), device_seq: DeviceSeq(1), base }
+        Writer { author: AuthorId(1), device_seq: DeviceSeq(1), schema: Default::default(), base }
     }
 
     #[test]

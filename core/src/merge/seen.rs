@@ -2,7 +2,7 @@
 //! It knows nothing of strategies, which all start from its answer.
 
 use crate::change::Base;
-use crate::ids::{AuthorId, DeviceSeq};
+use crate::ids::{AuthorId, DeviceSeq, SchemaVersion};
 use crate::server::store::Mark;
 
 /// The changeset a write came in, and what its device had seen when it was made.
@@ -12,6 +12,8 @@ pub struct Writer {
     pub author: AuthorId,
     /// In which changeset.
     pub device_seq: DeviceSeq,
+    /// Under which schema version it was sealed.
+    pub schema: SchemaVersion,
     /// What had been seen.
     pub base: Base,
 }
@@ -19,7 +21,12 @@ pub struct Writer {
 impl Writer {
     /// Whether this writer had seen `mark`: it was pulled, or it is an own write from before that became what was sent.
     pub fn had_seen(&self, mark: &Mark) -> bool {
-        mark.seq <= self.base.seq || self.wrote_before(mark)
+        mark.seq <= self.base.seq || self.wrote_before(mark) || self.migrated(mark)
+    }
+
+    /// What a migration wrote was seen by all who had run that migration, before they pulled what it did in the space.
+    fn migrated(&self, mark: &Mark) -> bool {
+        mark.author == AuthorId::MIGRATION && (1..=u64::from(self.schema.0)).contains(&mark.device_seq.0)
     }
 
     fn wrote_before(&self, mark: &Mark) -> bool {
@@ -36,7 +43,7 @@ mod tests {
 
     fn writer(seq: u64, own: u64) -> Writer {
         let base = Base { seq: Seq(seq), device_seq: DeviceSeq(own) };
-        Writer { author: AuthorId(1), device_seq: DeviceSeq(own + 1), base }
+        Writer { author: AuthorId(1), device_seq: DeviceSeq(own + 1), schema: SchemaVersion(2), base }
     }
 
     fn mark(seq: u64, author: u32, device_seq: u64) -> Mark {
@@ -59,6 +66,12 @@ mod tests {
     fn mg02_an_own_earlier_write_was_seen_before_its_receipt() {
         assert!(writer(10, 3).had_seen(&mark(15, 1, 3)));
         assert!(!writer(10, 3).had_seen(&mark(15, 2, 3)));
+    }
+
+    #[test]
+    fn mg07_what_a_migration_wrote_was_seen_by_those_who_ran_it() {
+        assert!(writer(10, 0).had_seen(&mark(15, 0, 2)));
+        assert!(!writer(10, 0).had_seen(&mark(15, 0, 3)));
     }
 
     #[test]

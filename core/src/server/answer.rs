@@ -3,10 +3,9 @@
 
 use super::session::{ServerOutput, ServerSession, replies};
 use super::store::{Author, ServerStore};
-use crate::catalogue::Catalogue;
 use crate::commit::SealedCommit;
 use crate::error::{Refusal, RefusalCode};
-use crate::ids::{Cursor, DeviceSeq, Seq};
+use crate::ids::{Cursor, DeviceSeq, SchemaVersion, Seq};
 use crate::limits;
 use crate::message::{Hello, ItemBody, Part, Range, RangeItem, ServerMessage};
 use alloc::{format, string::String, vec, vec::Vec};
@@ -182,18 +181,35 @@ pub(super) fn check_history<S: ServerStore>(
     check_cursor(&hello.cursor, store)
 }
 
-/// Whether both sides have the same schema.
-pub(super) fn check_schema(hello: &Hello, catalogue: &Catalogue) -> Result<(), Refusal> {
-    if hello.schema == catalogue.version && hello.schema_hash == catalogue.hash {
-        return Ok(());
-    }
-    let code = match hello.schema.cmp(&catalogue.version) {
-        Ordering::Less => RefusalCode::ReloadNeeded,
-        Ordering::Equal => RefusalCode::SchemaMismatch,
-        Ordering::Greater => RefusalCode::WaitingForServer,
+/// Whether the two sides can understand each other: the same schema, one that the space had before, or one that it will have.
+pub(super) fn check_schema<S: ServerStore>(hello: &Hello, store: &mut S) -> Result<Result<(), Refusal>, S::Error> {
+    let catalogue = store.catalogue();
+    let known = match hello.schema.cmp(&catalogue.version) {
+        Ordering::Less => store.catalogue_of(hello.schema)?,
+        Ordering::Equal => Some(catalogue.clone()),
+        Ordering::Greater => return Ok(Ok(())),
+    };
+    let code = match known {
+        Some(known) if known.hash == hello.schema_hash => return Ok(Ok(())),
+        Some(_) => RefusalCode::SchemaMismatch,
+        None => RefusalCode::ReloadNeeded,
     };
     let detail = format!("device at schema version {}, space at {}", hello.schema.0, catalogue.version.0);
-    Err(Refusal { code, device_seq: None, detail })
+    Ok(Err(Refusal { code, device_seq: None, detail }))
+}
+
+/// The catalogue that a device needs to read older or newer commits than its own.
+pub(super) fn catalogue<S: ServerStore>(version: SchemaVersion, store: &mut S) -> Result<Vec<ServerOutput>, S::Error> {
+    let current = store.catalogue();
+    let known = if version == current.version { Some(current) } else { store.catalogue_of(version)? };
+    Ok(replies(vec![match known {
+        Some(catalogue) => ServerMessage::Catalogue(catalogue.as_ref().clone()),
+        None => ServerMessage::Refused(refusal(
+            RefusalCode::SchemaMismatch,
+            None,
+            "the space never had this schema version",
+        )),
+    }]))
 }
 
 /// A refusal in words.

@@ -11,7 +11,7 @@ use crate::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction
 use crate::clock::Stamp;
 use crate::commit::{Effect, Outcome, Reason, Rejection};
 use crate::conflict::{Conflict, QueueChange};
-use crate::ids::{AuthorId, Millis, Seq};
+use crate::ids::{AuthorId, Millis, SchemaVersion, Seq};
 use crate::limits::{CLOCK_AHEAD_MS, READ_AHEAD_ROWS};
 use crate::merge::seen::Writer;
 use crate::value::Value;
@@ -38,9 +38,10 @@ pub struct Verdict {
     pub as_sent: bool,
 }
 
-/// Decides `changeset` as commit `seq`. What it accepts is written when this returns.
+/// Decides `changeset`, sealed under some schema version and carried over to the present one, as commit `seq`. What it accepts is written when this returns.
 pub fn decide<S: ServerStore>(
     changeset: &Changeset,
+    sealed_under: SchemaVersion,
     author: AuthorId,
     seq: Seq,
     now: Millis,
@@ -51,6 +52,7 @@ pub fn decide<S: ServerStore>(
     let mut decider = Decider {
         moment: Moment { seq, author, now, next_index: 0 },
         changeset,
+        sealed_under,
         outcomes: Outcomes::new(store.catalogue()),
         refused_rows: BTreeSet::new(),
         verdict: Verdict {
@@ -88,6 +90,7 @@ fn shift(newest: Stamp, now: Millis) -> u64 {
 struct Decider<'a> {
     moment: Moment,
     changeset: &'a Changeset,
+    sealed_under: SchemaVersion,
     outcomes: Outcomes,
     refused_rows: BTreeSet<RowId>,
     verdict: Verdict,
@@ -164,7 +167,12 @@ impl Decider<'_> {
 
     fn write_of(&self, transaction: &Transaction, base: Base) -> Write {
         Write {
-            writer: Writer { author: self.moment.author, device_seq: self.changeset.device_seq, base },
+            writer: Writer {
+                author: self.moment.author,
+                device_seq: self.changeset.device_seq,
+                schema: self.sealed_under,
+                base,
+            },
             stamp: transaction.stamp.shifted_back(self.verdict.clock_shift_ms),
             seq: self.moment.seq,
         }

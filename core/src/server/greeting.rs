@@ -25,7 +25,7 @@ impl ServerSession {
                 format!("this server speaks {VERSIONS:?}, the device {}..={}", hello.min_version, hello.max_version);
             return Ok(vec![refusal(RefusalCode::UnsupportedVersion, None, detail)]);
         };
-        if let Err(refusal) = answer::check_schema(hello, &store.catalogue()) {
+        if let Err(refusal) = answer::check_schema(hello, store)? {
             return Ok(vec![ServerMessage::Refused(refusal)]);
         }
         let mut author = match self.recognise(hello, now, store)? {

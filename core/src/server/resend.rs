@@ -7,7 +7,7 @@ use super::store::{DecidedTransactions, Fate, ServerStore};
 use crate::change::{Changeset, Transaction};
 use crate::clock::Stamp;
 use crate::commit::{Receipt, Rejection};
-use crate::ids::{AuthorId, ChainHash, Millis, Seq};
+use crate::ids::{AuthorId, ChainHash, Millis, SchemaVersion, Seq};
 use crate::message::{Recall, Recalled, ServerMessage};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
@@ -41,20 +41,23 @@ fn fork<S: ServerStore>(trail: &[(Seq, ChainHash)], store: &mut S) -> Result<Seq
 /// Decides a changeset as commit `seq`; transactions that were sent before keep the fate that they had.
 pub(super) fn decide<S: ServerStore>(
     changeset: &Changeset,
+    sealed_under: SchemaVersion,
     author: AuthorId,
     seq: Seq,
     now: Millis,
     store: &mut S,
 ) -> Result<Verdict, S::Error> {
-    let Some(origin) = changeset.origin else { return decide::decide(changeset, author, seq, now, store) };
+    let Some(origin) = changeset.origin else {
+        return decide::decide(changeset, sealed_under, author, seq, now, store);
+    };
     let mut stamps: Vec<Stamp> = changeset.transactions.iter().map(|transaction| transaction.stamp).collect();
     stamps.sort_unstable();
     let fates = store.fates(origin, &stamps)?;
     if fates.is_empty() {
-        return decide::decide(changeset, author, seq, now, store);
+        return decide::decide(changeset, sealed_under, author, seq, now, store);
     }
     let (fresh, places) = undecided(changeset, &fates);
-    let verdict = decide::decide(&fresh, author, seq, now, store)?;
+    let verdict = decide::decide(&fresh, sealed_under, author, seq, now, store)?;
     Ok(with_fates(verdict, changeset, &fates, &places))
 }
 

@@ -140,6 +140,7 @@ impl ServerSession {
                 retention::note_cursor(cursor, &mut author, now, store)?;
                 self.pull(&cursor, max_bytes as usize, store)
             }
+            ClientMessage::Catalogue { version } => answer::catalogue(version, store),
             ClientMessage::Applied { seq, applied_receipt } => {
                 self.confirm_receipts(applied_receipt, &mut author, store)?;
                 retention::note_cursor(Cursor { seq, ..Cursor::default() }, &mut author, now, store)?;
@@ -262,16 +263,17 @@ impl ServerSession {
         if device_seq != author.expected {
             return Ok(replies(vec![ServerMessage::Expected { device_seq: author.expected }]));
         }
-        let catalogue = store.catalogue();
-        let changeset = match staging::open(bytes, device_seq, &catalogue, codec) {
-            Ok(changeset) => changeset,
+        let staging::Opened { changeset, sealed_under, ignored } = match staging::open(bytes, device_seq, store, codec)?
+        {
+            Ok(opened) => opened,
             Err(refusal) => return Ok(replies(vec![ServerMessage::Refused(refusal)])),
         };
         let seq = store.head()?.seq.next();
-        let verdict = match self.state.identity.may_write {
-            true => resend::decide(&changeset, author.id, seq, now, store)?,
+        let mut verdict = match self.state.identity.may_write {
+            true => resend::decide(&changeset, sealed_under, author.id, seq, now, store)?,
             false => forbidden(&changeset),
         };
+        staging::record_ignored(ignored, &changeset, author.id, &mut verdict);
         let receipt = self.record(&changeset, hash, verdict, author, now, store, codec)?;
         self.answer_decision(receipt, store)
     }

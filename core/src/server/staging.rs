@@ -2,15 +2,18 @@
 //! Staged data is invisible; nothing here merges. Called by the session before it decides.
 
 use super::answer::refusal;
+use super::decide::Verdict;
 use super::session::{ServerOutput, refuse, replies};
 use super::store::{Author, ServerStore, Staging};
 use crate::catalogue::Catalogue;
 use crate::change::{Changeset, Mutation};
 use crate::codec::Codec;
+use crate::conflict::Conflict;
 use crate::error::{Refusal, RefusalCode};
-use crate::ids::{DeviceSeq, Hash, Millis};
+use crate::ids::{AuthorId, DeviceSeq, Hash, Millis, SchemaVersion};
 use crate::limits;
 use crate::message::{Chunk, ServerMessage};
+use crate::version_map::VersionMap;
 use alloc::{vec, vec::Vec};
 
 /// What became of a chunk.
@@ -115,7 +118,7 @@ pub(super) fn prepare<S: ServerStore, C: Codec>(
     };
     if !staging.prepared {
         let bytes = store.staged_bytes(author.id, device_seq)?;
-        if let Err(refusal) = vote(&bytes, device_seq, hash, &store.catalogue(), codec) {
+        if let Err(refusal) = vote(&bytes, device_seq, hash, store, codec)? {
             store.drop_stage(author.id, device_seq)?;
             return Ok(replies(vec![ServerMessage::Refused(refusal)]));
         }
@@ -124,35 +127,83 @@ pub(super) fn prepare<S: ServerStore, C: Codec>(
     Ok(replies(vec![ServerMessage::Prepared { device_seq }]))
 }
 
-fn vote<C: Codec>(
+fn vote<S: ServerStore, C: Codec>(
     bytes: &[u8],
     device_seq: DeviceSeq,
     hash: Hash,
-    catalogue: &Catalogue,
+    store: &mut S,
     codec: &C,
-) -> Result<(), Refusal> {
+) -> Result<Result<(), Refusal>, S::Error> {
     if codec.hash(bytes) != hash {
-        return Err(refusal(
-            RefusalCode::Malformed,
-            Some(device_seq),
-            "the chunks do not add up to what was announced",
-        ));
+        let detail = "the chunks do not add up to what was announced";
+        return Ok(Err(refusal(RefusalCode::Malformed, Some(device_seq), detail)));
     }
-    open(bytes, device_seq, catalogue, codec).map(|_| ())
+    Ok(open(bytes, device_seq, store, codec)?.map(|_| ()))
+}
+
+/// A changeset as the space's present schema sees it.
+pub(super) struct Opened {
+    pub(super) changeset: Changeset,
+    /// The schema version of the bytes.
+    pub(super) sealed_under: SchemaVersion,
+    /// What was written to columns that the present schema does not have.
+    pub(super) ignored: Vec<Conflict>,
 }
 
 /// Unpacks a changeset and checks it against schema and limits: what must hold before anything is decided.
-pub(super) fn open<C: Codec>(
+/// One that was sealed under an earlier schema is read by that, and carried over.
+pub(super) fn open<S: ServerStore, C: Codec>(
+    bytes: &[u8],
+    device_seq: DeviceSeq,
+    store: &mut S,
+    codec: &C,
+) -> Result<Result<Opened, Refusal>, S::Error> {
+    let current = store.catalogue();
+    let sealed_under = match codec.schema_of(bytes) {
+        Ok(version) => version,
+        Err(malformed) => return Ok(Err(refusal(RefusalCode::Malformed, Some(device_seq), malformed.what))),
+    };
+    let theirs = match sealed_under == current.version {
+        true => Some(current.clone()),
+        false => store.catalogue_of(sealed_under)?,
+    };
+    let Some(theirs) = theirs else { return Ok(Err(unknown_version(sealed_under, device_seq, &current))) };
+    Ok(unpack(bytes, device_seq, &theirs, codec).map(|changeset| {
+        if theirs.version == current.version {
+            return Opened { changeset, sealed_under, ignored: Vec::new() };
+        }
+        let (changeset, ignored) = VersionMap::new(&theirs, &current).changeset(changeset);
+        Opened { changeset, sealed_under, ignored }
+    }))
+}
+
+/// Nobody misses values of columns that are gone, but they are not lost silently.
+pub(super) fn record_ignored(ignored: Vec<Conflict>, changeset: &Changeset, author: AuthorId, verdict: &mut Verdict) {
+    if ignored.is_empty() || verdict.rejected.len() == changeset.transactions.len() {
+        return;
+    }
+    verdict.as_sent = false;
+    verdict.conflicts.extend(ignored.into_iter().map(|mut conflict| {
+        (conflict.challenger.author, conflict.challenger.device_seq) = (author, changeset.device_seq);
+        conflict
+    }));
+}
+
+fn unknown_version(version: SchemaVersion, device_seq: DeviceSeq, current: &Catalogue) -> Refusal {
+    let (code, detail) = match version > current.version {
+        true => (RefusalCode::WaitingForServer, "made under a schema version that the space does not have yet"),
+        false => (RefusalCode::SchemaMismatch, "made under a schema version that the space never had"),
+    };
+    refusal(code, Some(device_seq), detail)
+}
+
+fn unpack<C: Codec>(
     bytes: &[u8],
     device_seq: DeviceSeq,
     catalogue: &Catalogue,
     codec: &C,
 ) -> Result<Changeset, Refusal> {
     let malformed = |what: &str| refusal(RefusalCode::Malformed, Some(device_seq), what);
-    let schema = codec.schema_of(bytes).map_err(|malformation| malformed(malformation.what))?;
-    if schema != catalogue.version {
-        return Err(refusal(RefusalCode::SchemaMismatch, Some(device_seq), "made under another schema version"));
-    }
     let changeset = codec.open(bytes, device_seq, catalogue).map_err(|malformation| malformed(malformation.what))?;
     let rows: usize = changeset.transactions.iter().map(|transaction| transaction.changes.len()).sum();
     if rows > limits::CHANGESET_ROWS {

@@ -167,6 +167,9 @@ pub trait ServerStore {
     /// The synced tables of the present schema.
     fn catalogue(&self) -> Rc<Catalogue>;
 
+    /// The synced tables of an earlier schema version of this space.
+    fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, Self::Error>;
+
     /// The end of history.
     fn head(&mut self) -> Result<Head, Self::Error>;
 
@@ -181,9 +184,6 @@ pub trait ServerStore {
 
     /// Removes the commits up to a new floor, and the marks of these rows, which are gone.
     fn prune(&mut self, floor: Head, tombstones: &[RowId]) -> Result<(), Self::Error>;
-
-    /// The catalogue of an earlier schema version.
-    fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Catalogue>, Self::Error>;
 
     /// Rows of a table in the order of their keys, above `after`: at least one if there is one, then no more than about so many
     /// bytes of values or `max_rows`.

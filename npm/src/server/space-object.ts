@@ -151,12 +151,20 @@ export function spaceObjectClass(schemaJson: string): SpaceObjectClass {
 
     /** `sync` ends the event: a migration is alone in its own, because it turns foreign keys off, which only works before a write. */
     async #migrate(space: Space, name: string | undefined): Promise<void> {
-      for (const index of space.pendingMigrations()) {
+      try {
+        for (const index of space.pendingMigrations()) {
+          await this.#ctx.storage.sync();
+          space.migrate(index, Date.now());
+          await this.#ctx.storage.sync();
+        }
+        space.load();
+      } catch (thrown) {
         await this.#ctx.storage.sync();
-        space.migrate(index);
-        await this.#ctx.storage.sync();
+        if (!space.loadPresent()) throw thrown;
+        // The version before goes on serving; newer devices are told to wait.
+        const { code, message } = refusalFrom(thrown);
+        console.error('ebbtide: the space stays at its schema version', code, message);
       }
-      space.load();
       await this.#ctx.storage.sync();
       space.open(name);
       if (space.hasUndelivered()) this.#outbox.wake();

@@ -9,7 +9,7 @@ mod table;
 
 use crate::schema::{Schema, SchemaError};
 use crate::sql::{Row, Sql};
-use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::ids::SchemaVersion;
 use ebbtide_core::value::Value;
 
@@ -21,6 +21,7 @@ pub fn read(sql: &mut impl Sql, schema: &Schema) -> Result<Catalogue, SchemaErro
     for (name, rules) in &schema.tables {
         tables.push(table::read(sql, &listed, name, rules)?);
     }
+    tables.iter_mut().for_each(|table| name_origins(table, schema));
     let mut catalogue = Catalogue {
         version: SchemaVersion(u32::try_from(schema.migrations.len()).expect("fewer migrations than 2^32")),
         hash: schema.hash(),
@@ -28,6 +29,38 @@ pub fn read(sql: &mut impl Sql, schema: &Schema) -> Result<Catalogue, SchemaErro
     };
     references::read(sql, &mut catalogue)?;
     Ok(catalogue)
+}
+
+/// The catalogue as it was when only the first migrations had run: tables that were not there, or could not be synced yet, are left out.
+pub fn read_at(sql: &mut impl Sql, schema: &Schema, migrations: usize) -> Result<Catalogue, SchemaError> {
+    if migrations >= schema.migrations.len() {
+        return read(sql, schema);
+    }
+    let then = Schema { migrations: schema.migrations[..migrations].to_vec(), tables: schema.tables.clone() };
+    let listed = table::list(sql)?;
+    let mut tables = Vec::new();
+    for (name, rules) in &then.tables {
+        match table::read(sql, &listed, name, rules) {
+            Ok(table) => tables.push(table),
+            Err(SchemaError::Sql(error)) => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    tables.iter_mut().for_each(|table| name_origins(table, &then));
+    let version = SchemaVersion(u32::try_from(migrations).expect("fewer migrations than 2^32"));
+    let mut catalogue = Catalogue { version, hash: then.hash(), tables };
+    match references::read(sql, &mut catalogue) {
+        Err(SchemaError::Sql(error)) => Err(error.into()),
+        _ => Ok(catalogue),
+    }
+}
+
+/// Notes under which names earlier versions know the table and its columns.
+fn name_origins(table: &mut Table, schema: &Schema) {
+    for column in &mut table.columns {
+        column.origin = schema.column_origin(&table.name, &column.name);
+    }
+    table.origin = schema.table_origin(&table.name);
 }
 
 /// Refuses keys that compare other than by their bytes. Separate, because a Durable Object may not have the pragma.

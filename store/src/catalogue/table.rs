@@ -77,6 +77,7 @@ fn column(row: &Row, strict: bool) -> Column {
     let affinity = if any { Affinity::Blob } else { affinity(text(row, 2)) };
     Column {
         name: text(row, 1).into(),
+        origin: None,
         affinity,
         not_null: integer(row, 3) != 0,
         default: default::constant(text(row, 4), affinity),

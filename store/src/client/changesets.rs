@@ -9,15 +9,15 @@ use crate::sqlite::sql_error;
 use ebbtide_core::change::Sealed;
 use ebbtide_core::client::store::{Progress, SealedEntry};
 use ebbtide_core::commit::Receipt;
-use ebbtide_core::ids::{DeviceSeq, Hash, LogId};
+use ebbtide_core::ids::{DeviceSeq, Hash, LogId, SchemaVersion};
 use rusqlite::{Connection, Row, params};
 
 const PUT: &str = "INSERT INTO _ebb_changeset
-    (device_seq, hash, transactions, log_from, log_upto, total_bytes, progress, next_chunk)
+    (device_seq, hash, transactions, log_from, log_upto, total_bytes, schema, progress, next_chunk)
     VALUES (?1, ?2, ?3, 1 + max(ifnull((SELECT max(log_upto) FROM _ebb_changeset), 0),
-      ifnull((SELECT min(id) FROM _ebb_log) - 1, 0)), ?4, ?5, 0, 0)";
+      ifnull((SELECT min(id) FROM _ebb_log) - 1, 0)), ?4, ?5, ?6, 0, 0)";
 const PUT_BYTES: &str = "INSERT INTO _ebb_changeset_bytes (device_seq, bytes) VALUES (?, ?)";
-const ALL: &str = "SELECT device_seq, hash, total_bytes, transactions, progress, next_chunk, receipt
+const ALL: &str = "SELECT device_seq, hash, total_bytes, transactions, progress, next_chunk, receipt, schema
     FROM _ebb_changeset ORDER BY device_seq";
 const BYTES: &str = "SELECT bytes FROM _ebb_changeset_bytes WHERE device_seq = ?";
 const PROGRESS: &str = "UPDATE _ebb_changeset SET progress = ?2, next_chunk = ?3 WHERE device_seq = ?1";
@@ -37,10 +37,16 @@ const DROP: [&str; 6] = [
     "DELETE FROM _ebb_changeset WHERE device_seq = ?1",
 ];
 
-pub(super) fn put(connection: &Connection, sealed: &Sealed, transactions: u32, upto: LogId) -> Result<(), SqlError> {
+pub(super) fn put(
+    connection: &Connection,
+    sealed: &Sealed,
+    transactions: u32,
+    upto: LogId,
+    schema: SchemaVersion,
+) -> Result<(), SqlError> {
     let number = sealed.device_seq.0 as i64;
     let length = sealed.bytes.len() as i64;
-    execute(connection, PUT, params![number, &sealed.hash.0[..], transactions, upto.0, length])?;
+    execute(connection, PUT, params![number, &sealed.hash.0[..], transactions, upto.0, length, schema.0])?;
     execute(connection, PUT_BYTES, params![number, sealed.bytes])?;
     Ok(())
 }
@@ -60,6 +66,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<SealedEntry> {
         hash: Hash(row.get(1)?),
         total_bytes: row.get::<_, i64>(2)? as usize,
         transactions: row.get(3)?,
+        schema: SchemaVersion(row.get(7)?),
         progress: match row.get::<_, i64>(4)? {
             0 => Progress::Sealed,
             1 => Progress::Staging { next_chunk: row.get(5)? },

@@ -9,6 +9,7 @@ pub(crate) mod queue;
 mod records;
 mod snapshot;
 mod statements;
+pub(crate) mod unknown;
 mod waitlist;
 mod write;
 
@@ -29,9 +30,10 @@ use ebbtide_core::client::store::{
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Outcome, Receipt};
 use ebbtide_core::conflict::{AuthorName, Conflict, OpenConflict, QueueChange};
-use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, Seq, TableId};
+use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, SchemaVersion, Seq, TableId};
 use ebbtide_core::message::Part;
 use ebbtide_core::value::{Key, Value};
+use ebbtide_core::version_map::Unknown;
 use std::rc::Rc;
 
 impl ClientStore for SyncStep<'_> {
@@ -39,6 +41,23 @@ impl ClientStore for SyncStep<'_> {
 
     fn catalogue(&self) -> Rc<Catalogue> {
         Rc::clone(&self.db.catalogue)
+    }
+
+    fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, SqlError> {
+        if let Some(known) = self.catalogues.iter().find(|known| known.version == version) {
+            return Ok(Some(Rc::clone(known)));
+        }
+        let found = unknown::catalogue(&self.db.connection, version)?.map(Rc::new);
+        self.catalogues.extend(found.clone());
+        Ok(found)
+    }
+
+    fn put_catalogue(&mut self, catalogue: &Catalogue) -> Result<(), SqlError> {
+        unknown::put_catalogue(&self.db.connection, catalogue)
+    }
+
+    fn keep_unknown(&mut self, unknown: &[Unknown]) -> Result<(), SqlError> {
+        unknown::keep(&self.db.connection, unknown)
     }
 
     fn device(&mut self) -> Result<DeviceState, SqlError> {
@@ -148,7 +167,7 @@ impl ClientStore for SyncStep<'_> {
 
     fn put_sealed(&mut self, sealed: &Sealed, transactions: u32, upto: LogId) -> Result<(), SqlError> {
         self.db.waitlist.forget_counts();
-        changesets::put(&self.db.connection, sealed, transactions, upto)
+        changesets::put(&self.db.connection, sealed, transactions, upto, self.db.catalogue.version)
     }
 
     fn sealed(&mut self) -> Result<Vec<SealedEntry>, SqlError> {
@@ -207,6 +226,10 @@ impl ClientStore for SyncStep<'_> {
 
     fn keeps_server_rows(&mut self) -> Result<bool, SqlError> {
         records::keeps_server_rows(&self.db.connection)
+    }
+
+    fn kept_rows(&mut self) -> Result<Vec<RowId>, SqlError> {
+        records::kept_rows(&self.db.connection)
     }
 
     fn server_row(&mut self, row: &RowId) -> Result<ServerRow, SqlError> {

@@ -9,7 +9,7 @@ use crate::sqlite::sql_error;
 use ebbtide_core::change::RowId;
 use ebbtide_core::client::store::{RejectedTransaction, ServerRow};
 use ebbtide_core::conflict::Conflict;
-use ebbtide_core::ids::{LogId, SchemaVersion, Seq};
+use ebbtide_core::ids::{LogId, SchemaVersion, Seq, TableId};
 use ebbtide_core::message::Part;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -54,6 +54,16 @@ pub(super) fn put_conflicts(
 pub(super) fn keeps_server_rows(connection: &Connection) -> Result<bool, SqlError> {
     let sql = "SELECT 1 FROM _ebb_server_row LIMIT 1";
     let read = || connection.prepare_cached(sql)?.exists([]);
+    read().map_err(|error| sql_error(&error, sql))
+}
+
+pub(super) fn kept_rows(connection: &Connection) -> Result<Vec<RowId>, SqlError> {
+    let sql = "SELECT tbl, key FROM _ebb_server_row ORDER BY tbl, key";
+    let row = |row: &rusqlite::Row<'_>| {
+        let key = postcard::from_bytes(row.get_ref(1)?.as_blob()?).map_err(damaged)?;
+        Ok(RowId { table: TableId(row.get(0)?), key })
+    };
+    let read = || -> rusqlite::Result<Vec<RowId>> { connection.prepare_cached(sql)?.query_map([], row)?.collect() };
     read().map_err(|error| sql_error(&error, sql))
 }
 

@@ -14,6 +14,7 @@ mod export;
 mod ids;
 mod kept;
 pub(crate) mod log;
+mod migrated;
 mod open;
 mod pragmas;
 mod recorded;

@@ -6,19 +6,21 @@ use super::access::{Actor, SharedAccess};
 use super::class::Classes;
 use super::error::{DbError, DbErrorCode};
 use super::ids::IdClock;
+use super::migrated::{self, Migrated};
 use super::references::References;
 use super::triggers::TriggerPlan;
 use super::{LocalDatabase, device, references, tables, translate, view, watch};
 use crate::capture::{Capture, TablePlan};
 use crate::catalogue;
 use crate::client::{Statements, Waitlist};
+use crate::compare;
 use crate::limits::CACHED_STATEMENTS;
 use crate::migrate;
 use crate::schema::{Schema, SchemaError};
 use crate::sql::Sql;
 use crate::sqlite::SqliteSql;
-use ebbtide_core::catalogue::Catalogue;
-use ebbtide_core::ids::Millis;
+use ebbtide_core::catalogue::{Catalogue, Table};
+use ebbtide_core::ids::{Millis, TableId};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::collections::BTreeSet;
@@ -32,10 +34,9 @@ impl LocalDatabase {
         let (capture, access, ids) = install(&mut connection, now, seed).map_err(|e| failed(&e))?;
         run(&connection, "PRAGMA foreign_keys = OFF")?;
         run(&connection, "BEGIN IMMEDIATE")?;
-        let catalogue = match prepare(&connection, &access, schema) {
-            Ok((catalogue, outcome)) => {
+        let catalogue = match prepare(&connection, &access, schema, now) {
+            Ok(catalogue) => {
                 run(&connection, "COMMIT")?;
-                outcome?;
                 catalogue
             }
             Err(error) => {
@@ -103,35 +104,52 @@ fn install(
     Ok((capture, access, ids))
 }
 
-/// A migrated database, in one transaction. A migration that fails is taken back alone, so that the versions before
-/// it stay; a schema that does not fit takes all back, so that it can be corrected.
-#[allow(clippy::type_complexity)]
-fn prepare(
-    connection: &Connection,
-    access: &SharedAccess,
-    schema: &Schema,
-) -> Result<(Catalogue, Result<(), SchemaError>), DbError> {
+/// A migrated database, in one transaction. A migration that fails, or a schema that does not fit, takes all of it back,
+/// so that the version of the app that was here before can still open the database.
+fn prepare(connection: &Connection, access: &SharedAccess, schema: &Schema, now: Millis) -> Result<Catalogue, DbError> {
     connection.execute_batch(tables::CREATE).map_err(|e| failed(&e))?;
     let mut sql = SqliteSql::plain(connection);
-    let mut outcome = Ok(());
-    for index in migrate::pending(&mut sql, schema)? {
-        outcome = migrate_one(&mut sql, access, schema, index);
-        if outcome.is_err() {
-            break;
-        }
+    let pending = migrate::pending(&mut sql, schema)?;
+    let before = translate::last_catalogue(connection).map_err(|e| failed(&e))?;
+    let may_change_rows = pending.clone().any(|index| compare::may_change_rows(schema.migrations[index].sql()));
+    let last = before.clone().unwrap_or_default();
+    let there_before = table_names(connection).map_err(|e| failed(&e))?;
+    if may_change_rows {
+        compare::copy(&mut sql, &last)?;
+        migrated::take_out(connection, access, &last)?;
     }
-    if outcome.is_err() {
-        return Ok((Catalogue::default(), outcome));
+    for index in pending {
+        migrate_one(&mut sql, access, schema, index)?;
     }
     let catalogue = catalogue::read(&mut sql, schema)?;
     catalogue::check_collations(&mut sql, &catalogue)?;
     references::check_local(connection, &catalogue)?;
     references::ensure_indexes(connection, &catalogue).map_err(|e| failed(&e))?;
-    if let Some(last) = translate::last_catalogue(connection).map_err(|e| failed(&e))? {
-        translate::carry_over(connection, &last, &catalogue).map_err(|e| failed(&e))?;
+    let moved = match may_change_rows {
+        true => compare::moved(&mut sql, &last, &catalogue)?,
+        false => compare::arrived(&mut sql, &last, &catalogue)?,
+    };
+    if may_change_rows {
+        compare::forget(&mut sql, &last)?;
+    }
+    translate::carry_over(connection, &last, &catalogue).map_err(|e| failed(&e))?;
+    let is_new = |table: &Table| last.table_of(table.identity()).is_none();
+    let held = |table: &Table| is_new(table) && there_before.contains(&table.name.to_ascii_lowercase());
+    let joined = catalogue.tables.iter().enumerate().filter(|(_, table)| held(table)).map(|(at, _)| TableId(at as u16));
+    // A database without a record of its own was copied here: its rows are nobody's changes.
+    if before.is_some() || there_before.is_empty() {
+        let joined = joined.collect();
+        Migrated { before: before.as_ref(), after: &catalogue, moved, joined, now }.settle(connection, access)?;
     }
     view::store_catalogue(connection, &catalogue).map_err(|e| failed(&e))?;
-    Ok((catalogue, Ok(())))
+    Ok(catalogue)
+}
+
+/// The tables of the app, in lower case.
+fn table_names(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    let query = "SELECT lower(name) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_ebb%' ESCAPE '\\'
+                 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    connection.prepare(query)?.query_map([], |row| row.get(0))?.collect()
 }
 
 fn migrate_one(
@@ -165,6 +183,6 @@ fn run(connection: &Connection, sql: &str) -> Result<(), DbError> {
     connection.execute_batch(sql).map_err(|error| DbError::from_sqlite(&error, sql))
 }
 
-fn failed(error: &rusqlite::Error) -> DbError {
+pub(super) fn failed(error: &rusqlite::Error) -> DbError {
     DbError::from_sqlite(error, "opening the database")
 }

@@ -6,13 +6,17 @@ use super::error::{DbError, DbErrorCode};
 use super::references::TouchedRows;
 use super::triggers::TriggerPlan;
 use super::{LocalDatabase, device};
+use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::ids::Millis;
 use rusqlite::config::DbConfig;
+use std::rc::Rc;
 
 /// The local database inside a step; the client store is implemented on it.
 pub struct SyncStep<'a> {
     pub(crate) db: &'a mut LocalDatabase,
     pub(crate) touched: TouchedRows,
+    /// Catalogues of other schema versions, as read in this step.
+    pub(crate) catalogues: Vec<Rc<Catalogue>>,
     /// Whether the device's record has to be written at the end.
     pub(crate) device_changed: bool,
     quiet: bool,
@@ -35,7 +39,13 @@ impl LocalDatabase {
         }
         self.begin_writing()?;
         self.capture.lock().set_on(false);
-        let mut running = SyncStep { db: self, touched: TouchedRows::default(), device_changed: false, quiet: false };
+        let mut running = SyncStep {
+            db: self,
+            touched: TouchedRows::default(),
+            catalogues: Vec::new(),
+            device_changed: false,
+            quiet: false,
+        };
         let result = step(&mut running);
         let finished = if result.is_ok() { running.finish() } else { Ok(()) };
         let quiet = running.quiet;

@@ -11,21 +11,22 @@ CREATE TABLE IF NOT EXISTS _ebb_device (
   seq INTEGER NOT NULL, chain BLOB NOT NULL, view BLOB NOT NULL,
   next_device_seq INTEGER NOT NULL, decided_device_seq INTEGER, decided_hash BLOB,
   applied_receipt INTEGER NOT NULL, clock INTEGER NOT NULL, recovering INTEGER NOT NULL, rebuild BLOB,
-  trail BLOB NOT NULL);
+  trail BLOB NOT NULL, space_schema INTEGER NOT NULL);
 -- Local transactions that wait, with the life that captured them where they may have been sent before; changes are postcard, further parts of large ones are in _ebb_log_part.
 CREATE TABLE IF NOT EXISTS _ebb_log (
   id INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, seq INTEGER NOT NULL, device_seq INTEGER NOT NULL,
   schema INTEGER NOT NULL, changes BLOB NOT NULL, origin BLOB);
 CREATE TABLE IF NOT EXISTS _ebb_log_part (
   log INTEGER NOT NULL, part INTEGER NOT NULL, changes BLOB NOT NULL, PRIMARY KEY (log, part)) WITHOUT ROWID;
--- The catalogue of each schema version that was open here: logged changes name tables and columns by position.
+-- The catalogue of each schema version that was open here or that the space told of: changes name tables and columns by position.
 CREATE TABLE IF NOT EXISTS _ebb_catalogue (version INTEGER PRIMARY KEY, catalogue BLOB NOT NULL);
 -- Transactions that are out of the view because they collide with what the space decided.
 CREATE TABLE IF NOT EXISTS _ebb_blocked (log INTEGER PRIMARY KEY);
 -- Sealed changesets that wait, each with its range of the log; what is above all ranges is unsealed. progress: 0 sealed, 1 staging, 2 staged, 3 prepared, 4 committed.
 CREATE TABLE IF NOT EXISTS _ebb_changeset (
   device_seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, transactions INTEGER NOT NULL, log_from INTEGER NOT NULL,
-  log_upto INTEGER NOT NULL, progress INTEGER NOT NULL, next_chunk INTEGER NOT NULL, receipt BLOB, total_bytes INTEGER NOT NULL);
+  log_upto INTEGER NOT NULL, progress INTEGER NOT NULL, next_chunk INTEGER NOT NULL, receipt BLOB, total_bytes INTEGER NOT NULL,
+  schema INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS _ebb_changeset_bytes (device_seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
 -- The server's version of rows that local changes hide; no fields means that it has no such row.
 CREATE TABLE IF NOT EXISTS _ebb_server_row (
@@ -54,6 +55,9 @@ CREATE TABLE IF NOT EXISTS _ebb_kept (
 -- A snapshot on its way in: how far it has come, and its pieces in the order in which they came.
 CREATE TABLE IF NOT EXISTS _ebb_snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), state BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS _ebb_snapshot_part (id INTEGER PRIMARY KEY, part BLOB NOT NULL);
+-- Cells of newer schema versions, by the names that stay the same; an empty column says that the row was made there.
+CREATE TABLE IF NOT EXISTS _ebb_unknown (
+  tbl TEXT NOT NULL, key BLOB NOT NULL, col TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (tbl, key, col)) WITHOUT ROWID;
 -- Pieces of one commit that is too large for a message.
 CREATE TABLE IF NOT EXISTS _ebb_part (
   seq INTEGER NOT NULL, part INTEGER NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL,

@@ -15,10 +15,11 @@ impl Schema {
 }
 
 impl Migration {
-    /// First 8 bytes of SHA-256 over its text and side.
+    /// First 8 bytes of SHA-256 over its text, side and renames.
     pub fn hash(&self) -> [u8; 8] {
         let side: &[u8] = if self.on_server() { b"both\0" } else { b"client\0" };
-        short(&[side, self.sql().as_bytes()].concat())
+        let renames: String = self.renames().map(|(from, to)| format!("\0{from}\0{to}")).collect();
+        short(&[side, self.sql().as_bytes(), renames.as_bytes()].concat())
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod error;
 mod hash;
+mod renames;
 mod validate;
 
 pub use error::SchemaError;
@@ -37,6 +38,14 @@ pub enum Migration {
         /// Where they run.
         on: MigrationSide,
     },
+    /// For both sides, with tables and columns that go on under other names.
+    Renaming {
+        /// The statements.
+        sql: String,
+        /// `table` to its new name, `new_table.column` to the column's new name.
+        #[serde(default)]
+        renames: BTreeMap<String, String>,
+    },
 }
 
 /// Where a one-sided migration runs.
@@ -65,12 +74,21 @@ impl Migration {
     /// Its statements.
     pub fn sql(&self) -> &str {
         match self {
-            Migration::Both(sql) | Migration::OneSide { sql, .. } => sql,
+            Migration::Both(sql) | Migration::OneSide { sql, .. } | Migration::Renaming { sql, .. } => sql,
         }
     }
 
     /// Whether it runs on the server too.
     pub fn on_server(&self) -> bool {
-        matches!(self, Migration::Both(_))
+        !matches!(self, Migration::OneSide { .. })
+    }
+
+    /// What goes on under another name: old and new.
+    pub(crate) fn renames(&self) -> impl Iterator<Item = (String, String)> {
+        let declared = match self {
+            Migration::Renaming { renames, .. } => Some(renames),
+            Migration::Both(_) | Migration::OneSide { .. } => None,
+        };
+        declared.into_iter().flatten().map(|(from, to)| (from.clone(), to.clone()))
     }
 }

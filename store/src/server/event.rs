@@ -48,7 +48,19 @@ impl<S: Sql + Clone> SpaceStore<S> {
         body: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut outer = sql.clone();
-        let mut store = SpaceStore {
+        let mut store = Self::unchecked(sql, space);
+        space.turn_foreign_keys_on(&mut outer).map_err(E::from)?;
+        let done = outer.savepoint(|_| {
+            let value = body(&mut store)?;
+            store.check_all().map_err(E::from)?;
+            Ok(value)
+        });
+        done.unwrap_or_else(|error| Err(error.into()))
+    }
+
+    /// A store within a transaction that somebody else checks: a migration's.
+    pub(super) fn unchecked(sql: &S, space: &Rc<Space>) -> Self {
+        SpaceStore {
             sql: sql.clone(),
             space: space.clone(),
             unchecked: HashSet::new(),
@@ -57,14 +69,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
             ahead: HashMap::new(),
             log: LogMemory::default(),
             queue_empty: None,
-        };
-        space.turn_foreign_keys_on(&mut outer).map_err(E::from)?;
-        let done = outer.savepoint(|_| {
-            let value = body(&mut store)?;
-            store.check_all().map_err(E::from)?;
-            Ok(value)
-        });
-        done.unwrap_or_else(|error| Err(error.into()))
+        }
     }
 
     /// Foreign keys wait until the event ends. Without this a child written before its parent fails at once.

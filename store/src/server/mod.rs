@@ -3,6 +3,7 @@
 //! Used by `worker` over Durable Object SQLite, and natively by tests and the simulator.
 
 mod authors;
+mod barrier;
 mod event;
 mod fail;
 pub mod history;
@@ -23,10 +24,10 @@ mod shape;
 mod space;
 mod stage;
 mod tables;
-mod text;
+pub(crate) mod text;
 mod tickets;
-mod triggers;
-mod values;
+pub(crate) mod triggers;
+pub(crate) mod values;
 mod write;
 
 #[cfg(feature = "contract")]

@@ -11,6 +11,9 @@ use ebbtide_core::commit::SealedCommit;
 use ebbtide_core::ids::{AuthorId, Incarnation, SchemaVersion, Seq};
 use ebbtide_core::value::Value;
 
+/// Who stands in the history where a migration changed rows.
+const MIGRATION: &str = "migration";
+
 /// Up to where the outbox is delivered: all commits up to `seq`, and of the next one the first `part` steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OutboxPosition {
@@ -78,6 +81,9 @@ impl<S: Sql + Clone> SpaceStore<S> {
     }
 
     fn outbox_author(&mut self, author: AuthorId) -> Result<OutboxAuthor, SqlError> {
+        if author == AuthorId::MIGRATION {
+            return Ok(OutboxAuthor { incarnation: Incarnation::default(), user: MIGRATION.into() });
+        }
         let params = [stored(u64::from(author.0))?];
         let rows = self.sql.query("SELECT incarnation,user FROM _ebb_author WHERE id=?", &params)?;
         let row = rows.into_iter().next().ok_or_else(|| fail::corrupt("the author of a commit is missing"))?;

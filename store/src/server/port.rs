@@ -24,6 +24,10 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         self.space.catalogue()
     }
 
+    fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, SqlError> {
+        Ok(self.catalogue_at(version)?.map(Rc::new))
+    }
+
     fn head(&mut self) -> Result<Head, SqlError> {
         self.log_head()
     }
@@ -42,10 +46,6 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
 
     fn prune(&mut self, floor: Head, tombstones: &[RowId]) -> Result<(), SqlError> {
         self.prune_log(floor, tombstones)
-    }
-
-    fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Catalogue>, SqlError> {
-        self.catalogue_at(version)
     }
 
     fn scan(

@@ -1,18 +1,19 @@
 //! Opening a space's database: our own tables, the catalogue, the numbers of tables, indexes on child keys.
 //! It holds what stays the same between migrations, and no rows. An adapter opens it once for each life of an object.
 
-use super::fail;
 use super::shape::{Shape, index_columns, index_list};
 use super::tables;
 use super::text::{join, quote};
 use super::triggers;
 use super::values::{blob, number, stored};
+use super::{barrier, fail};
 use crate::catalogue;
-use crate::migrate::{self, Side};
+use crate::migrate;
 use crate::schema::{Schema, SchemaError};
 use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::{Catalogue, Reference, Table};
-use ebbtide_core::ids::{SchemaVersion, TableId};
+use ebbtide_core::codec::Codec;
+use ebbtide_core::ids::{Millis, SchemaVersion, TableId};
 use ebbtide_core::value::Value;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -32,23 +33,29 @@ impl Space {
     /// Runs the migrations that are due, each in a transaction of its own, and opens the result.
     ///
     /// For adapters without rules of their own about events; a Durable Object runs each migration in its own event.
-    pub fn open<S: Sql + Clone>(sql: &mut S, schema: &Schema) -> Result<Rc<Self>, OpenError> {
+    pub fn open<S: Sql + Clone>(
+        sql: &mut S,
+        schema: &Schema,
+        now: Millis,
+        codec: &dyn Codec,
+    ) -> Result<Rc<Self>, OpenError> {
         for index in migrate::pending(sql, schema)? {
-            Self::migrate(sql, schema, index)?;
+            Self::migrate(sql, schema, index, now, codec)?;
         }
         Self::load(sql, schema)
     }
 
     /// Runs one migration in an event of its own, with foreign keys off until they are checked as a whole.
-    pub fn migrate<S: Sql + Clone>(sql: &mut S, schema: &Schema, index: usize) -> Result<(), OpenError> {
+    /// What its DML does to rows becomes a commit.
+    pub fn migrate<S: Sql + Clone>(
+        sql: &mut S,
+        schema: &Schema,
+        index: usize,
+        now: Millis,
+        codec: &dyn Codec,
+    ) -> Result<(), OpenError> {
         sql.execute("PRAGMA foreign_keys=OFF", &[])?;
-        let migrated = sql.savepoint(|sql| {
-            migrate::apply(sql, schema, index, Side::Server)?;
-            match sql.query("PRAGMA foreign_key_check", &[])?.is_empty() {
-                true => Ok(()),
-                false => Err(OpenError::Migration { index, message: "it leaves references that point nowhere".into() }),
-            }
-        });
+        let migrated = sql.savepoint(|sql| barrier::run(sql, schema, index, now, codec));
         // The pragma stays for later events otherwise.
         sql.execute("PRAGMA foreign_keys=ON", &[])?;
         migrated?
@@ -59,6 +66,16 @@ impl Space {
         let opened = sql.savepoint(|sql| {
             let catalogue = catalogue::read(sql, schema)?;
             Ok(Self::of(sql, catalogue)?)
+        });
+        opened?
+    }
+
+    /// Opens a database whose pending migrations could not run, under the version that it has. `None` if it never had one.
+    pub fn load_present<S: Sql>(sql: &mut S) -> Result<Option<Rc<Self>>, OpenError> {
+        let opened = sql.savepoint(|sql| {
+            let applied = migrate::applied_count(sql)?;
+            let catalogue = catalogue_of(sql, SchemaVersion(applied))?;
+            Ok::<_, OpenError>(catalogue.map(|catalogue| Self::of(sql, catalogue)).transpose()?)
         });
         opened?
     }

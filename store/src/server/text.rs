@@ -4,12 +4,12 @@
 use super::limits::BOUND_VALUES;
 
 /// A name as an identifier, whatever it contains.
-pub(super) fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The parts, separated by `separator`.
-pub(super) fn join<T: AsRef<str>>(parts: impl IntoIterator<Item = T>, separator: &str) -> String {
+pub(crate) fn join<T: AsRef<str>>(parts: impl IntoIterator<Item = T>, separator: &str) -> String {
     let mut text = String::new();
     for part in parts {
         if !text.is_empty() {
@@ -22,7 +22,7 @@ pub(super) fn join<T: AsRef<str>>(parts: impl IntoIterator<Item = T>, separator:
 
 /// How many of `left` rows, each binding `per_row` values, go into the next statement.
 /// As many as fit, at the end powers of two, so that few different texts are prepared.
-pub(super) fn batch(left: usize, per_row: usize) -> usize {
+pub(crate) fn batch(left: usize, per_row: usize) -> usize {
     let most = (BOUND_VALUES / per_row.max(1)).max(1);
     if left >= most { most } else { 1 << left.max(1).ilog2() }
 }

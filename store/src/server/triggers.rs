@@ -6,6 +6,7 @@ use super::text::quote;
 use super::values::text;
 use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::value::Value;
 
 /// One row: whether what is written originates here.
 pub(super) const CREATE_CONTEXT: &str =
@@ -14,6 +15,12 @@ pub(super) const CREATE_CONTEXT: &str =
 pub(super) const REST: &str = "INSERT INTO _ebb_context (id, originates) VALUES (1, 0) ON CONFLICT (id) DO NOTHING";
 
 const GUARD: &str = "(SELECT originates FROM _ebb_context)";
+
+/// Says whether what is written from now on originates here, so that guarded triggers run.
+pub(super) fn originate<S: Sql>(sql: &mut S, here: bool) -> Result<(), SqlError> {
+    sql.execute("UPDATE _ebb_context SET originates=?", &[Value::Integer(i64::from(here))])?;
+    Ok(())
+}
 
 /// Guards every trigger that writes a synced table and is not guarded yet.
 pub(super) fn guard<S: Sql>(sql: &mut S, catalogue: &Catalogue) -> Result<(), SqlError> {
@@ -33,7 +40,7 @@ pub(super) fn guard<S: Sql>(sql: &mut S, catalogue: &Catalogue) -> Result<(), Sq
 
 /// A word, a quoted name, or a single character, and where it begins and ends.
 #[derive(Debug, PartialEq)]
-struct Token {
+pub(crate) struct Token {
     text: String,
     quoted: bool,
     start: usize,
@@ -41,13 +48,13 @@ struct Token {
 }
 
 impl Token {
-    fn is(&self, word: &str) -> bool {
+    pub(crate) fn is(&self, word: &str) -> bool {
         !self.quoted && self.text.eq_ignore_ascii_case(word)
     }
 }
 
 /// SQL text without comments and string literals.
-fn tokens(sql: &str) -> Vec<Token> {
+pub(crate) fn tokens(sql: &str) -> Vec<Token> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(first) = sql[at..].chars().next() {

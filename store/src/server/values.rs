@@ -13,7 +13,7 @@ use ebbtide_core::value::{Key, Value};
 const CAST: &str = "+CAST(? AS INTEGER)";
 
 /// The text that stands for a value in a statement.
-pub(super) fn placeholder(value: &Value, affinity: Affinity) -> &'static str {
+pub(crate) fn placeholder(value: &Value, affinity: Affinity) -> &'static str {
     match (value, affinity) {
         (Value::Integer(_), Affinity::Blob | Affinity::Text) => CAST,
         _ => "?",
@@ -23,7 +23,7 @@ pub(super) fn placeholder(value: &Value, affinity: Affinity) -> &'static str {
 /// What is bound for it.
 ///
 /// Text that spells an integer becomes that integer under INTEGER and NUMERIC affinity and under CAST, exactly.
-pub(super) fn bound(value: &Value, affinity: Affinity) -> Value {
+pub(crate) fn bound(value: &Value, affinity: Affinity) -> Value {
     match (value, affinity) {
         (Value::Integer(number), Affinity::Blob | Affinity::Text) => Value::Text(number.to_string()),
         (Value::Integer(number), Affinity::Real) => Value::Real(*number as f64),
@@ -36,7 +36,7 @@ pub(super) fn bound(value: &Value, affinity: Affinity) -> Value {
 
 /// A key as one value, for the record of marks: text as it is, everything else packed.
 /// A table with one text column as its key keeps text here; every other key is a blob, so the two never meet.
-pub(super) fn packed_key(key: &Key) -> Value {
+pub(crate) fn packed_key(key: &Key) -> Value {
     match key.0.as_slice() {
         [Value::Text(text)] => Value::Text(text.clone()),
         _ => Value::Blob(postcard::to_allocvec(key).expect("a vector takes any length")),
@@ -45,16 +45,16 @@ pub(super) fn packed_key(key: &Key) -> Value {
 
 /// Some columns of a SELECT, and how to read them exactly.
 #[derive(Debug)]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     /// The SELECT list; empty if there are no columns.
-    pub(super) sql: String,
+    pub(crate) sql: String,
     affinities: Vec<Affinity>,
     letters: bool,
 }
 
 impl Selection {
     /// Selects expressions (quoted column names) with their affinities.
-    pub(super) fn of<'a>(columns: impl Iterator<Item = (&'a str, Affinity)> + Clone) -> Self {
+    pub(crate) fn of<'a>(columns: impl Iterator<Item = (&'a str, Affinity)> + Clone) -> Self {
         let affinities: Vec<Affinity> = columns.clone().map(|(_, affinity)| affinity).collect();
         let mut parts: Vec<String> = columns.clone().map(|(sql, affinity)| exact(sql, affinity)).collect();
         let untyped = columns.filter(|(_, affinity)| *affinity == Affinity::Blob);
@@ -66,7 +66,7 @@ impl Selection {
     }
 
     /// Takes this selection's cells off the front of a row.
-    pub(super) fn read(&self, cells: &mut impl Iterator<Item = Value>) -> Result<Vec<Value>, SqlError> {
+    pub(crate) fn read(&self, cells: &mut impl Iterator<Item = Value>) -> Result<Vec<Value>, SqlError> {
         let raw: Vec<Value> = cells.take(self.affinities.len()).collect();
         let letters = match self.letters {
             true => text(cells.next())?,
@@ -121,7 +121,7 @@ fn by_letter(value: Value, letter: Option<u8>) -> Result<Value, SqlError> {
 }
 
 /// A number out of one of our own columns, which never hold one beyond 2^53.
-pub(super) fn number(cell: Option<Value>) -> Result<u64, SqlError> {
+pub(crate) fn number(cell: Option<Value>) -> Result<u64, SqlError> {
     match cell {
         Some(Value::Integer(number)) => u64::try_from(number).map_err(|_| fail::corrupt("a negative number")),
         Some(Value::Real(number)) if number.fract() == 0.0 && number >= 0.0 => Ok(number as u64),
@@ -130,7 +130,7 @@ pub(super) fn number(cell: Option<Value>) -> Result<u64, SqlError> {
 }
 
 /// A number to be stored in one of our own columns.
-pub(super) fn stored(number: u64) -> Result<Value, SqlError> {
+pub(crate) fn stored(number: u64) -> Result<Value, SqlError> {
     match i64::try_from(number) {
         Ok(number) if number <= EXACT_DOUBLE => Ok(Value::Integer(number)),
         _ => Err(fail::misuse("a number beyond 2^53")),
@@ -138,7 +138,7 @@ pub(super) fn stored(number: u64) -> Result<Value, SqlError> {
 }
 
 /// A text out of one of our own columns.
-pub(super) fn text(cell: Option<Value>) -> Result<String, SqlError> {
+pub(crate) fn text(cell: Option<Value>) -> Result<String, SqlError> {
     match cell {
         Some(Value::Text(text)) => Ok(text),
         _ => Err(fail::corrupt("not a text")),
@@ -146,7 +146,7 @@ pub(super) fn text(cell: Option<Value>) -> Result<String, SqlError> {
 }
 
 /// Bytes out of one of our own columns.
-pub(super) fn blob(cell: Option<Value>) -> Result<Vec<u8>, SqlError> {
+pub(crate) fn blob(cell: Option<Value>) -> Result<Vec<u8>, SqlError> {
     match cell {
         Some(Value::Blob(bytes)) => Ok(bytes),
         _ => Err(fail::corrupt("not a blob")),
@@ -154,6 +154,6 @@ pub(super) fn blob(cell: Option<Value>) -> Result<Vec<u8>, SqlError> {
 }
 
 /// Bytes of a fixed length out of one of our own columns.
-pub(super) fn array<const N: usize>(cell: Option<Value>) -> Result<[u8; N], SqlError> {
+pub(crate) fn array<const N: usize>(cell: Option<Value>) -> Result<[u8; N], SqlError> {
     blob(cell)?.try_into().map_err(|_| fail::corrupt("a blob of another length"))
 }

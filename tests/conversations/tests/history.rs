@@ -9,7 +9,6 @@ use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::host::{HostError, SpaceHost};
 use ebbtide_simulator::schema::schema;
-use ebbtide_store::schema::Migration;
 
 #[test]
 fn cs26_a_space_that_was_restored_is_noticed_by_the_chain_of_its_commits() {
@@ -97,23 +96,6 @@ fn sv76_no_common_version_is_a_refusal_of_its_own() {
         talk.connect(A);
         talk.input(A, Input::Received(replies));
         assert_stopped(talk, A, "unsupported_version");
-    });
-}
-
-#[test]
-fn cs27_a_device_of_another_schema_version_waits_with_its_changes() {
-    on_both_paths(|talk| {
-        with_household(talk);
-        let mut newer = schema();
-        newer.migrations.push(Migration::Both("ALTER TABLE visit ADD COLUMN done INTEGER".into()));
-        talk.restart_with(A, &newer);
-        talk.exec(A, "UPDATE household SET doses = 1", &[]);
-        talk.connect(A);
-        talk.settle();
-        let status = status(talk, A);
-        assert_ne!(status.state, State::Idle);
-        assert!(status.reason.is_some() && status.pending == 1, "{status:?}");
-        assert_eq!(talk.head().0, 1);
     });
 }
 

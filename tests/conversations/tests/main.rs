@@ -15,5 +15,6 @@ mod staging;
 mod strategies;
 mod strategies_at_random;
 mod texts;
+mod versions;
 mod view;
 mod void;

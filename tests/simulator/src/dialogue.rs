@@ -439,6 +439,17 @@ impl Dialogue {
         self.cut_all();
     }
 
+    /// A new version of the app is deployed to the space; all connections break. Devices go on with the version that they have.
+    pub fn deploy(&mut self, schema: &Schema) {
+        self.space.deploy(schema, self.now).expect("the migrations run");
+        self.schema = schema.clone();
+        for party in 0..self.parties.len() {
+            if self.parties[party].connection.is_some() {
+                self.cut(party);
+            }
+        }
+    }
+
     /// The object is evicted between two messages.
     pub fn evict(&mut self) {
         let schema = self.schema.clone();

@@ -89,7 +89,7 @@ impl SpaceHost {
     pub fn open(schema: &ebbtide_store::schema::Schema) -> Self {
         let disk = Disk::flushed_by_hand();
         let mut sql = on(&disk);
-        let space = Space::open(&mut sql, schema).expect("the schema fits a space");
+        let space = Space::open(&mut sql, schema, Millis(0), &WireCodec).expect("the schema fits a space");
         disk.flush();
         Self { disk, sql, space, attachments: BTreeMap::new() }
     }
@@ -112,6 +112,18 @@ impl SpaceHost {
     /// The object is evicted: everything in memory goes, the connections' attachments stay.
     pub fn evict(&mut self, schema: &ebbtide_store::schema::Schema) {
         self.space = Space::load(&mut self.sql, schema).expect("what was open can be opened again");
+    }
+
+    /// A new version of the app is deployed: the object starts anew, and its connections go.
+    pub fn deploy(
+        &mut self,
+        schema: &ebbtide_store::schema::Schema,
+        now: Millis,
+    ) -> Result<(), ebbtide_store::server::OpenError> {
+        self.attachments.clear();
+        self.space = Space::open(&mut self.sql, schema, now, &WireCodec)?;
+        self.disk.flush();
+        Ok(())
     }
 
     /// The object's machine dies: its connections go, and so do the events that were not flushed.

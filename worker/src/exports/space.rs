@@ -40,8 +40,14 @@ impl JsSpace {
     }
 
     /// Runs one migration.
-    pub fn migrate(&mut self, index: u32) -> Result<(), JsValue> {
-        Ok(self.object.migrate(index as usize)?)
+    pub fn migrate(&mut self, index: u32, now: f64) -> Result<(), JsValue> {
+        Ok(self.object.migrate(index as usize, millis(now))?)
+    }
+
+    /// Opens under the present version after a migration failed; false if there is none.
+    #[wasm_bindgen(js_name = loadPresent)]
+    pub fn load_present(&mut self) -> Result<bool, JsValue> {
+        Ok(self.object.load_present()?)
     }
 
     /// Reads the migrated database, in an event of its own.

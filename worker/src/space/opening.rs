@@ -2,6 +2,8 @@
 //! Migrations run each in an event of its own, so the adapter asks for them one by one before it lets a message in.
 
 use crate::failure::Failure;
+use ebbtide_core::ids::Millis;
+use ebbtide_protocol::WireCodec;
 use ebbtide_store::migrate;
 use ebbtide_store::schema::Schema;
 use ebbtide_store::server::{Space, SpaceStore};
@@ -32,8 +34,14 @@ impl<S: Sql + Clone> SpaceObject<S> {
     }
 
     /// Runs one migration. It must be alone in its event.
-    pub fn migrate(&mut self, index: usize) -> Result<(), Failure> {
-        Ok(Space::migrate(&mut self.sql, &self.schema, index)?)
+    pub fn migrate(&mut self, index: usize, now: Millis) -> Result<(), Failure> {
+        Ok(Space::migrate(&mut self.sql, &self.schema, index, now, &WireCodec)?)
+    }
+
+    /// Opens the database under the version that it has, after a migration could not run. Answers whether it ever had one.
+    pub fn load_present(&mut self) -> Result<bool, Failure> {
+        self.space = Space::load_present(&mut self.sql)?;
+        Ok(self.space.is_some())
     }
 
     /// Reads the migrated database and adds what is missing of our own. The event must end before `open`:

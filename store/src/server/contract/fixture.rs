@@ -1,5 +1,6 @@
 //! A small clinic for the contract: tables of every kind, and short ways to write and read their rows.
 
+use crate::migrate::{self, Side};
 use crate::schema::Schema;
 use crate::server::{Space, SpaceStore};
 use crate::sql::{Sql, SqlError};
@@ -45,14 +46,27 @@ pub(super) fn mark(seq: u64) -> Mark {
 }
 
 /// The schema of the clinic.
-pub(super) fn schema() -> Schema {
+fn schema() -> Schema {
     serde_json::from_str(&SCHEMA.replace('\n', " ")).expect("the fixture's schema is JSON")
+}
+
+/// Opens the fixture's database.
+pub(super) fn open<S: Sql + Clone>(sql: &mut S) -> Rc<Space> {
+    open_with(sql, &schema())
+}
+
+/// Runs migrations that change no rows, and so make no commit, and opens the database.
+pub(super) fn open_with<S: Sql + Clone>(sql: &mut S, schema: &Schema) -> Rc<Space> {
+    for index in migrate::pending(sql, schema).expect("no other schema was here") {
+        migrate::apply(sql, schema, index, Side::Server).expect("the migration runs");
+    }
+    Space::load(sql, schema).expect("opens")
 }
 
 impl<S: Sql + Clone> Fixture<S> {
     /// Migrates and opens an empty database.
     pub(super) fn new(mut sql: S) -> Self {
-        let space = Space::open(&mut sql, &schema()).expect("opens");
+        let space = open(&mut sql);
         Fixture { sql, space }
     }
 

@@ -1,8 +1,8 @@
 //! The queue of open conflicts: by name, by row, across schema versions and beyond one row's bytes.
 
-use super::fixture::{Fixture, text};
+use super::fixture::{Fixture, open_with, text};
+use crate::server::SpaceStore;
 use crate::server::limits::PART_BYTES;
-use crate::server::{Space, SpaceStore};
 use crate::sql::Sql;
 use ebbtide_core::change::{Field, RowId};
 use ebbtide_core::clock::Stamp;
@@ -77,7 +77,7 @@ pub(super) fn st62_a_conflict_follows_a_migration_by_name<S: Sql + Clone>(mut sq
         serde_json::from_value(serde_json::json!({ "migrations": migrations, "tables": tables })).expect("a schema")
     };
     let first = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, gone, body TEXT)";
-    let space = Space::open(&mut sql, &schema(&[first], &["note"])).expect("opens");
+    let space = open_with(&mut sql, &schema(&[first], &["note"]));
     let row = |table: u16| RowId { table: TableId(table), key: Key(vec![text("n")]) };
     let field = |column: u16| Field { column: ColumnId(column), value: text("kept") };
     let sides = |fields| vec![claim(Claimed::Deleted), claim(Claimed::Row(fields))];
@@ -89,7 +89,7 @@ pub(super) fn st62_a_conflict_follows_a_migration_by_name<S: Sql + Clone>(mut sq
     })
     .expect("stored");
     let second = "ALTER TABLE note DROP COLUMN gone; CREATE TABLE aaa (id TEXT PRIMARY KEY NOT NULL)";
-    let space = Space::open(&mut sql, &schema(&[first, second], &["aaa", "note"])).expect("opens");
+    let space = open_with(&mut sql, &schema(&[first, second], &["aaa", "note"]));
     let found = SpaceStore::event(&sql, &space, |store| store.open_conflicts(&[row(1)])).expect("read");
     let moved = entry(5, 0, row(1), Some(ColumnId(1)), sides(vec![field(1)]));
     assert_eq!(found, [moved], "a conflict about a column that is gone has nothing to decide");

@@ -1,8 +1,8 @@
 //! The store's own records: authors, receipts, uploads, the log, the outbox, tickets.
 
-use super::fixture::{Fixture, schema};
+use super::fixture::{Fixture, open};
 use crate::server::limits::PART_BYTES;
-use crate::server::{OutboxPosition, Space, Ticket};
+use crate::server::{OutboxPosition, Ticket};
 use crate::sql::Sql;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, Reason, Receipt, Rejection, SealedCommit};
@@ -216,7 +216,7 @@ pub(super) fn st57_opening_again_finds_everything<S: Sql + Clone>(sql: S) {
     let row = fixture.put("bare", "x", vec![]);
     fixture.write(std::slice::from_ref(&row));
     fixture.event(|store| store.set_space_name("clinic-7"));
-    let again = Space::open(&mut fixture.sql, &schema()).expect("opens again");
+    let again = open(&mut fixture.sql);
     assert_eq!(again.catalogue(), fixture.catalogue());
     fixture.space = again;
     assert!(fixture.exists(fixture.row("bare", "x")));

@@ -1,0 +1,120 @@
+//! Commits and sealed changesets of other schema versions, read as if they were of this one.
+//! It knows which catalogue is missing and what a space's version means for what a local migration did; how rows map is not its business.
+//! Called by `apply`, `seal` and the session.
+
+use super::overlay::Underlay;
+use super::store::{ClientStore, DeviceState, ServerRow};
+use crate::catalogue::Catalogue;
+use crate::change::{Changeset, RowId};
+use crate::codec::Codec;
+use crate::commit::Commit;
+use crate::error::{Fault, Malformed};
+use crate::ids::{DeviceSeq, SchemaVersion};
+use crate::message::{ItemBody, RangeItem};
+use crate::version_map::{Unknown, VersionMap};
+use alloc::{rc::Rc, vec::Vec};
+
+/// The first schema version among these commits whose catalogue is not here. Nothing of a range is applied before it is.
+pub fn first_unknown<S: ClientStore, C: Codec>(
+    items: &[&RangeItem],
+    store: &mut S,
+    codec: &C,
+) -> Result<Option<SchemaVersion>, Fault<S::Error>> {
+    let mut known = store.catalogue().version;
+    for item in items {
+        let (ItemBody::Foreign(bytes) | ItemBody::OwnMerged(_, bytes)) = &item.body else { continue };
+        let version = codec.schema_of(bytes).map_err(Fault::Peer)?;
+        if version != known && find(version, store)?.is_none() {
+            return Ok(Some(version));
+        }
+        known = version;
+    }
+    Ok(None)
+}
+
+fn find<S: ClientStore>(version: SchemaVersion, store: &mut S) -> Result<Option<Rc<Catalogue>>, S::Error> {
+    let own = store.catalogue();
+    if own.version == version { Ok(Some(own)) } else { store.catalogue_of(version) }
+}
+
+/// Whether commits of this version can be read here.
+pub fn knows<S: ClientStore>(version: SchemaVersion, store: &mut S) -> Result<bool, S::Error> {
+    Ok(find(version, store)?.is_some())
+}
+
+fn catalogue<S: ClientStore>(version: SchemaVersion, store: &mut S) -> Result<Rc<Catalogue>, Fault<S::Error>> {
+    find(version, store)?.ok_or(Fault::Peer(Malformed { what: "a schema version that nobody told of" }))
+}
+
+/// Unpacks a commit. Cells for which this version has no place are kept aside.
+pub fn open_commit<S: ClientStore, C: Codec>(
+    bytes: &[u8],
+    store: &mut S,
+    codec: &C,
+) -> Result<Commit, Fault<S::Error>> {
+    let version = codec.schema_of(bytes).map_err(Fault::Peer)?;
+    let theirs = catalogue(version, store)?;
+    let mut commit = codec.open_commit(bytes, &theirs).map_err(Fault::Peer)?;
+    let own = store.catalogue();
+    if version == own.version {
+        return Ok(commit);
+    }
+    let map = VersionMap::new(&theirs, &own);
+    if version > own.version {
+        let unknown = commit.outcomes.iter().filter_map(|outcome| map.unknown(outcome, &theirs));
+        store.keep_unknown(&unknown.collect::<Vec<Unknown>>())?;
+    }
+    commit.outcomes = commit.outcomes.into_iter().filter_map(|outcome| map.outcome(outcome)).collect();
+    commit.conflicts = commit.conflicts.into_iter().filter_map(|conflict| map.conflict(conflict)).collect();
+    commit.queue = commit.queue.into_iter().filter_map(|change| map.queued(change)).collect();
+    Ok(commit)
+}
+
+/// Unpacks a changeset that waits here, perhaps since before a migration.
+pub fn open_sealed<S: ClientStore, C: Codec>(
+    number: DeviceSeq,
+    store: &mut S,
+    codec: &C,
+) -> Result<Changeset, Fault<S::Error>> {
+    let bytes = store.sealed_bytes(number)?;
+    let theirs = catalogue(codec.schema_of(&bytes).map_err(Fault::Peer)?, store)?;
+    let changeset = codec.open(&bytes, number, &theirs).map_err(Fault::Peer)?;
+    let own = store.catalogue();
+    if theirs.version == own.version {
+        return Ok(changeset);
+    }
+    Ok(VersionMap::new(&theirs, &own).changeset(changeset).0)
+}
+
+/// The space's rows at the cursor are of this schema version. Once that is no older than this device's, what migrations did here
+/// ahead of the space gives way to what they did there.
+pub fn space_is_at<S: ClientStore>(
+    version: SchemaVersion,
+    device: &mut DeviceState,
+    store: &mut S,
+) -> Result<(), S::Error> {
+    if version <= device.space_schema {
+        return Ok(());
+    }
+    let own = store.catalogue().version;
+    let was_ahead = device.space_schema < own;
+    device.space_schema = version;
+    store.set_device(device)?;
+    if was_ahead && version >= own { give_way(store) } else { Ok(()) }
+}
+
+fn give_way<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
+    let kept = store.kept_rows()?;
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let pending = store.pending_changes(&kept)?;
+    let free = kept.into_iter().zip(pending).filter(|(_, changes)| changes.is_empty());
+    let rows: Vec<RowId> = free.map(|(row, _)| row).collect();
+    Underlay::lift(&rows, store)?.settle(store)
+}
+
+/// Whether something else than a pending change hides the server's version of a row: a migration ahead of the space.
+pub fn is_hidden<S: ClientStore>(row: &RowId, store: &mut S) -> Result<bool, S::Error> {
+    Ok(matches!(store.server_row(row)?, ServerRow::Kept(_)))
+}

@@ -1,0 +1,218 @@
+//! A migration as a point in the space's history: run once, and what its DML did to rows is a commit like any other.
+//! Marks and the numbers of tables move along with what they belong to. It knows nothing of devices.
+//! Called by `Space` for each migration, in an event of its own.
+
+use super::event::SpaceStore;
+use super::space::{Space, catalogue_of, create_tables};
+use super::text::batch;
+use super::triggers;
+use super::values::{blob, number, packed_key, stored};
+use super::{OpenError, fail, marks};
+use crate::catalogue;
+use crate::compare::{self, Moved};
+use crate::migrate::{self, Side};
+use crate::schema::Schema;
+use crate::sql::{Sql, SqlError};
+use ebbtide_core::catalogue::{Catalogue, Table};
+use ebbtide_core::change::Field;
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::codec::Codec;
+use ebbtide_core::commit::{Commit, Effect, Outcome, SealedCommit};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Millis, SchemaVersion, TableId};
+use ebbtide_core::server::store::{Mark, NewCommit, RowMarks};
+use ebbtide_core::value::Value;
+use ebbtide_core::version_map::{Source, TableMap, VersionMap};
+
+/// Rows of marks that are moved at once, to bound memory.
+const MARKS_AT_ONCE: u64 = 1_000;
+
+/// Runs one migration within a transaction in which foreign keys are off.
+pub(super) fn run<S: Sql + Clone>(
+    sql: &mut S,
+    schema: &Schema,
+    index: usize,
+    now: Millis,
+    codec: &dyn Codec,
+) -> Result<(), OpenError> {
+    create_tables(sql)?;
+    let version = SchemaVersion(u32::try_from(index).map_err(|_| fail::misuse("too many migrations"))?);
+    let old = catalogue_of(sql, version)?.unwrap_or_default();
+    let share = Side::Server.share(&schema.migrations[index]);
+    let compares = share.is_some_and(compare::may_change_rows);
+    if compares {
+        compare::copy(sql, &old)?;
+    }
+    triggers::originate(sql, true)?;
+    migrate::apply(sql, schema, index, Side::Server)?;
+    triggers::originate(sql, false)?;
+    if !sql.query("PRAGMA foreign_key_check", &[])?.is_empty() {
+        return Err(OpenError::Migration { index, message: "it leaves references that point nowhere".into() });
+    }
+    let new = catalogue::read_at(sql, schema, index + 1)?;
+    carry_records(sql, &old, &new)?;
+    let moved = if compares { compare::moved(sql, &old, &new)? } else { compare::arrived(sql, &old, &new)? };
+    if compares {
+        compare::forget(sql, &old)?;
+    }
+    let space = Space::of(sql, new)?;
+    if !moved.is_empty() {
+        commit(&mut SpaceStore::unchecked(sql, &space), moved, now, codec)?;
+    }
+    Ok(())
+}
+
+/// Appends what the migration did to rows, as a commit of the space itself.
+fn commit<S: Sql + Clone>(
+    store: &mut SpaceStore<S>,
+    moved: Vec<Moved>,
+    now: Millis,
+    codec: &dyn Codec,
+) -> Result<(), SqlError> {
+    let catalogue = store.space.catalogue();
+    let head = store.log_head()?;
+    let (seq, number) = (head.seq.next(), DeviceSeq(u64::from(catalogue.version.0)));
+    let author = AuthorId::MIGRATION;
+    let mark = Mark { seq, stamp: Stamp(0), author, device_seq: number, as_sent: true };
+    let mut outcomes = Vec::with_capacity(moved.len());
+    for moved in moved {
+        let table = catalogue.table(moved.row.table).ok_or_else(|| fail::misuse("no such table"))?;
+        store.mark_moved(&moved, table, mark)?;
+        outcomes.extend(outcome(moved, table));
+    }
+    let (schema, stamp, conflicts) = (catalogue.version, Stamp(0), Vec::new());
+    let (queue, authors) = (Vec::new(), Vec::new());
+    let commit = Commit { author, device_seq: number, schema, stamp, outcomes, conflicts, queue, authors };
+    let bytes = codec.seal_commit(&commit, &catalogue);
+    let chain = codec.chain(head.chain, seq, &bytes);
+    let sealed = SealedCommit { seq, author, device_seq: number, as_sent: false, decided_at: now, bytes };
+    store.log_append(&NewCommit { sealed, chain })
+}
+
+fn outcome(moved: Moved, table: &Table) -> Option<Outcome> {
+    let effect = match (moved.before, moved.after) {
+        (None, None) => return None,
+        (_, None) => Effect::Delete,
+        (None, Some(after)) => Effect::Put(after),
+        (Some(before), Some(after)) => {
+            let fields = table.fields().zip(before).zip(after).filter(|((_, before), after)| before != after);
+            Effect::Set(fields.map(|(((column, _), _), value)| Field { column, value }).collect())
+        }
+    };
+    Some(Outcome { row: moved.row, effect })
+}
+
+impl<S: Sql + Clone> SpaceStore<S> {
+    fn mark_moved(&mut self, moved: &Moved, table: &Table, mark: Mark) -> Result<(), SqlError> {
+        let width = table.fields().count();
+        let place = [stored(self.space.shape(moved.row.table)?.number)?, packed_key(&moved.row.key)];
+        let found = self.sql.query("SELECT marks FROM _ebb_row WHERE tbl=? AND key=?", &place)?;
+        let known = match found.into_iter().next() {
+            Some(row) => Some(marks::unpack(&blob(row.into_iter().next())?, width)?),
+            None => None,
+        };
+        let marks = marks_after(known, moved, table, mark);
+        let [number, key] = place;
+        write_marks(&mut self.sql, vec![(number, key, marks)])
+    }
+}
+
+fn marks_after(known: Option<RowMarks>, moved: &Moved, table: &Table, mark: Mark) -> RowMarks {
+    let fresh = RowMarks { created: Mark::default(), fields: vec![None; table.fields().count()], deleted: None };
+    let mut marks = known.unwrap_or(fresh);
+    match (&moved.before, &moved.after) {
+        (_, None) => marks.deleted = Some(mark),
+        (Some(before), Some(after)) => {
+            let changed = marks.fields.iter_mut().zip(before.iter().zip(after)).filter(|(_, (old, new))| old != new);
+            changed.for_each(|(slot, _)| *slot = Some(mark));
+        }
+        (None, Some(after)) => {
+            if marks.deleted.take().is_some() {
+                marks.created = mark;
+            }
+            let silent =
+                |(column, value): (&ebbtide_core::catalogue::Column, &Value)| column.default.as_ref() == Some(value);
+            let columns = table.fields().map(|(_, column)| column).zip(after);
+            marks.fields = columns.map(|pair| (!silent(pair)).then_some(mark)).collect();
+        }
+    }
+    marks
+}
+
+/// The store's records by table and field: numbers follow renamed tables, marks follow moved fields, what is gone goes.
+fn carry_records<S: Sql>(sql: &mut S, old: &Catalogue, new: &Catalogue) -> Result<(), SqlError> {
+    let map = VersionMap::new(old, new);
+    let mut renamed = Vec::new();
+    for (at, table) in old.tables.iter().enumerate() {
+        let name = [Value::Text(table.name.to_ascii_lowercase())];
+        let known = sql.query("SELECT id FROM _ebb_table WHERE name=?", &name)?;
+        let Some(row) = known.into_iter().next() else { continue };
+        let number = number(row.into_iter().next())?;
+        match map.table(TableId(at as u16)) {
+            None => {
+                sql.execute("DELETE FROM _ebb_row WHERE tbl=?", &[stored(number)?])?;
+                sql.execute("DELETE FROM _ebb_table WHERE id=?", &[stored(number)?])?;
+            }
+            Some(to) => {
+                if !to.keeps_positions() {
+                    carry_marks(sql, number, table, to)?;
+                }
+                let target = new.table(to.id).map(|table| table.name.to_ascii_lowercase()).unwrap_or_default();
+                renamed.extend((Value::Text(target.clone()) != name[0]).then_some((number, target)));
+            }
+        }
+    }
+    // Names may change hands, and each is there once.
+    for (number, _) in &renamed {
+        sql.execute("UPDATE _ebb_table SET name='_ebb '||id WHERE id=?", &[stored(*number)?])?;
+    }
+    for (number, name) in renamed {
+        sql.execute("UPDATE _ebb_table SET name=? WHERE id=?", &[Value::Text(name), stored(number)?])?;
+    }
+    Ok(())
+}
+
+fn carry_marks<S: Sql>(sql: &mut S, number: u64, old: &Table, map: &TableMap) -> Result<(), SqlError> {
+    let width = old.fields().count();
+    let table = stored(number)?;
+    let mut after: Option<Value> = None;
+    loop {
+        let (condition, mut params) = ("tbl=?", vec![table.clone()]);
+        let more = after.as_ref().map_or("", |_| " AND key>?");
+        params.extend(after.clone());
+        let page = format!("SELECT key,marks FROM _ebb_row WHERE {condition}{more} ORDER BY key LIMIT {MARKS_AT_ONCE}");
+        let rows = sql.query(&page, &params)?;
+        let Some(last) = rows.last().and_then(|row| row.first()) else { return Ok(()) };
+        after = Some(last.clone());
+        let mut moved = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut cells = row.into_iter();
+            let key = cells.next().unwrap_or_default();
+            let mut record = marks::unpack(&blob(cells.next())?, width)?;
+            let field = |source: &Source| match source {
+                Source::Field(from, _) => record.fields.get(*from).copied().flatten(),
+                Source::Constant(_) => None,
+            };
+            record.fields = map.sources().iter().map(field).collect();
+            moved.push((table.clone(), key, record));
+        }
+        write_marks(sql, moved)?;
+    }
+}
+
+fn write_marks<S: Sql>(sql: &mut S, records: Vec<(Value, Value, RowMarks)>) -> Result<(), SqlError> {
+    let mut left = records.as_slice();
+    while !left.is_empty() {
+        let (now, later) = left.split_at(batch(left.len(), 3));
+        let cells = vec!["(?,?,?)"; now.len()].join(",");
+        let record = |(table, key, marks): &(Value, Value, RowMarks)| {
+            [table.clone(), key.clone(), Value::Blob(marks::pack(marks))]
+        };
+        let params: Vec<Value> = now.iter().flat_map(record).collect();
+        sql.execute(
+            &format!("INSERT INTO _ebb_row (tbl,key,marks) VALUES {cells} ON CONFLICT (tbl,key) DO UPDATE SET marks=excluded.marks"),
+            &params,
+        )?;
+        left = later;
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! Devices and spaces of different schema versions: both sides go on, and what one version cannot hold is kept for the next.
+
+use crate::script::{A, B, on_both_paths, refused, status, text, value};
+use ebbtide_core::client::State;
+use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::value::Value;
+use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::schema::Schema;
+
+const FIRST: &str =
+    "CREATE TABLE person (id TEXT PRIMARY KEY NOT NULL, name TEXT, phone TEXT, age INTEGER NOT NULL) STRICT;
+    CREATE TABLE badge (id TEXT PRIMARY KEY NOT NULL, label TEXT) STRICT;";
+
+/// One column goes, one comes before the others, one is renamed; one table goes, another comes.
+const SECOND: &str = "CREATE TABLE human (email TEXT NOT NULL DEFAULT 'none', id TEXT PRIMARY KEY NOT NULL, full_name TEXT, age INTEGER NOT NULL,
+        kind TEXT NOT NULL) STRICT;
+    INSERT INTO human (id, full_name, age, kind) SELECT id, name, age, '' FROM person;
+    DROP TABLE person;
+    DROP TABLE badge;
+    CREATE TABLE account (id TEXT PRIMARY KEY NOT NULL, owner TEXT REFERENCES human(id), total INTEGER NOT NULL DEFAULT 0) STRICT;";
+
+pub fn first() -> Schema {
+    schema(&serde_json::json!([FIRST]), &["person", "badge"])
+}
+
+pub fn second() -> Schema {
+    let renamed = serde_json::json!({ "sql": SECOND, "renames": { "person": "human", "human.name": "full_name" } });
+    schema(&serde_json::json!([FIRST, renamed]), &["human", "account"])
+}
+
+pub fn schema(migrations: &serde_json::Value, tables: &[&str]) -> Schema {
+    let tables: serde_json::Map<_, _> = tables.iter().map(|name| ((*name).into(), serde_json::json!({}))).collect();
+    serde_json::from_value(serde_json::json!({ "migrations": migrations, "tables": tables })).expect("a schema")
+}
+
+/// Runs a script with a space and two devices of the first version, by each commit path.
+fn from_the_first(script: impl Fn(&mut Dialogue)) {
+    use ebbtide_core::client::TwoPhase;
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        script(&mut Dialogue::with_schema(2, two_phase, first()));
+    }
+}
+
+const INSERT: &str = "INSERT INTO person (id, name, phone, age) VALUES ('p', 'Ada', '12', 36)";
+
+#[test]
+fn cs32_a_new_device_reads_what_was_committed_under_older_versions() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.exec(A, "INSERT INTO badge VALUES ('b', 'x')", &[]);
+        talk.visit(A);
+        talk.exec(A, "UPDATE person SET name = 'Ada L.'", &[]);
+        talk.visit(A);
+        talk.deploy(&second());
+        let new = talk.add("C", "ada");
+        talk.sync(new);
+        let asked = talk.transcript().matches("catalogue of version 1?").count();
+        assert_eq!(asked, 1, "{}", talk.transcript());
+        assert_eq!(value(talk, new, "SELECT full_name || email || age || kind FROM human"), text("Ada L.none36"));
+        assert_eq!(talk.rows(new), talk.space.rows());
+    });
+}
+
+#[test]
+fn cs33_a_device_one_version_behind_goes_on_both_ways() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.visit(A);
+        talk.deploy(&second());
+        talk.restart_with(B, &second());
+        talk.exec(B, "INSERT INTO human (id, full_name, age, kind, email) VALUES ('q', 'Bo', 5, 'k', 'b@x')", &[]);
+        talk.exec(B, "INSERT INTO account (id, owner, total) VALUES ('a', 'q', 7)", &[]);
+        talk.sync(B);
+        // The older one writes what both know, what only it knows, and a table that is gone.
+        talk.exec(A, "UPDATE person SET name = 'Ada L.', phone = '34' WHERE id = 'p'", &[]);
+        talk.exec(A, "INSERT INTO person (id, name, phone, age) VALUES ('r', 'Cy', '56', 9)", &[]);
+        talk.exec(A, "INSERT INTO badge VALUES ('b', 'x')", &[]);
+        talk.sync(A);
+        assert_eq!(status(talk, A).reason.as_deref(), Some("reload_needed"));
+        assert_eq!(refused(talk, A), Vec::<&str>::new(), "{}", talk.transcript());
+        let people = talk.query(A, "SELECT id, name, age FROM person ORDER BY id");
+        let row = |id: &str, name: &str, age| vec![text(id), text(name), Value::Integer(age)];
+        assert_eq!(people, [row("p", "Ada L.", 36), row("q", "Bo", 5), row("r", "Cy", 9)]);
+        talk.settle();
+        let known = talk.query(B, "SELECT id, full_name, age FROM human ORDER BY id");
+        assert_eq!(known, people);
+        assert_eq!(talk.rows(B), talk.space.rows());
+        // What it could not hold is there as soon as it has followed, and what its own migration did is the space's.
+        talk.restart_with(A, &second());
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(
+            value(talk, A, "SELECT email || kind || (SELECT total FROM account) FROM human WHERE id = 'q'"),
+            text("b@xk7")
+        );
+        talk.assert_in_step();
+        // A value for a column that is gone is recorded.
+        assert!(talk.transcript().contains("kept over '34'"), "{}", talk.transcript());
+    });
+}
+
+#[test]
+fn cs34_a_device_ahead_of_the_space_pulls_and_keeps_its_changes_until_the_space_has_followed() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.restart_with(B, &second());
+        talk.exec(B, "UPDATE human SET full_name = 'Bo'", &[]);
+        talk.exec(A, "UPDATE person SET age = 37", &[]);
+        talk.visit(A);
+        talk.connect(B);
+        talk.settle();
+        let ahead = status(talk, B);
+        assert_eq!((ahead.pending, ahead.reason.as_deref()), (1, Some("waiting_for_server")));
+        assert_ne!(ahead.state, State::Error);
+        assert_eq!(value(talk, B, "SELECT full_name || age FROM human"), text("Bo37"));
+        assert!(talk.took(
+            B,
+            |output| matches!(output, ebbtide_core::client::Output::Failed(cause) if cause.code == "waiting_for_server")
+        ));
+        talk.deploy(&second());
+        talk.visit(B);
+        talk.visit(A);
+        assert_eq!(value(talk, A, "SELECT name || age FROM person"), text("Bo37"));
+        assert_eq!(talk.rows(B), talk.space.rows());
+    });
+}
+
+#[test]
+fn sv78_what_was_sealed_under_an_older_version_is_decided_as_it_was_sealed() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.connect(A);
+        talk.up(A);
+        talk.down(A);
+        // Sealed and sent, but the space never got it.
+        assert!(!talk.durable(A).sealed.is_empty());
+        talk.cut(A);
+        let hash = talk.durable(A).sealed[0].hash;
+        talk.deploy(&second());
+        talk.restart_with(A, &second());
+        talk.exec(A, "UPDATE human SET kind = 'new' WHERE id = 'p'", &[]);
+        assert_eq!(talk.durable(A).sealed[0].hash, hash);
+        talk.visit(A);
+        talk.restart_with(B, &second());
+        talk.visit(B);
+        assert_eq!(value(talk, B, "SELECT full_name || age || kind FROM human"), text("Ada36new"));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn sv79_a_version_that_the_space_never_had_is_refused_by_name() {
+    on_both_paths(|talk| {
+        let mut hello = crate::script::hello(talk, A);
+        hello.schema.0 = 0;
+        let replies = talk.mail(A, &[ClientMessage::Hello(hello)]);
+        assert!(matches!(&replies[..], [ServerMessage::Refused(r)] if r.code.code() == "reload_needed"), "{replies:?}");
+        let mut hello = crate::script::hello(talk, A);
+        hello.schema_hash.0 = [9; 8];
+        let replies = talk.mail(A, &[ClientMessage::Hello(hello)]);
+        assert!(
+            matches!(&replies[..], [ServerMessage::Refused(r)] if r.code.code() == "schema_mismatch"),
+            "{replies:?}"
+        );
+    });
+}
+
+/// The second version changes rows that fit a condition, in place.
+fn shouting() -> Schema {
+    let shout =
+        "UPDATE person SET name = upper(name) WHERE age > 30; INSERT INTO badge VALUES ('seed', 'from the start')";
+    schema(&serde_json::json!([FIRST, shout]), &["person", "badge"])
+}
+
+#[test]
+fn sv41_what_a_migration_does_to_rows_is_a_commit_that_older_devices_get() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.deploy(&shouting());
+        assert_eq!(talk.head().0, 2);
+        talk.visit(A);
+        assert_eq!(value(talk, A, "SELECT name || (SELECT label FROM badge) FROM person"), text("ADAfrom the start"));
+        talk.exec(A, "UPDATE badge SET label = 'known'", &[]);
+        talk.visit(A);
+        talk.restart_with(A, &shouting());
+        talk.restart_with(B, &shouting());
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(value(talk, B, "SELECT name || (SELECT label FROM badge) FROM person"), text("ADAknown"));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn sv41_a_write_that_had_not_seen_a_migration_meets_it_as_a_conflict() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.visit(A);
+        talk.exec(A, "UPDATE person SET name = 'Bo'", &[]);
+        talk.deploy(&shouting());
+        talk.visit(A);
+        assert_eq!(value(talk, A, "SELECT name FROM person"), text("Bo"));
+        assert!(talk.transcript().contains("Challenger kept over 'ADA'"), "{}", talk.transcript());
+    });
+}
+
+#[test]
+fn cs35_what_a_migration_did_ahead_of_the_space_gives_way_to_what_it_does_there() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.exec(A, "INSERT INTO person (id, name, age) VALUES ('q', 'Bo', 20)", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        // Here one row fits the condition; in the space it will be the other.
+        talk.restart_with(B, &shouting());
+        assert_eq!(talk.query(B, "SELECT name FROM person ORDER BY id"), [[text("ADA")], [text("Bo")]]);
+        talk.exec(A, "UPDATE person SET age = 56 - age", &[]);
+        talk.visit(A);
+        talk.connect(B);
+        talk.settle();
+        talk.cut(B);
+        talk.deploy(&shouting());
+        talk.restart_with(A, &shouting());
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(talk.query(B, "SELECT name FROM person ORDER BY id"), [[text("Ada")], [text("BO")]]);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs36_what_a_migration_does_to_rows_that_only_this_device_has_travels() {
+    from_the_first(|talk| {
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(A, INSERT, &[]);
+        talk.restart_with(A, &shouting());
+        assert_eq!(value(talk, A, "SELECT name FROM person"), text("ADA"));
+        talk.deploy(&shouting());
+        talk.restart_with(B, &shouting());
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(value(talk, B, "SELECT name FROM person"), text("ADA"));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn sv42_a_migration_that_fails_leaves_the_space_as_it_was_and_the_version_before_goes_on() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.visit(A);
+        let broken = "UPDATE person SET name = 'gone'; INSERT INTO person (id, age) VALUES ('p', 1)";
+        let broken = schema(&serde_json::json!([FIRST, broken]), &["person", "badge"]);
+        let error = talk.space.deploy(&broken, talk.now).expect_err("the key is taken");
+        assert_eq!(error.code(), "migration_failed");
+        talk.exec(A, "UPDATE person SET age = 40", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(value(talk, B, "SELECT name || age FROM person"), text("Ada40"));
+        talk.assert_in_step();
+    });
+}
