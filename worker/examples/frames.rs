@@ -190,8 +190,6 @@ fn server_message(message: &ServerMessage, catalogue: &Catalogue) -> Json {
         }),
         ServerMessage::Head { seq } => json!({ "type": "head", "seq": seq.0 }),
         ServerMessage::Catalogue(catalogue) => json!({ "type": "catalogue", "version": catalogue.version.0 }),
-        ServerMessage::Recalled(_) => json!({ "type": "recalled" }),
-        ServerMessage::Page(page) => json!({ "type": "page", "last": page.last }),
         ServerMessage::Refused(refusal) => json!({
             "type": "refused", "code": refusal.code.code(), "deviceSeq": refusal.device_seq.map(|number| number.0),
             "detail": refusal.detail,

@@ -103,7 +103,8 @@ impl Host {
         let connection = Rc::new(files::database(folder, "space.db"));
         connection.set_prepared_statement_cache_capacity(256);
         let mut sql = SqliteSql::narrow(connection).expect("an adapter");
-        let space = Space::open(&mut sql, &rows::schema()).expect("the schema fits a space");
+        let space =
+            Space::open(&mut sql, &rows::schema(), Millis(NOW_MS), &WireCodec).expect("the schema fits a space");
         let identity = Identity { user: "u".into(), may_write: true, expires_at: Millis(u64::MAX) };
         let session = ServerSession::new(identity);
         let catalogue = space.catalogue();

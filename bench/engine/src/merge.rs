@@ -7,7 +7,7 @@ use ebbtide_bench_engine::rows::{self, FIELDS, NOW_MS};
 use ebbtide_core::catalogue::{Column, Table};
 use ebbtide_core::change::{Base, Field, Mutation, RowId};
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, Millis, Seq};
+use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, Millis, SchemaVersion, Seq};
 use ebbtide_core::merge::seen::Writer;
 use ebbtide_core::server::draft::{RowDraft, Write};
 use ebbtide_core::server::store::{Mark, RowMarks, RowState, RowWrite};
@@ -73,8 +73,11 @@ fn edits(random: &mut Random, base: impl Fn(usize) -> u64) -> Vec<Edit> {
         };
         let base = Base { seq: Seq(base(position)), device_seq: DeviceSeq(0) };
         let stamp = Stamp::at(Millis(NOW_MS - 2_000 + random.draw() % 2_000));
-        let write =
-            Write { writer: Writer { author: AuthorId(1), device_seq: DeviceSeq(1), base }, stamp, seq: Seq(11) };
+        let write = Write {
+            writer: Writer { author: AuthorId(1), device_seq: DeviceSeq(1), schema: SchemaVersion(1), base },
+            stamp,
+            seq: Seq(11),
+        };
         let mutation = Mutation::Update(vec![rows::field(random)]);
         Edit { row, state: RowState { values: Some(values), marks: Some(marks) }, mutation, write }
     };

@@ -6,7 +6,7 @@ use super::text::diff::{apply, diff, merge};
 use super::{local, text};
 use crate::catalogue::Strategy;
 use crate::change::Base;
-use crate::ids::{AuthorId, DeviceSeq, Seq};
+use crate::ids::{AuthorId, DeviceSeq, SchemaVersion, Seq};
 use crate::merge::seen::Writer;
 use crate::server::draft::Write;
 use crate::value::Value;
@@ -169,7 +169,12 @@ impl Space {
         let seq = self.texts.len() as u64;
         for write in device.waiting.iter().filter(|write| write.number == number) {
             let base = Base { seq: Seq(write.base), device_seq: DeviceSeq(number - 1) };
-            let writer = Writer { author: AuthorId(author as u32), device_seq: DeviceSeq(number), base };
+            let writer = Writer {
+                author: AuthorId(author as u32),
+                device_seq: DeviceSeq(number),
+                base,
+                schema: SchemaVersion::default(),
+            };
             let by = Write { writer, stamp: Default::default(), seq: Seq(seq) };
             self.state = self.state.sent(Strategy::Text, &write.sent, &by).expect("it is taken");
         }

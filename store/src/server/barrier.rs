@@ -19,9 +19,11 @@ use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Commit, Effect, Outcome, SealedCommit};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Millis, SchemaVersion, TableId};
+use ebbtide_core::merge::record::CellRecord;
 use ebbtide_core::server::store::{Mark, NewCommit, RowMarks};
 use ebbtide_core::value::Value;
 use ebbtide_core::version_map::{Source, TableMap, VersionMap};
+use std::collections::BTreeMap;
 
 /// Rows of marks that are moved at once, to bound memory.
 const MARKS_AT_ONCE: u64 = 1_000;
@@ -117,13 +119,20 @@ impl<S: Sql + Clone> SpaceStore<S> {
 }
 
 fn marks_after(known: Option<RowMarks>, moved: &Moved, table: &Table, mark: Mark) -> RowMarks {
-    let fresh = RowMarks { created: Mark::default(), fields: vec![None; table.fields().count()], deleted: None };
+    let fields = vec![None; table.fields().count()];
+    let fresh = RowMarks { created: Mark::default(), fields, deleted: None, records: BTreeMap::new() };
     let mut marks = known.unwrap_or(fresh);
     match (&moved.before, &moved.after) {
-        (_, None) => marks.deleted = Some(mark),
+        (_, None) => {
+            marks.deleted = Some(mark);
+            marks.records.clear();
+        }
         (Some(before), Some(after)) => {
-            let changed = marks.fields.iter_mut().zip(before.iter().zip(after)).filter(|(_, (old, new))| old != new);
-            changed.for_each(|(slot, _)| *slot = Some(mark));
+            let cells = marks.fields.iter_mut().zip(before.iter().zip(after)).enumerate();
+            for (position, (slot, _)) in cells.filter(|(_, (_, (old, new)))| old != new) {
+                *slot = Some(mark);
+                marks.records.remove(&(position as u16));
+            }
         }
         (None, Some(after)) => {
             if marks.deleted.take().is_some() {
@@ -193,10 +202,24 @@ fn carry_marks<S: Sql>(sql: &mut S, number: u64, old: &Table, map: &TableMap) ->
                 Source::Constant(_) => None,
             };
             record.fields = map.sources().iter().map(field).collect();
+            record.records = carried(record.records, map);
             moved.push((table.clone(), key, record));
         }
         write_marks(sql, moved)?;
     }
+}
+
+/// What cells remember of their own merging moves with their fields.
+fn carried(mut old: BTreeMap<u16, CellRecord>, map: &TableMap) -> BTreeMap<u16, CellRecord> {
+    let mut carried = BTreeMap::new();
+    for (at, source) in map.sources().iter().enumerate() {
+        let record = match source {
+            Source::Field(from, _) => old.remove(&(*from as u16)),
+            Source::Constant(_) => None,
+        };
+        carried.extend(record.map(|record| (at as u16, record)));
+    }
+    carried
 }
 
 fn write_marks<S: Sql>(sql: &mut S, records: Vec<(Value, Value, RowMarks)>) -> Result<(), SqlError> {

@@ -173,7 +173,7 @@ impl History {
 
     fn push(&mut self, value: &Value, own: Own, write: &Write) {
         let after = text(value).unwrap_or_default().to_owned();
-        let Writer { author, device_seq, base } = write.writer;
+        let Writer { author, device_seq, base, .. } = write.writer;
         match self.record.entries.last() {
             Some(last) if last.seq == write.seq => self.extend(after, own, base.seq),
             _ => {
