@@ -173,7 +173,7 @@ impl ClientSession {
         let sealed = step.store.sealed()?;
         let mut waiting = sealed.iter().filter(|entry| entry.receipt.is_none()).map(|entry| entry.device_seq);
         let first = waiting.next().filter(|_| !self.paused);
-        let copy = first.map(|first| (first, waiting.last().unwrap_or(first)));
+        let copy = first.map(|first| (first, waiting.next_back().unwrap_or(first)));
         if self.mirrored != Some(copy) {
             step.outputs.push(Output::SealedChanged);
         }
