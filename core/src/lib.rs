@@ -19,4 +19,5 @@ pub mod limits;
 pub mod merge;
 pub mod message;
 pub mod server;
+pub mod sorted;
 pub mod value;

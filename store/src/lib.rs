@@ -7,6 +7,8 @@ pub mod capture;
 pub mod catalogue;
 #[cfg(feature = "sqlite")]
 pub mod client;
+#[cfg(feature = "sqlite")]
+pub mod json;
 pub mod limits;
 #[cfg(feature = "sqlite")]
 pub mod local;

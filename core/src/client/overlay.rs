@@ -8,21 +8,22 @@ use crate::change::{Field, LoggedChange, LoggedField, LoggedMutation, LoggedTran
 use crate::commit::{Effect, Outcome};
 use crate::ids::LogId;
 use crate::merge::local;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::value::Value;
-use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
+use alloc::vec::Vec;
 
 type RowValues = Option<Vec<Value>>;
 
 /// The server's version of some rows, taken out of the visible ones; to be changed, then laid under the overlay again.
 pub struct Underlay {
-    rows: BTreeMap<RowId, RowValues>,
+    rows: SortedMap<RowId, RowValues>,
     free: Vec<Outcome>,
 }
 
 impl Underlay {
     /// Finds the server's version of `rows`.
     pub fn lift<S: ClientStore>(rows: &[RowId], store: &mut S) -> Result<Self, S::Error> {
-        let mut underlay = Self { rows: BTreeMap::new(), free: Vec::new() };
+        let mut underlay = Self { rows: SortedMap::new(), free: Vec::new() };
         underlay.lift_more(rows, store)?;
         Ok(underlay)
     }
@@ -103,7 +104,7 @@ impl Underlay {
         let mut bare = self.take_free(&store.catalogue());
         bare.extend(self.rows.iter().map(|(row, values)| outcome(row, values.clone())));
         store.write(&bare)?;
-        let mut view = View { rows: self.rows.clone(), covered: BTreeSet::new(), lost: BTreeSet::new() };
+        let mut view = View { rows: self.rows.clone(), covered: SortedSet::new(), lost: SortedSet::new() };
         let mut blocked = Vec::new();
         for transaction in &log {
             if !view.take(transaction, store)? {
@@ -129,7 +130,7 @@ impl Underlay {
 
     fn missing(&self, log: &[LoggedTransaction]) -> Vec<RowId> {
         let rows = log.iter().flat_map(|transaction| &transaction.changes).map(|change| &change.row);
-        let missing: BTreeSet<&RowId> = rows.filter(|row| !self.rows.contains_key(*row)).collect();
+        let missing: SortedSet<&RowId> = rows.filter(|row| !self.rows.contains_key(*row)).collect();
         missing.into_iter().cloned().collect()
     }
 }
@@ -138,7 +139,7 @@ impl Underlay {
 pub fn lay_over_space<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
     let mut log = store.sealed_log(None)?;
     log.extend(store.unsealed(usize::MAX, usize::MAX)?);
-    let mut underlay = Underlay { rows: BTreeMap::new(), free: Vec::new() };
+    let mut underlay = Underlay { rows: SortedMap::new(), free: Vec::new() };
     for row in underlay.missing(&log) {
         let values = store.row(&row)?;
         underlay.rows.insert(row, values);
@@ -148,11 +149,11 @@ pub fn lay_over_space<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
 
 /// The view while it is laid anew.
 struct View {
-    rows: BTreeMap<RowId, RowValues>,
+    rows: SortedMap<RowId, RowValues>,
     /// Rows with a pending change in the view.
-    covered: BTreeSet<RowId>,
+    covered: SortedSet<RowId>,
     /// Rows that a blocked transaction inserted.
-    lost: BTreeSet<RowId>,
+    lost: SortedSet<RowId>,
 }
 
 impl View {
@@ -172,8 +173,8 @@ impl View {
         Ok(true)
     }
 
-    fn after(&self, transaction: &LoggedTransaction, catalogue: &Catalogue) -> BTreeMap<RowId, RowValues> {
-        let mut after = BTreeMap::new();
+    fn after(&self, transaction: &LoggedTransaction, catalogue: &Catalogue) -> SortedMap<RowId, RowValues> {
+        let mut after = SortedMap::new();
         for LoggedChange { row, mutation } in &transaction.changes {
             let Some(table) = catalogue.table(row.table) else { continue };
             let before = || self.rows.get(row).cloned().flatten();

@@ -15,7 +15,8 @@ use crate::error::Fault;
 use crate::ids::{ColumnId, DeviceSeq, Seq};
 use crate::limits::{SEAL_BYTES, SEAL_TRANSACTIONS};
 use crate::merge::local;
-use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
+use crate::sorted::{SortedMap, SortedSet};
+use alloc::vec::Vec;
 
 /// Seals the oldest part of the open log under the next number. Answers whether there was anything.
 pub fn seal_next<S: ClientStore, C: Codec>(
@@ -58,7 +59,7 @@ pub fn seal_before_leaving<S: ClientStore, C: Codec>(
         return Ok(());
     }
     let leaving = store.sealed_log(Some(leaving))?;
-    let rows: BTreeSet<&RowId> = rows_of(&leaving).collect();
+    let rows: SortedSet<&RowId> = rows_of(&leaving).collect();
     let earliest = leaving.iter().map(|transaction| transaction.base.seq).min().unwrap_or_default();
     let open = store.unsealed(usize::MAX, usize::MAX)?;
     let moved = open.iter().filter(|transaction| transaction.base.seq > earliest);
@@ -115,7 +116,7 @@ fn push_changes(changes: &mut Vec<Change>, row: RowId, net: Net, table: &Table, 
 
 /// One update per base: cells of one row may have been seen at different cursors.
 fn updates(row: RowId, fields: Vec<LoggedField>, table: &Table, base: Base, bases: &Bases) -> Vec<Change> {
-    let mut by_base: BTreeMap<Base, Vec<Field>> = BTreeMap::new();
+    let mut by_base: SortedMap<Base, Vec<Field>> = SortedMap::new();
     for LoggedField { column, old, new } in fields {
         let strategy = table.strategy(column);
         let base = if strategy.rebases() { bases.of_write(base) } else { bases.of_cell(&row, column, base) };
@@ -131,7 +132,7 @@ fn updates(row: RowId, fields: Vec<LoggedField>, table: &Table, base: Base, base
 /// Every write had seen all own ones before it, so the own half of the base is the number before the changeset's.
 struct Bases {
     sealed_before: DeviceSeq,
-    first: Option<BTreeMap<RowId, BTreeMap<Option<ColumnId>, Seq>>>,
+    first: Option<SortedMap<RowId, SortedMap<Option<ColumnId>, Seq>>>,
 }
 
 impl Bases {
@@ -148,7 +149,7 @@ impl Bases {
         if waiting.is_empty() && !moved_within {
             return Ok(Self { sealed_before, first: None });
         }
-        let mut bases = Self { sealed_before, first: Some(BTreeMap::new()) };
+        let mut bases = Self { sealed_before, first: Some(SortedMap::new()) };
         for entry in waiting {
             let bytes = store.sealed_bytes(entry.device_seq)?;
             let sealed = codec.open(&bytes, entry.device_seq, &store.catalogue()).map_err(Fault::Peer)?;
@@ -186,7 +187,7 @@ impl Bases {
     fn note_cell(&mut self, row: &RowId, column: Option<ColumnId>, seq: Seq) {
         let Some(first) = self.first.as_mut() else { return };
         if !first.contains_key(row) {
-            first.insert(row.clone(), BTreeMap::new());
+            first.insert(row.clone(), SortedMap::new());
         }
         if let Some(cells) = first.get_mut(row) {
             let earliest = cells.entry(column).or_insert(seq);

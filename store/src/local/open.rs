@@ -10,7 +10,7 @@ use super::references::References;
 use super::triggers::TriggerPlan;
 use super::{LocalDatabase, device, references, tables, translate, view, watch};
 use crate::capture::{Capture, TablePlan};
-use crate::catalogue;
+use crate::catalogue::{self, text};
 use crate::client::{Statements, Waitlist};
 use crate::limits::CACHED_STATEMENTS;
 use crate::migrate;
@@ -19,9 +19,9 @@ use crate::sql::Sql;
 use crate::sqlite::SqliteSql;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::ids::Millis;
+use ebbtide_core::sorted::SortedSet;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 impl LocalDatabase {
@@ -73,7 +73,7 @@ impl LocalDatabase {
             resolving: Vec::new(),
             triggers: Some(triggers),
             shadows,
-            touched: BTreeSet::new(),
+            touched: SortedSet::new(),
         })
     }
 
@@ -157,7 +157,7 @@ fn check_references(sql: &mut impl Sql) -> Result<(), String> {
     let broken = sql.query("PRAGMA foreign_key_check", &[]).map_err(|error| error.message)?;
     match broken.first() {
         None => Ok(()),
-        Some(row) => Err(format!("it leaves a row whose foreign key points nowhere: {row:?}")),
+        Some(row) => Err(format!("it leaves a row of {} whose foreign key points nowhere", text(row, 0))),
     }
 }
 

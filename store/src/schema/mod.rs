@@ -4,12 +4,14 @@
 
 mod error;
 mod hash;
+#[cfg(feature = "sqlite")]
+mod read;
 mod validate;
 
 pub use error::SchemaError;
 
+use ebbtide_core::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Names of this prefix belong to the engine.
 pub const RESERVED_PREFIX: &str = "_ebb";
@@ -21,7 +23,7 @@ pub struct Schema {
     /// Append-only; the schema version is how many of them are applied.
     pub migrations: Vec<Migration>,
     /// Synced tables by name; tables not named stay local.
-    pub tables: BTreeMap<String, TableRules>,
+    pub tables: SortedMap<String, TableRules>,
 }
 
 /// One entry of the migration list: SQL for both sides, or for one.
@@ -52,7 +54,7 @@ pub enum MigrationSide {
 #[serde(default, deny_unknown_fields)]
 pub struct TableRules {
     /// Strategy per column; the others are `lww`.
-    pub merge: BTreeMap<String, String>,
+    pub merge: SortedMap<String, String>,
     /// `wins`, `keep` or `review`.
     pub delete: Option<String>,
     /// `atomic` or nothing.
