@@ -19,5 +19,6 @@ pub mod limits;
 pub mod merge;
 pub mod message;
 pub mod server;
+pub mod sorted;
 pub mod value;
 pub mod version_map;

@@ -81,7 +81,7 @@ export async function app(signal: AbortSignal): Promise<void> {
   const report = await db.sync.now({ signal });
   console.log(report.sent + report.received + report.bytesUp + report.bytesDown + report.errors);
   for (const rejected of await db.rejected.list()) { await db.rejected.retry(rejected.id); await db.rejected.discard(rejected.id); }
-  console.log((await db.conflicts.list())[0]?.lost, (await db.sync.inspect()).device);
+  console.log((await db.conflicts.list())[0]?.base, (await db.sync.inspect()).device);
   const bytes: Uint8Array = await db.export();
   try { await db.exec('x'); } catch (error) { if (error instanceof EbbtideError) console.log(error.code, error.retryable, bytes); }
 }

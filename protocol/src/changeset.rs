@@ -10,13 +10,13 @@ use crate::limits::ROW_CHARGE;
 use crate::output::{Output, zigzag};
 use crate::shape::{self, Cells, Head, Kind, Row};
 use crate::{integers, notes};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::error::Malformed;
 use ebbtide_core::ids::{DeviceSeq, Millis, Seq};
+use ebbtide_core::sorted::SortedMap;
 
 /// 2025-01-01: stamps near it are six bytes until 2059. Others are only longer.
 const EPOCH_MS: u64 = 1_735_689_600_000;
@@ -49,7 +49,7 @@ pub(crate) fn seal(changeset: &Changeset, catalogue: &Catalogue) -> Vec<u8> {
 
 /// The base that most changes have; of equals the lowest.
 fn commonest_base(changeset: &Changeset) -> Base {
-    let mut counts: BTreeMap<Base, usize> = BTreeMap::new();
+    let mut counts: SortedMap<Base, usize> = SortedMap::new();
     let changes = changeset.transactions.iter().flat_map(|transaction| &transaction.changes);
     changes.for_each(|change| *counts.entry(change.base).or_default() += 1);
     let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);

@@ -6,12 +6,12 @@ use crate::error::malformed;
 use crate::input::Input;
 use crate::limits::ROW_CHARGE;
 use crate::output::Output;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::change::{Base, Field};
 use ebbtide_core::error::Malformed;
 use ebbtide_core::ids::{ColumnId, TableId};
+use ebbtide_core::sorted::SortedMap;
 use ebbtide_core::value::{Key, Value};
 
 /// What happened to the rows of a group.
@@ -147,7 +147,7 @@ impl Group<'_> {
 /// transaction go by their keys: their order says nothing, and sorted keys need fewer bytes.
 pub(crate) fn group<'a>(rows: impl Iterator<Item = Row<'a>>) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
-    let mut known: BTreeMap<Shape, usize> = BTreeMap::new();
+    let mut known: SortedMap<Shape, usize> = SortedMap::new();
     let mut last = 0;
     for row in rows {
         if !groups.get(last).is_some_and(|group| group.fits(&row)) {

@@ -8,9 +8,9 @@ use crate::limits::{DICTIONARY_ENTRIES, VALUE_CHARGE};
 use crate::output::Output;
 use crate::scalar::text;
 use crate::{integers, uuid};
-use alloc::collections::BTreeMap;
 use alloc::{string::String, vec::Vec};
 use ebbtide_core::error::Malformed;
+use ebbtide_core::sorted::SortedMap;
 
 const PLAIN: u8 = 0;
 const DICTIONARY: u8 = 1;
@@ -40,7 +40,7 @@ pub(crate) fn write(out: &mut Output, texts: &[&str]) {
 /// The distinct texts in the order of their first use, and where each row finds its own; `None` where it saves nothing.
 fn dictionary<'a>(texts: &[&'a str]) -> Option<(Vec<&'a str>, Vec<i64>)> {
     let most = DICTIONARY_ENTRIES.min(texts.len() / 2);
-    let (mut known, mut entries) = (BTreeMap::new(), Vec::new());
+    let (mut known, mut entries) = (SortedMap::new(), Vec::new());
     let mut indexes = Vec::with_capacity(texts.len());
     let mut last = 0;
     for &text in texts {

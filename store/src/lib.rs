@@ -8,6 +8,8 @@ pub mod catalogue;
 #[cfg(feature = "sqlite")]
 pub mod client;
 pub(crate) mod compare;
+#[cfg(feature = "sqlite")]
+pub mod json;
 pub mod limits;
 #[cfg(feature = "sqlite")]
 pub mod local;

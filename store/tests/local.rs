@@ -326,3 +326,24 @@ fn tempfile() -> std::path::PathBuf {
     let name = format!("ebbtide-{}-{}.db", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     std::env::temp_dir().join(name)
 }
+
+#[test]
+fn st92_a_step_may_go_without_the_disk_and_the_next_that_must_write_reaches_it() {
+    let folder = std::env::temp_dir().join(format!("ebbtide-st92-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let connection = Connection::open(folder.join("db")).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").unwrap();
+    let mut db = try_open(connection, &[NOTE], &["note"]).unwrap();
+    let wal_bytes = || std::fs::metadata(folder.join("db-wal")).unwrap().len();
+    db.wait_for_disk(false).unwrap();
+    assert_eq!(db.rows("PRAGMA synchronous"), ["1"]);
+    db.wait_for_disk(true).unwrap();
+    assert_eq!(db.rows("PRAGMA synchronous"), ["2"]);
+    let before = wal_bytes();
+    db.sync_step(NOW, |_| Ok::<(), ()>(())).unwrap().unwrap();
+    assert_eq!(wal_bytes(), before, "a step without a change writes nothing");
+    db.sync_step(NOW, |store| Ok::<(), ()>(store.must_write())).unwrap().unwrap();
+    assert!(wal_bytes() > before);
+    drop(db);
+    std::fs::remove_dir_all(folder).unwrap();
+}

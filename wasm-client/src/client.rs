@@ -8,9 +8,9 @@ use crate::database::Database;
 use crate::error::{ClientError, Result};
 use crate::inspect;
 use crate::options::{Options, Storage};
+use crate::records;
 use crate::storage;
 use crate::sync::{Host, SharedDatabase, Sync, Wishes};
-use crate::{panic, records};
 use core::cell::{Cell, RefMut};
 use sqlite_wasm_vfs::sahpool::OpfsSAHPoolUtil;
 use std::rc::Rc;
@@ -34,10 +34,9 @@ type Js<T> = core::result::Result<T, JsValue>;
 impl Client {
     /// Opens the database that the options (JSON) name, and brings it to the schema's version.
     pub async fn open(options: String, host: Host) -> Js<Client> {
-        panic::report_panics();
         let options = Options::parse(&options)?;
         let opened = storage::open(&options).await?;
-        let mut database = Database::open(opened.connection, &options.schema)?;
+        let mut database = Database::open(opened.connection, &options.schema, options.durability)?;
         let device = inspect::device_id(&mut database)?;
         let database: SharedDatabase = Rc::new(Some(database).into());
         let wishes = Wishes { online: options.online, paused: options.paused };

@@ -4,6 +4,7 @@
 use crate::cells::{Parameters, Rows};
 use crate::clock;
 use crate::error::{ClientError, Result};
+use crate::options::Durability;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::error::Fault;
@@ -18,16 +19,30 @@ use ebbtide_store::sql::SqlError;
 use rusqlite::{Connection, Row};
 use std::ops::ControlFlow;
 
+/// What a step of the sync answers.
+type Stepped<T> = core::result::Result<T, Fault<SqlError>>;
+
+fn failed_step(fault: Fault<SqlError>) -> ClientError {
+    match fault {
+        Fault::Store(error) => DbError::from(error).into(),
+        Fault::Peer(malformed) => ClientError::retryable("malformed_message", malformed.what),
+    }
+}
+
 /// The open local database.
 pub struct Database {
     local: LocalDatabase,
+    /// Whether commits wait for the disk, unless they only repeat what the space has.
+    durability: Durability,
+    /// Something was applied without waiting for the disk.
+    unsynced: bool,
 }
 
 impl Database {
     /// Opens it and brings it to the schema's version.
-    pub fn open(connection: Connection, schema: &Schema) -> Result<Self> {
+    pub fn open(connection: Connection, schema: &Schema, durability: Durability) -> Result<Self> {
         let local = LocalDatabase::open(connection, schema, clock::now(), clock::random_bytes()?)?;
-        Ok(Self { local })
+        Ok(Self { local, durability, unsynced: false })
     }
 
     /// Runs one statement; answers how many rows it changed.
@@ -81,16 +96,37 @@ impl Database {
         Ok(self.local.export()?)
     }
 
-    /// Runs a step of the sync in one transaction.
-    pub fn sync_step<T>(
-        &mut self,
-        now: Millis,
-        step: impl FnOnce(&mut SyncStep<'_>) -> core::result::Result<T, Fault<SqlError>>,
-    ) -> Result<T> {
-        self.local.sync_step(now, step)?.map_err(|fault| match fault {
-            Fault::Store(error) => DbError::from(error).into(),
-            Fault::Peer(malformed) => ClientError::retryable("malformed_message", malformed.what),
-        })
+    /// Runs a step of the sync in one transaction, which makes everything before it durable too.
+    pub fn sync_step<T>(&mut self, now: Millis, step: impl FnOnce(&mut SyncStep<'_>) -> Stepped<T>) -> Result<T> {
+        let unsynced = self.unsynced;
+        let stepped = self.local.sync_step(now, |store| {
+            if unsynced {
+                store.must_write();
+            }
+            step(store)
+        })?;
+        let value = stepped.map_err(failed_step)?;
+        self.unsynced = false;
+        Ok(value)
+    }
+
+    /// Runs a step that takes in what the space has, without waiting for the disk: a power cut may take it back as a
+    /// whole, and then it is pulled again. Before anything leaves the device that rests on it, `settle` must be called.
+    pub fn apply_step<T>(&mut self, now: Millis, step: impl FnOnce(&mut SyncStep<'_>) -> Stepped<T>) -> Result<T> {
+        if self.durability == Durability::Relaxed {
+            return self.sync_step(now, step);
+        }
+        self.local.wait_for_disk(false)?;
+        self.unsynced = true;
+        let stepped = self.local.sync_step(now, step);
+        // The app's own writes wait, whatever became of this one.
+        self.local.wait_for_disk(true)?;
+        stepped?.map_err(failed_step)
+    }
+
+    /// Makes durable what was applied without waiting.
+    pub fn settle(&mut self) -> Result<()> {
+        if self.unsynced { self.sync_step(clock::now(), |_| Ok(())) } else { Ok(()) }
     }
 
     /// The refused transactions.

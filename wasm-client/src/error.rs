@@ -66,7 +66,7 @@ mod js {
     pub fn describe(thrown: &JsValue) -> String {
         match thrown.dyn_ref::<js_sys::Error>() {
             Some(error) => format!("{}: {}", error.name(), error.message()),
-            None => thrown.as_string().unwrap_or_else(|| format!("{thrown:?}")),
+            None => thrown.as_string().unwrap_or_else(|| "a thrown value that is no error".to_owned()),
         }
     }
 

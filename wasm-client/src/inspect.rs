@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::options::Storage;
 use ebbtide_core::client::store::{ClientStore, Progress, SealedEntry};
-use serde_json::{Value, json};
+use ebbtide_store::json::{ObjectWriter, list};
 
 /// This life of the database in hex, by which the server knows the device.
 pub fn device_id(database: &mut Database) -> Result<String> {
@@ -20,16 +20,10 @@ pub fn local_status(database: &mut Database, online: bool) -> Result<String> {
         let cursor = store.device()?.cursor.seq;
         Ok((store.waiting()?, cursor))
     })?;
-    let status = json!({
-        "state": "local",
-        "online": online,
-        "pending": waiting.pending,
-        "failed": waiting.rejected,
-        "blocked": waiting.blocked,
-        "conflicts": waiting.conflicts,
-        "cursor": cursor.0,
-    });
-    Ok(status.to_string())
+    let mut status = ObjectWriter::default();
+    status.text("state", "local").flag("online", online).number("pending", waiting.pending);
+    status.number("failed", waiting.rejected).number("blocked", waiting.blocked).number("conflicts", waiting.conflicts);
+    Ok(status.whole("cursor", cursor.0).finish())
 }
 
 /// `SyncInspection`.
@@ -42,31 +36,26 @@ pub fn inspection(database: &mut Database, status: &str, storage: Storage) -> Re
         Storage::Opfs => "opfs",
         Storage::Memory => "memory",
     };
-    let status: Value = serde_json::from_str(status).unwrap_or_default();
-    let inspection = json!({
-        "status": status,
-        "device": hex(&device.incarnation.0),
-        "schemaVersion": version.0,
-        "changesets": sealed.iter().map(changeset).collect::<Vec<_>>(),
-        "unsealed": waiting.unsealed,
-        "storage": { "kind": kind, "bytes": database.size_bytes()? },
-    });
-    Ok(inspection.to_string())
+    let mut kept = ObjectWriter::default();
+    kept.text("kind", kind).whole("bytes", database.size_bytes()?);
+    let mut inspection = ObjectWriter::default();
+    inspection.raw("status", status).text("device", &hex(&device.incarnation.0)).number("schemaVersion", version.0);
+    inspection.raw("changesets", &list(&sealed.iter().map(changeset).collect::<Vec<_>>()));
+    inspection.number("unsealed", waiting.unsealed).raw("storage", &kept.finish());
+    Ok(inspection.finish())
 }
 
-fn changeset(entry: &SealedEntry) -> Value {
-    json!({
-        "deviceSeq": entry.device_seq.0,
-        "transactions": entry.transactions,
-        "bytes": entry.total_bytes,
-        "progress": match entry.progress {
-            Progress::Sealed => "sealed",
-            Progress::Staging { .. } => "staging",
-            Progress::Staged => "staged",
-            Progress::Prepared => "prepared",
-            Progress::Committed => "committed",
-        },
-    })
+fn changeset(entry: &SealedEntry) -> String {
+    let progress = match entry.progress {
+        Progress::Sealed => "sealed",
+        Progress::Staging { .. } => "staging",
+        Progress::Staged => "staged",
+        Progress::Prepared => "prepared",
+        Progress::Committed => "committed",
+    };
+    let mut changeset = ObjectWriter::default();
+    changeset.whole("deviceSeq", entry.device_seq.0).number("transactions", entry.transactions);
+    changeset.whole("bytes", entry.total_bytes as u64).text("progress", progress).finish()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

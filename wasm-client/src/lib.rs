@@ -22,7 +22,7 @@ mod contract;
 mod database;
 #[cfg(target_family = "wasm")]
 mod inspect;
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", feature = "contract"))]
 mod panic;
 #[cfg(target_family = "wasm")]
 mod records;

@@ -4,50 +4,41 @@
 
 use crate::error::{ClientError, Result};
 use crate::limits::NAME_CHARS;
+use ebbtide_store::json::{self, Fields, Json};
 use ebbtide_store::schema::Schema;
-use serde::Deserialize;
 
 /// The options of `open`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug)]
 pub struct Options {
     /// Which database; one directory of files each.
     pub name: String,
     /// Migrations and synced tables.
     pub schema: Schema,
     /// Where it is kept.
-    #[serde(default)]
     pub storage: Storage,
     /// What a commit waits for.
-    #[serde(default)]
     pub durability: Durability,
     /// With whom it is kept in step; without, it is local.
-    #[serde(default)]
     pub sync: Option<SyncOptions>,
     /// Whether the browser believes to have a network.
-    #[serde(default)]
     pub online: bool,
     /// Whether the app has paused the sync: a worker that replaces another keeps to it.
-    #[serde(default)]
     pub paused: bool,
 }
 
 /// With whom a database is kept in step.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct SyncOptions {
     /// The server with its prefix, absolute, without a slash at the end.
     pub url: String,
     /// The space.
     pub space: String,
     /// Which path changesets take.
-    #[serde(default)]
     pub two_phase: TwoPhase,
 }
 
 /// Which path changesets take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TwoPhase {
     /// One message for small ones.
     #[default]
@@ -66,6 +57,17 @@ impl From<TwoPhase> for ebbtide_core::client::TwoPhase {
 }
 
 impl SyncOptions {
+    fn read(json: Json) -> core::result::Result<Self, String> {
+        let mut fields = Fields::of(json, "`sync`")?;
+        let options = Self {
+            url: fields.required_text("url")?,
+            space: fields.required_text("space")?,
+            two_phase: choice(&mut fields, "twoPhase", &[("auto", TwoPhase::Auto), ("always", TwoPhase::Always)])?,
+        };
+        fields.finish()?;
+        Ok(options)
+    }
+
     /// The space as one segment of a path.
     pub fn encoded_space(&self) -> String {
         encoded(&self.space)
@@ -73,8 +75,7 @@ impl SyncOptions {
 }
 
 /// Where the database is kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Storage {
     /// In the origin's private file system.
     #[default]
@@ -84,8 +85,7 @@ pub enum Storage {
 }
 
 /// What a commit waits for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
     /// The device: a commit survives a power cut.
     #[default]
@@ -96,17 +96,34 @@ pub enum Durability {
 
 impl Options {
     /// Reads and checks them.
-    pub fn parse(json: &str) -> Result<Self> {
-        let options: Options = serde_json::from_str(json)
-            .map_err(|error| ClientError::permanent("bad_option", format!("open(): {error}")))?;
+    pub fn parse(text: &str) -> Result<Self> {
+        let options = json::parse(text).and_then(Self::read).map_err(bad_option)?;
         let length = options.name.chars().count();
         if length == 0 || length > NAME_CHARS {
-            let message = format!("open(): `name` has {length} characters; it needs 1 to {NAME_CHARS}");
-            return Err(ClientError::permanent("bad_option", message));
+            return Err(bad_option(format!("`name` has {length} characters; it needs 1 to {NAME_CHARS}")));
         }
         if options.sync.as_ref().is_some_and(|sync| sync.space.is_empty()) {
-            return Err(ClientError::permanent("bad_option", "open(): `sync.space` is empty"));
+            return Err(bad_option("`sync.space` is empty".to_owned()));
         }
+        Ok(options)
+    }
+
+    fn read(json: Json) -> core::result::Result<Self, String> {
+        let mut fields = Fields::of(json, "the options")?;
+        let options = Self {
+            name: fields.required_text("name")?,
+            schema: Schema::from_json(fields.take("schema").unwrap_or(Json::Null))?,
+            storage: choice(&mut fields, "storage", &[("opfs", Storage::Opfs), ("memory", Storage::Memory)])?,
+            durability: choice(
+                &mut fields,
+                "durability",
+                &[("full", Durability::Full), ("relaxed", Durability::Relaxed)],
+            )?,
+            sync: fields.take("sync").map(SyncOptions::read).transpose()?,
+            online: fields.flag("online")?,
+            paused: fields.flag("paused")?,
+        };
+        fields.finish()?;
         Ok(options)
     }
 
@@ -114,6 +131,17 @@ impl Options {
     pub fn directory(&self) -> String {
         format!("/.ebbtide/{}", encoded(&self.name))
     }
+}
+
+/// The named value; without a name, the first.
+fn choice<T: Copy>(fields: &mut Fields, name: &str, choices: &[(&str, T)]) -> core::result::Result<T, String> {
+    let Some(given) = fields.text(name)? else { return Ok(choices[0].1) };
+    let found = choices.iter().find(|(choice, _)| *choice == given);
+    found.map(|(_, value)| *value).ok_or_else(|| fields.wrong(name, choices[0].0) + &format!(" or {}", choices[1].0))
+}
+
+fn bad_option(what: String) -> ClientError {
+    ClientError::permanent("bad_option", format!("open(): {what}"))
 }
 
 /// Letters, digits, `-` and `_` stay; every other byte becomes `%xx`, so that no name can leave its place in a path.

@@ -1,5 +1,5 @@
-//! Says in the console what went wrong before a panic ends the worker.
-//! A panic is our bug: the page starts another worker, and the text is what a report needs.
+//! Says in the console what went wrong before a panic ends the worker, in builds with the feature `contract`.
+//! The shipped client is built without words for panics; its crash, with the place, is reported by the worker's script.
 
 /// To be called before anything that could panic; calling it again changes nothing.
 pub fn report_panics() {

@@ -14,10 +14,20 @@ pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 /// R*Tree, sessions and the virtual tables that show SQLite's inside cost 80 kB (brotli) that every visitor would
 /// load; capture works on the preupdate hook. Armour against misuse of the C interface is what rusqlite's types are.
 /// Without DQS a misspelt column in double quotes is an error, not text; nobody reads the memory statistics.
+/// `get_table`, the shell's helper, Tcl's variables and SQLite's own test hooks are out of an app's reach.
 const SQLITE_FLAGS: &str = "-USQLITE_ENABLE_RTREE -USQLITE_ENABLE_SESSION -USQLITE_ENABLE_DBSTAT_VTAB \
      -USQLITE_ENABLE_DBPAGE_VTAB -USQLITE_ENABLE_BYTECODE_VTAB -USQLITE_ENABLE_STMTVTAB \
      -USQLITE_ENABLE_API_ARMOR -USQLITE_ENABLE_UNLOCK_NOTIFY -USQLITE_ENABLE_UNKNOWN_SQL_FUNCTION \
-     -DSQLITE_DQS=0 -DSQLITE_DEFAULT_MEMSTATUS=0";
+     -USQLITE_ENABLE_OFFSET_SQL_FUNC -DSQLITE_DQS=0 -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_UNTESTABLE \
+     -DSQLITE_OMIT_GET_TABLE -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_TCL_VARIABLE";
+
+/// How SQLite's C is compiled: without copies of functions where they are called, which compress worse than the calls.
+const SQLITE_C_FLAGS: &str = "-fno-inline-functions";
+
+/// How the client and its standard library are compiled. A panic says nothing and aborts at once (the words and the
+/// machinery to print them are 20 kB compressed); the crash itself is reported by the worker's script. `{:?}` prints
+/// nothing: what an app is told is written with `Display`.
+const CLIENT_RUST_FLAGS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=none";
 
 /// Names of the C compiler for wasm: the unversioned one first, then the ones that distributions install beside it.
 const CLANGS: [&str; 9] =
@@ -44,24 +54,45 @@ pub fn archiver() -> Option<PathBuf> {
     ARCHIVERS.iter().find_map(|name| process::find(name))
 }
 
-/// Builds the client crate and returns its wasm file, as cargo left it.
-pub fn build_client(options: &[&str]) -> Result<PathBuf> {
-    build_with_sqlite("ebbtide-wasm-client", options)
+/// Builds the client crate as it ships and returns its wasm file, as cargo left it.
+pub fn build_client() -> Result<PathBuf> {
+    build_small("ebbtide-wasm-client")
+}
+
+/// Builds the client crate with words for its panics, which a test needs, and returns its wasm file.
+pub fn build_talking_client(options: &[&str]) -> Result<PathBuf> {
+    let mut cargo = with_sqlite("ebbtide-wasm-client")?;
+    process::run(cargo.args(options))?;
+    Ok(client_file(paths::target(), "ebbtide-wasm-client"))
 }
 
 /// Builds the bench's comparison of ways to capture, exactly as the client is built, and returns its wasm file.
 pub fn build_capture() -> Result<PathBuf> {
-    build_with_sqlite("ebbtide-bench-capture", &[])
+    build_small("ebbtide-bench-capture")
 }
 
-fn build_with_sqlite(package: &str, options: &[&str]) -> Result<PathBuf> {
+/// Rebuilds the standard library for size along with the crate, and optimises across all crates. As with the Worker,
+/// stable cargo needs `RUSTC_BOOTSTRAP` for that, and the flags need a target folder of their own.
+fn build_small(package: &str) -> Result<PathBuf> {
+    let target = paths::target().join("client");
+    let mut cargo = with_sqlite(package)?;
+    cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+    cargo.args(["--config", "profile.client.lto='fat'"]).arg("--target-dir").arg(&target);
+    cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", CLIENT_RUST_FLAGS);
+    process::run(&mut cargo)?;
+    Ok(client_file(target, package))
+}
+
+fn with_sqlite(package: &str) -> Result<Command> {
     clang().context("no clang found: `cargo xtask setup` installs it")?;
     archiver().context("no llvm-ar found: `cargo xtask setup` installs it")?;
     let mut cargo = wasm_build(package, "client");
-    set_wasm_tools(cargo.args(options));
-    process::run(&mut cargo)?;
-    let file = format!("client/{}.wasm", package.replace('-', "_"));
-    Ok(paths::target().join(WASM_TARGET).join(file))
+    set_wasm_tools(&mut cargo);
+    Ok(cargo)
+}
+
+fn client_file(target: PathBuf, package: &str) -> PathBuf {
+    target.join(WASM_TARGET).join("client").join(format!("{}.wasm", package.replace('-', "_")))
 }
 
 /// What cargo knows about the workspace's crates, without their dependencies.
@@ -87,7 +118,7 @@ pub fn set_wasm_tools(command: &mut Command) {
             command.env(variable, tool);
         }
     }
-    command.env("SQLITE_WASM_RS_FLAGS", SQLITE_FLAGS);
+    command.env("SQLITE_WASM_RS_FLAGS", SQLITE_FLAGS).env("CFLAGS_wasm32_unknown_unknown", SQLITE_C_FLAGS);
 }
 
 /// Builds the Worker crate with a standard library that unwinds, and returns its wasm file.

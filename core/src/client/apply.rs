@@ -14,7 +14,8 @@ use crate::conflict::{ClosedConflict, ConflictId, QueueChange};
 use crate::error::{Fault, Malformed};
 use crate::ids::{Cursor, DeviceSeq, SchemaVersion, Seq};
 use crate::message::{ItemBody, Range, RangeItem};
-use alloc::{collections::BTreeSet, vec::Vec};
+use crate::sorted::SortedSet;
+use alloc::vec::Vec;
 
 /// What a range did.
 #[derive(Debug, Default)]
@@ -255,7 +256,7 @@ fn leave_overlay<S: ClientStore>(
 
 fn touched(log: &[LoggedTransaction], outcomes: &[Outcome]) -> Vec<RowId> {
     let logged = log.iter().flat_map(|transaction| &transaction.changes).map(|change| &change.row);
-    let rows: BTreeSet<&RowId> = logged.chain(outcomes.iter().map(|outcome| &outcome.row)).collect();
+    let rows: SortedSet<&RowId> = logged.chain(outcomes.iter().map(|outcome| &outcome.row)).collect();
     rows.into_iter().cloned().collect()
 }
 

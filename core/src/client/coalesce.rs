@@ -4,8 +4,9 @@
 
 use crate::change::{LoggedChange, LoggedField, LoggedMutation, RowId};
 use crate::ids::ColumnId;
+use crate::sorted::SortedMap;
 use crate::value::Value;
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 
 /// What a transaction did to one row, net.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl Net {
 
 /// The net effect per row, in the order of first mention. `position` finds a column among a table's fields.
 pub fn coalesce(changes: &[LoggedChange], position: impl Fn(&RowId, ColumnId) -> Option<usize>) -> Vec<(RowId, Net)> {
-    let mut index: BTreeMap<&RowId, usize> = BTreeMap::new();
+    let mut index: SortedMap<&RowId, usize> = SortedMap::new();
     let mut rows: Vec<(RowId, Net)> = Vec::with_capacity(changes.len());
     for change in changes {
         match index.get(&change.row) {

@@ -9,21 +9,22 @@ use crate::change::{Field, LoggedChange, LoggedField, LoggedMutation, LoggedTran
 use crate::commit::{Effect, Outcome};
 use crate::ids::{ColumnId, LogId};
 use crate::merge::local;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::value::Value;
-use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
+use alloc::vec::Vec;
 
 type RowValues = Option<Vec<Value>>;
 
 /// The server's version of some rows, taken out of the visible ones; to be changed, then laid under the overlay again.
 pub struct Underlay {
-    rows: BTreeMap<RowId, RowValues>,
+    rows: SortedMap<RowId, RowValues>,
     free: Vec<Outcome>,
 }
 
 impl Underlay {
     /// Finds the server's version of `rows`.
     pub fn lift<S: ClientStore>(rows: &[RowId], store: &mut S) -> Result<Self, S::Error> {
-        let mut underlay = Self { rows: BTreeMap::new(), free: Vec::new() };
+        let mut underlay = Self { rows: SortedMap::new(), free: Vec::new() };
         underlay.lift_more(rows, store)?;
         Ok(underlay)
     }
@@ -62,7 +63,7 @@ impl Underlay {
     /// They were sent net, so that a row which came and went within a transaction says nothing.
     pub fn advance(&mut self, log: &[LoggedTransaction], catalogue: &Catalogue) {
         let position = |row: &RowId, column| catalogue.table(row.table).and_then(|table| table.field_position(column));
-        let mut replays: BTreeMap<RowId, Replay> = BTreeMap::new();
+        let mut replays: SortedMap<RowId, Replay> = SortedMap::new();
         for (row, net) in log.iter().flat_map(|transaction| coalesce(&transaction.changes, position)) {
             let (Some(table), Some(mutation)) = (catalogue.table(row.table), net.into_mutation()) else { continue };
             let server = || Replay::on(self.rows.get(&row).cloned().flatten());
@@ -109,7 +110,7 @@ impl Underlay {
         bare.extend(self.rows.iter().map(|(row, values)| outcome(row, values.clone())));
         store.write(&bare)?;
         let rows = self.rows.iter().map(|(row, values)| (row.clone(), Replay::on(values.clone()))).collect();
-        let mut view = View { rows, covered: BTreeSet::new(), lost: BTreeSet::new() };
+        let mut view = View { rows, covered: SortedSet::new(), lost: SortedSet::new() };
         let mut blocked = Vec::new();
         for transaction in &log {
             if !view.take(transaction, store)? {
@@ -135,7 +136,7 @@ impl Underlay {
 
     fn missing(&self, log: &[LoggedTransaction]) -> Vec<RowId> {
         let rows = log.iter().flat_map(|transaction| &transaction.changes).map(|change| &change.row);
-        let missing: BTreeSet<&RowId> = rows.filter(|row| !self.rows.contains_key(*row)).collect();
+        let missing: SortedSet<&RowId> = rows.filter(|row| !self.rows.contains_key(*row)).collect();
         missing.into_iter().cloned().collect()
     }
 }
@@ -144,7 +145,7 @@ impl Underlay {
 pub fn lay_over_space<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
     let mut log = store.sealed_log(None)?;
     log.extend(store.unsealed(usize::MAX, usize::MAX)?);
-    let mut underlay = Underlay { rows: BTreeMap::new(), free: Vec::new() };
+    let mut underlay = Underlay { rows: SortedMap::new(), free: Vec::new() };
     for row in underlay.missing(&log) {
         let values = store.row(&row)?;
         underlay.rows.insert(row, values);
@@ -154,11 +155,11 @@ pub fn lay_over_space<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
 
 /// The view while it is laid anew.
 struct View {
-    rows: BTreeMap<RowId, Replay>,
+    rows: SortedMap<RowId, Replay>,
     /// Rows with a pending change in the view.
-    covered: BTreeSet<RowId>,
+    covered: SortedSet<RowId>,
     /// Rows that a blocked transaction inserted.
-    lost: BTreeSet<RowId>,
+    lost: SortedSet<RowId>,
 }
 
 impl View {
@@ -178,8 +179,8 @@ impl View {
         Ok(true)
     }
 
-    fn after(&self, transaction: &LoggedTransaction, catalogue: &Catalogue) -> BTreeMap<RowId, Replay> {
-        let mut after = BTreeMap::new();
+    fn after(&self, transaction: &LoggedTransaction, catalogue: &Catalogue) -> SortedMap<RowId, Replay> {
+        let mut after = SortedMap::new();
         for LoggedChange { row, mutation } in &transaction.changes {
             let Some(table) = catalogue.table(row.table) else { continue };
             let before = || self.rows.get(row).cloned().unwrap_or_else(|| Replay::on(None));
@@ -228,7 +229,7 @@ pub fn take_back(mut values: RowValues, pending: &[(LogId, LoggedChange)], table
 struct Replay {
     values: RowValues,
     /// Of merged texts: writes that continue each other are one.
-    runs: BTreeMap<ColumnId, Run>,
+    runs: SortedMap<ColumnId, Run>,
 }
 
 /// Writes of which each was made on the result of the one before.
@@ -244,7 +245,7 @@ struct Run {
 
 impl Replay {
     fn on(values: RowValues) -> Self {
-        Self { values, runs: BTreeMap::new() }
+        Self { values, runs: SortedMap::new() }
     }
 
     /// Redoes a pending change. An update of a row that the server deleted shows nothing; of others the strategies say what the
@@ -264,7 +265,7 @@ impl Replay {
     }
 }
 
-fn continued(runs: &mut BTreeMap<ColumnId, Run>, current: &Value, field: &LoggedField) -> Value {
+fn continued(runs: &mut SortedMap<ColumnId, Run>, current: &Value, field: &LoggedField) -> Value {
     let new = field.new.clone();
     let run = match runs.remove(&field.column).filter(|run| run.new == field.old) {
         Some(run) => Run { new, ..run },

@@ -15,7 +15,8 @@ use crate::error::{Fault, RefusalCode};
 use crate::ids::{DeviceSeq, Incarnation, LogId, Seq};
 use crate::limits::RECALL_TRANSACTIONS;
 use crate::message::{ClientMessage, Recall, Recalled};
-use alloc::{collections::BTreeMap, collections::BTreeSet, string::String, vec::Vec};
+use crate::sorted::{SortedMap, SortedSet};
+use alloc::{string::String, vec::Vec};
 
 /// What was asked about earlier lives on this connection, and the answers.
 #[derive(Debug, Default)]
@@ -142,7 +143,7 @@ const REFUSED_BEFORE: &str = "refused when an earlier life of this database sent
 
 /// Where the history is another one, it is asked for the fork even if nothing waits.
 fn questions(inherited: &[Inherited], device: &DeviceState) -> Vec<ClientMessage> {
-    let mut origins: BTreeMap<Incarnation, Vec<_>> = BTreeMap::new();
+    let mut origins: SortedMap<Incarnation, Vec<_>> = SortedMap::new();
     inherited.iter().for_each(|one| origins.entry(one.origin).or_default().push(one.stamp));
     let pages = origins
         .iter()
@@ -162,7 +163,7 @@ fn leave_overlay<S: ClientStore>(answers: &[Recalled], store: &mut S) -> Result<
     let fates = fates(answers, &store.inherited()?);
     let log = store.unsealed(usize::MAX, usize::MAX)?;
     let leaving = log.iter().filter(|transaction| fates.contains_key(&transaction.id));
-    let rows: BTreeSet<&RowId> = leaving.flat_map(|t| &t.changes).map(|change| &change.row).collect();
+    let rows: SortedSet<&RowId> = leaving.flat_map(|t| &t.changes).map(|change| &change.row).collect();
     let rows: Vec<RowId> = rows.into_iter().cloned().collect();
     let underlay = Underlay::lift(&rows, store)?;
     leave_log(answers, false, store, &mut applied)?;
@@ -201,8 +202,8 @@ pub(super) fn leave_log<S: ClientStore>(
 }
 
 /// What became of waiting transactions; a reason for the refused ones.
-fn fates(answers: &[Recalled], inherited: &[Inherited]) -> BTreeMap<LogId, Option<Reason>> {
-    let mut known = BTreeMap::new();
+fn fates(answers: &[Recalled], inherited: &[Inherited]) -> SortedMap<LogId, Option<Reason>> {
+    let mut known = SortedMap::new();
     for answer in answers {
         known.extend(answer.accepted.iter().map(|stamp| ((answer.origin, *stamp), None)));
         known.extend(answer.rejected.iter().map(|(stamp, reason)| ((answer.origin, *stamp), Some(*reason))));

@@ -17,7 +17,8 @@ use crate::ids::{ColumnId, DeviceSeq, Seq};
 use crate::limits::{SEAL_BYTES, SEAL_TRANSACTIONS};
 use crate::merge::local;
 use crate::merge::text::Ground;
-use alloc::{collections::BTreeMap, collections::BTreeSet, vec::Vec};
+use crate::sorted::{SortedMap, SortedSet};
+use alloc::vec::Vec;
 
 /// Seals the oldest part of the open log under the next number. Answers whether there was anything.
 pub fn seal_next<S: ClientStore, C: Codec>(
@@ -60,7 +61,7 @@ pub fn seal_before_leaving<S: ClientStore, C: Codec>(
         return Ok(());
     }
     let leaving = store.sealed_log(Some(leaving))?;
-    let rows: BTreeSet<&RowId> = rows_of(&leaving).collect();
+    let rows: SortedSet<&RowId> = rows_of(&leaving).collect();
     let earliest = leaving.iter().map(|transaction| transaction.base.seq).min().unwrap_or_default();
     let open = store.unsealed(usize::MAX, usize::MAX)?;
     let moved = open.iter().filter(|transaction| transaction.base.seq > earliest);
@@ -117,7 +118,7 @@ fn push_changes(changes: &mut Vec<Change>, row: RowId, net: Net, table: &Table, 
 
 /// One update per base: cells of one row may have been seen at different cursors.
 fn updates(row: RowId, fields: Vec<LoggedField>, table: &Table, base: Base, bases: &Bases) -> Vec<Change> {
-    let mut by_base: BTreeMap<Base, Vec<Field>> = BTreeMap::new();
+    let mut by_base: SortedMap<Base, Vec<Field>> = SortedMap::new();
     for LoggedField { column, old, new } in fields {
         let strategy = table.strategy(column);
         let base = if strategy.rebases() { bases.of_write(base) } else { bases.of_cell(&row, column, base) };
@@ -135,9 +136,9 @@ fn updates(row: RowId, fields: Vec<LoggedField>, table: &Table, base: Base, base
 /// Every write had seen all own ones before it, so the own half of the base is the number before the changeset's.
 struct Bases {
     sealed_before: DeviceSeq,
-    first: Option<BTreeMap<RowId, BTreeMap<Option<ColumnId>, Seq>>>,
+    first: Option<SortedMap<RowId, SortedMap<Option<ColumnId>, Seq>>>,
     /// Merged texts that an earlier transaction of this changeset writes.
-    texts: BTreeSet<(RowId, ColumnId)>,
+    texts: SortedSet<(RowId, ColumnId)>,
 }
 
 impl Bases {
@@ -152,9 +153,9 @@ impl Bases {
         let moved_within = open.iter().any(|transaction| transaction.base.seq != oldest);
         let waiting = store.sealed()?;
         if waiting.is_empty() && !moved_within {
-            return Ok(Self { sealed_before, first: None, texts: BTreeSet::new() });
+            return Ok(Self { sealed_before, first: None, texts: SortedSet::new() });
         }
-        let mut bases = Self { sealed_before, first: Some(BTreeMap::new()), texts: BTreeSet::new() };
+        let mut bases = Self { sealed_before, first: Some(SortedMap::new()), texts: SortedSet::new() };
         for entry in waiting {
             let sealed = versions::open_sealed(entry.device_seq, store, codec)?;
             sealed
@@ -204,7 +205,7 @@ impl Bases {
     fn note_cell(&mut self, row: &RowId, column: Option<ColumnId>, seq: Seq) {
         let Some(first) = self.first.as_mut() else { return };
         if !first.contains_key(row) {
-            first.insert(row.clone(), BTreeMap::new());
+            first.insert(row.clone(), SortedMap::new());
         }
         if let Some(cells) = first.get_mut(row) {
             let earliest = cells.entry(column).or_insert(seq);

@@ -7,7 +7,8 @@ use super::store::{ClientStore, Progress, SealedEntry};
 use crate::ids::{DeviceSeq, SchemaVersion};
 use crate::limits::{CHUNK_BYTES, CHUNKS_IN_FLIGHT, SINGLE_MESSAGE_BYTES};
 use crate::message::{Chunk, ClientMessage, Submit, Then};
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use crate::sorted::SortedMap;
+use alloc::{vec, vec::Vec};
 
 /// What was asked of the space on this connection, per undecided number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ enum Flight {
 /// The uploads of one connection.
 #[derive(Debug, Default)]
 pub struct Uploads {
-    flights: BTreeMap<DeviceSeq, Flight>,
+    flights: SortedMap<DeviceSeq, Flight>,
 }
 
 impl Uploads {

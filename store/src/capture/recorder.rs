@@ -7,9 +7,9 @@ use super::plan::{ColumnPlan, TablePlan};
 use crate::limits::LOG_PART_BYTES;
 use crate::schema::RESERVED_PREFIX;
 use ebbtide_core::limits::{TRANSACTION_BYTES, TRANSACTION_ROWS};
+use ebbtide_core::sorted::SortedSet;
 use rusqlite::hooks::{PreUpdateCase, PreUpdateNewValueAccessor, PreUpdateOldValueAccessor};
 use rusqlite::types::ValueRef;
-use std::collections::BTreeSet;
 
 /// A buffer that one large transaction has grown is not kept beyond this size.
 const KEPT_BYTES: usize = 4 * LOG_PART_BYTES;
@@ -55,7 +55,7 @@ pub struct Recorder {
     /// The table seen last: bulk writes name one table many times.
     last: String,
     last_plan: Option<usize>,
-    touched: BTreeSet<String>,
+    touched: SortedSet<String>,
 }
 
 /// What a row accessor answers.
@@ -120,7 +120,7 @@ impl Recorder {
     }
 
     /// The tables written since the last call.
-    pub fn take_touched(&mut self) -> BTreeSet<String> {
+    pub fn take_touched(&mut self) -> SortedSet<String> {
         self.last.clear();
         std::mem::take(&mut self.touched)
     }

@@ -76,7 +76,7 @@ pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn text(row: &Row, column: usize) -> &str {
+pub(crate) fn text(row: &Row, column: usize) -> &str {
     match row.get(column) {
         Some(Value::Text(text)) => text,
         _ => "",

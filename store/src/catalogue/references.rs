@@ -7,14 +7,14 @@ use crate::schema::SchemaError;
 use crate::sql::{Row, Sql};
 use ebbtide_core::catalogue::{Catalogue, Reference, ReferenceAction, Table};
 use ebbtide_core::ids::ColumnId;
-use std::collections::BTreeMap;
+use ebbtide_core::sorted::SortedMap;
 
 /// Fills in `references` of every table.
 pub(super) fn read(sql: &mut impl Sql, catalogue: &mut Catalogue) -> Result<(), SchemaError> {
     for at in 0..catalogue.tables.len() {
         let name = quote(&catalogue.tables[at].name);
         let rows = sql.query(&format!("PRAGMA foreign_key_list({name})"), &[])?;
-        let mut by_id: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
+        let mut by_id: SortedMap<i64, Vec<Row>> = SortedMap::new();
         for row in rows {
             by_id.entry(integer(&row, 0)).or_default().push(row);
         }

@@ -54,7 +54,9 @@ pub(super) fn read(
     let stored: Vec<&Row> = info.iter().filter(|row| integer(row, 6) == 0).collect();
     let mut table =
         Table { name: found.name.clone(), delete: delete_rule(rules), row: row_rule(rules), ..Table::default() };
-    table.columns = stored.iter().map(|row| column(row, found.strict)).collect();
+    for row in &stored {
+        table.columns.push(column(row, found.strict, sql)?);
+    }
     table.key = key(&place, &info, &stored)?;
     let alias = !found.without_rowid && !has_key_index(sql, &found.name)?;
     check_key(&place, &table, alias, rules)?;
@@ -71,18 +73,19 @@ fn row_rule(rules: &TableRules) -> RowRule {
     if rules.row.is_some() { RowRule::Atomic } else { RowRule::Fields }
 }
 
-fn column(row: &Row, strict: bool) -> Column {
+fn column(row: &Row, strict: bool, sql: &mut impl Sql) -> Result<Column, SchemaError> {
     // ANY is a type of its own in a STRICT table, and a word like any other elsewhere.
     let any = strict && text(row, 2).eq_ignore_ascii_case("ANY");
     let affinity = if any { Affinity::Blob } else { affinity(text(row, 2)) };
-    Column {
+    let default = default::constant(text(row, 4), affinity, &mut |text| default::read_real(sql, text))?;
+    Ok(Column {
         name: text(row, 1).into(),
         origin: None,
         affinity,
         not_null: integer(row, 3) != 0,
-        default: default::constant(text(row, 4), affinity),
+        default,
         strategy: Strategy::Lww,
-    }
+    })
 }
 
 /// SQLite's rules for a declared type, in their order.

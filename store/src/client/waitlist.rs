@@ -8,15 +8,16 @@ use crate::sqlite::sql_error;
 use ebbtide_core::change::{LoggedChange, LoggedMutation, RowId};
 use ebbtide_core::client::store::Waiting;
 use ebbtide_core::ids::LogId;
+use ebbtide_core::sorted::SortedSet;
 use rusqlite::Connection;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// See the file's header.
 #[derive(Debug, Default)]
 pub struct Waitlist {
     counts: Option<Waiting>,
     index: Option<Index>,
-    blocked: Option<BTreeSet<LogId>>,
+    blocked: Option<SortedSet<LogId>>,
 }
 
 #[derive(Debug, Default)]
@@ -77,10 +78,10 @@ impl Waitlist {
         Ok(counts)
     }
 
-    pub(crate) fn blocked(&mut self, connection: &Connection) -> Result<&BTreeSet<LogId>, SqlError> {
+    pub(crate) fn blocked(&mut self, connection: &Connection) -> Result<&SortedSet<LogId>, SqlError> {
         if self.blocked.is_none() {
             let sql = "SELECT log FROM _ebb_blocked ORDER BY log";
-            let read = || -> rusqlite::Result<BTreeSet<LogId>> {
+            let read = || -> rusqlite::Result<SortedSet<LogId>> {
                 let mut statement = connection.prepare_cached(sql)?;
                 statement.query_map([], |row| row.get(0).map(LogId))?.collect()
             };

@@ -208,9 +208,19 @@ fn taken(catalogue: &Catalogue, statements: &Statements, outcome: &Outcome) -> S
     let table = catalogue.table(outcome.row.table).map_or("?", |table| table.name.as_str());
     SqlError {
         kind: SqlErrorKind::Unique,
-        message: format!("another row of {table} has a unique value of the row {:?}", outcome.row.key.0),
+        message: format!("another row of {table} has a unique value of the row {}", named(&outcome.row)),
         sql: statements.table(outcome.row.table).put.clone(),
     }
+}
+
+/// The key in words; builds for size have no `Debug`.
+fn named(row: &RowId) -> String {
+    let part = |value: &Value| match value {
+        Value::Integer(number) => number.to_string(),
+        Value::Text(text) => format!("'{text}'"),
+        _ => "?".to_owned(),
+    };
+    row.key.0.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
 fn with(catalogue: &Catalogue, table: TableId, mut values: Vec<Value>, fields: &[Field]) -> Vec<Value> {

@@ -5,9 +5,9 @@
 use super::error::DbErrorCode;
 use super::pragmas;
 use crate::schema::RESERVED_PREFIX;
+use ebbtide_core::sorted::{SortedMap, SortedSet};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// On whose behalf statements are prepared.
@@ -35,13 +35,13 @@ pub struct SavepointAction {
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// Tables read, virtual ones included.
-    pub reads: BTreeSet<String>,
+    pub reads: SortedSet<String>,
     /// The savepoint action that the statement is.
     pub savepoint: Option<SavepointAction>,
     /// Whether it changes the database's schema.
     pub defines: bool,
     /// Per trigger that would run, the tables it writes itself.
-    pub triggers: BTreeMap<String, BTreeSet<String>>,
+    pub triggers: SortedMap<String, SortedSet<String>>,
     /// Why it was refused.
     pub refused: Option<(DbErrorCode, String)>,
 }
@@ -52,7 +52,7 @@ pub struct Access {
     /// On whose behalf.
     pub actor: Actor,
     /// Names of the synced tables, in lower case.
-    pub synced: BTreeSet<String>,
+    pub synced: SortedSet<String>,
     /// What is seen, while somebody looks.
     pub watching: Option<Seen>,
 }

@@ -7,15 +7,15 @@ use crate::sqlite::value::{Bound, owned};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{LoggedChange, LoggedMutation, RowId};
 use ebbtide_core::ids::ColumnId;
+use ebbtide_core::sorted::SortedMap;
 use ebbtide_core::value::Value;
 use rusqlite::{Connection, params_from_iter};
-use std::collections::BTreeMap;
 
 /// What a row was before the statement and would be after it, as far as the changes tell.
 struct Net {
     before: bool,
     after: bool,
-    fields: BTreeMap<ColumnId, (Value, Value)>,
+    fields: SortedMap<ColumnId, (Value, Value)>,
 }
 
 /// Compares the first row that tells the two cases apart. If none does, both are the same.
@@ -32,12 +32,12 @@ pub(super) fn kept(connection: &Connection, catalogue: &Catalogue, changes: &[Lo
     Ok(false)
 }
 
-fn net<'a>(catalogue: &Catalogue, changes: &'a [LoggedChange]) -> BTreeMap<&'a RowId, Net> {
-    let mut rows = BTreeMap::new();
+fn net<'a>(catalogue: &Catalogue, changes: &'a [LoggedChange]) -> SortedMap<&'a RowId, Net> {
+    let mut rows = SortedMap::new();
     for change in changes {
         let inserted = matches!(change.mutation, LoggedMutation::Insert(_));
         let net =
-            rows.entry(&change.row).or_insert_with(|| Net { before: !inserted, after: true, fields: BTreeMap::new() });
+            rows.entry(&change.row).or_insert_with(|| Net { before: !inserted, after: true, fields: SortedMap::new() });
         net.after = !matches!(change.mutation, LoggedMutation::Delete(_));
         match &change.mutation {
             LoggedMutation::Update(fields) => {

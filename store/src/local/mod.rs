@@ -44,10 +44,10 @@ use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::store::DeviceState;
 use ebbtide_core::clock::Clock;
 use ebbtide_core::conflict::Resolution;
+use ebbtide_core::sorted::{SortedMap, SortedSet};
 use ids::IdClock;
 use references::References;
 use rusqlite::Connection;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use transaction::OpenTransaction;
 use triggers::TriggerPlan;
@@ -74,6 +74,6 @@ pub struct LocalDatabase {
     /// Worked out again after the app has changed its local tables.
     triggers: Option<TriggerPlan>,
     /// Virtual tables by the ordinary ones in which they keep their content.
-    shadows: BTreeMap<String, String>,
-    touched: BTreeSet<String>,
+    shadows: SortedMap<String, String>,
+    touched: SortedSet<String>,
 }

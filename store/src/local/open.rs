@@ -11,7 +11,7 @@ use super::references::References;
 use super::triggers::TriggerPlan;
 use super::{LocalDatabase, device, references, tables, translate, view, watch};
 use crate::capture::{Capture, TablePlan};
-use crate::catalogue;
+use crate::catalogue::{self, text};
 use crate::client::{Statements, Waitlist};
 use crate::compare;
 use crate::limits::CACHED_STATEMENTS;
@@ -21,9 +21,9 @@ use crate::sql::Sql;
 use crate::sqlite::SqliteSql;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::ids::{Millis, TableId};
+use ebbtide_core::sorted::SortedSet;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 impl LocalDatabase {
@@ -74,7 +74,7 @@ impl LocalDatabase {
             resolving: Vec::new(),
             triggers: Some(triggers),
             shadows,
-            touched: BTreeSet::new(),
+            touched: SortedSet::new(),
         })
     }
 
@@ -146,7 +146,7 @@ fn prepare(connection: &Connection, access: &SharedAccess, schema: &Schema, now:
 }
 
 /// The tables of the app, in lower case.
-fn table_names(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+fn table_names(connection: &Connection) -> rusqlite::Result<SortedSet<String>> {
     let query = "SELECT lower(name) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_ebb%' ESCAPE '\\'
                  AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
     connection.prepare(query)?.query_map([], |row| row.get(0))?.collect()
@@ -175,7 +175,7 @@ fn check_references(sql: &mut impl Sql) -> Result<(), String> {
     let broken = sql.query("PRAGMA foreign_key_check", &[]).map_err(|error| error.message)?;
     match broken.first() {
         None => Ok(()),
-        Some(row) => Err(format!("it leaves a row whose foreign key points nowhere: {row:?}")),
+        Some(row) => Err(format!("it leaves a row of {} whose foreign key points nowhere", text(row, 0))),
     }
 }
 

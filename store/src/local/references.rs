@@ -9,8 +9,9 @@ use crate::sqlite::value::Bound;
 use ebbtide_core::catalogue::{Catalogue, Reference, Table};
 use ebbtide_core::change::RowId;
 use ebbtide_core::ids::{ColumnId, TableId};
+use ebbtide_core::sorted::SortedMap;
 use rusqlite::{Connection, params_from_iter};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// Rows that a sync step has written and that references concern.
 #[derive(Debug, Default)]
@@ -216,7 +217,7 @@ fn local_links(connection: &Connection, catalogue: &Catalogue) -> rusqlite::Resu
                  FROM sqlite_schema AS m, pragma_foreign_key_list(m.name) AS f WHERE m.type = 'table' ORDER BY 1, 2, 7";
     let mut statement = connection.prepare(query)?;
     let mut rows = statement.query([])?;
-    let mut links: BTreeMap<(String, i64), LocalLink> = BTreeMap::new();
+    let mut links: SortedMap<(String, i64), LocalLink> = SortedMap::new();
     while let Some(row) = rows.next()? {
         let (child, id): (String, i64) = (row.get(0)?, row.get(1)?);
         let Some(parent) = catalogue.table_id(&row.get::<_, String>(2)?) else { continue };
@@ -259,7 +260,7 @@ fn has_index(connection: &Connection, table: &str, columns: &[&str]) -> rusqlite
                  WHERE l.partial = 0 AND i.seqno < ?2";
     let mut statement = connection.prepare(query)?;
     let mut rows = statement.query(rusqlite::params![table, columns.len() as i64])?;
-    let mut leading: BTreeMap<String, usize> = BTreeMap::new();
+    let mut leading: SortedMap<String, usize> = SortedMap::new();
     while let Some(row) = rows.next()? {
         let column: Option<String> = row.get(1)?;
         let wanted = column.is_some_and(|found| columns.iter().any(|column| column.eq_ignore_ascii_case(&found)));

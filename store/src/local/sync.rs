@@ -58,6 +58,13 @@ impl LocalDatabase {
         finished.map(|()| result)
     }
 
+    /// Whether commits from now on wait for the disk. Without waiting a commit is atomic and in order as ever, but a
+    /// power cut may take the last ones; the next one that waits makes all before it durable.
+    pub fn wait_for_disk(&self, wait: bool) -> Result<(), DbError> {
+        let sql = if wait { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+        self.connection.execute_batch(sql).map_err(|error| DbError::from_sqlite(&error, sql))
+    }
+
     fn take_back(&mut self, quiet: bool) -> Result<(), DbError> {
         self.abandon()?;
         self.waitlist.forget();
@@ -82,6 +89,11 @@ impl LocalDatabase {
 }
 
 impl SyncStep<'_> {
+    /// Makes the step write something even if nothing changed, so that its commit reaches the disk with all before it.
+    pub fn must_write(&mut self) {
+        self.device_changed = true;
+    }
+
     /// Before the first write to a synced table: SQLite's foreign keys and the app's triggers look away.
     pub(crate) fn quieten(&mut self) -> rusqlite::Result<()> {
         if !self.quiet {

@@ -8,9 +8,9 @@ use super::error::DbError;
 use crate::catalogue::quote;
 use crate::schema::SchemaError;
 use ebbtide_core::catalogue::{Catalogue, Table};
+use ebbtide_core::sorted::{SortedMap, SortedSet};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What to do about triggers while remote changes are applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct TriggerPlan {
 impl TriggerPlan {
     /// Sorts all triggers that writes to synced tables can set off. Refuses one that writes both kinds of tables.
     pub fn of(connection: &Connection, access: &SharedAccess, catalogue: &Catalogue) -> Result<Self, DbError> {
-        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut found: SortedMap<String, SortedSet<String>> = SortedMap::new();
         for table in &catalogue.tables {
             for (trigger, writes) in set_off_by(connection, access, table)? {
                 found.entry(trigger).or_default().extend(writes);
@@ -91,7 +91,7 @@ fn set_off_by(
     connection: &Connection,
     access: &SharedAccess,
     table: &Table,
-) -> Result<BTreeMap<String, BTreeSet<String>>, DbError> {
+) -> Result<SortedMap<String, SortedSet<String>>, DbError> {
     let name = quote(&table.name);
     let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
     let nulls = vec!["NULL"; columns.len()].join(", ");
@@ -101,12 +101,12 @@ fn set_off_by(
         format!("UPDATE {name} SET {}", same.join(", ")),
         format!("DELETE FROM {name}"),
     ];
-    let mut found = BTreeMap::new();
+    let mut found = SortedMap::new();
     for sql in statements {
         let (prepared, seen) = access.watching(|| access.acting(Actor::Engine, || connection.prepare(&sql).map(drop)));
         prepared.map_err(|error| DbError::from_sqlite(&error, &sql))?;
         for (trigger, writes) in seen.triggers {
-            found.entry(trigger).or_insert_with(BTreeSet::new).extend(writes);
+            found.entry(trigger).or_insert_with(SortedSet::new).extend(writes);
         }
     }
     Ok(found)

@@ -3,13 +3,14 @@
 //! Created as a temporary view when a database opens, so that the file stays readable by any SQLite.
 
 use super::log;
-use ebbtide_core::catalogue::Catalogue;
+use crate::json::{self, ObjectWriter};
+use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::change::{LoggedChange, LoggedMutation};
+use ebbtide_core::ids::ColumnId;
+use ebbtide_core::sorted::SortedMap;
 use ebbtide_core::value::Value;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, params};
-use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
 
 const CREATE: &str = "CREATE TEMP VIEW IF NOT EXISTS ebb_log AS
   SELECT l.id AS \"transaction\", row_number() OVER (PARTITION BY l.id ORDER BY p.part, c.key) AS position,
@@ -38,10 +39,10 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(CREATE)
 }
 
-fn catalogues(connection: &Connection) -> rusqlite::Result<BTreeMap<u32, Catalogue>> {
+fn catalogues(connection: &Connection) -> rusqlite::Result<SortedMap<u32, Catalogue>> {
     let mut statement = connection.prepare("SELECT version, catalogue FROM _ebb_catalogue")?;
     let mut rows = statement.query([])?;
-    let mut all = BTreeMap::new();
+    let mut all = SortedMap::new();
     while let Some(row) = rows.next()? {
         let catalogue = postcard::from_bytes(row.get_ref(1)?.as_blob()?).map_err(log::damaged)?;
         all.insert(row.get(0)?, catalogue);
@@ -49,47 +50,67 @@ fn catalogues(connection: &Connection) -> rusqlite::Result<BTreeMap<u32, Catalog
     Ok(all)
 }
 
-fn changes(context: &Context<'_>, catalogues: &BTreeMap<u32, Catalogue>) -> rusqlite::Result<String> {
+fn changes(context: &Context<'_>, catalogues: &SortedMap<u32, Catalogue>) -> rusqlite::Result<String> {
     let version: u32 = context.get(0)?;
     let empty = Catalogue::default();
     let catalogue = catalogues.get(&version).unwrap_or(&empty);
     let changes = log::decode(context.get_raw(1).as_blob()?)?;
-    Ok(Json::Array(changes.iter().map(|change| shown(change, catalogue)).collect()).to_string())
+    Ok(json::list(&changes.iter().map(|change| shown(change, catalogue)).collect::<Vec<_>>()))
 }
 
-fn shown(change: &LoggedChange, catalogue: &Catalogue) -> Json {
+fn shown(change: &LoggedChange, catalogue: &Catalogue) -> String {
     let table = catalogue.table(change.row.table);
-    let column = |at: usize| {
-        let found = table.and_then(|table| table.columns.get(at));
-        found.map_or_else(|| at.to_string(), |column| column.name.clone())
-    };
-    let all = |values: &[Value]| -> Json {
-        let ids = table.into_iter().flat_map(|table| table.fields()).map(|(id, _)| usize::from(id.0));
-        Json::Object(ids.zip(values).map(|(at, value)| (column(at), json(value))).collect())
-    };
+    let all = |values: &[Value]| side(table, table.into_iter().flat_map(Table::fields).map(|(id, _)| id).zip(values));
+    let null = || "null".to_owned();
     let (kind, old, new) = match &change.mutation {
-        LoggedMutation::Insert(values) => ("insert", Json::Null, all(values)),
-        LoggedMutation::Delete(values) => ("delete", all(values), Json::Null),
-        LoggedMutation::Update(fields) => {
-            let side = |of: fn(&ebbtide_core::change::LoggedField) -> &Value| -> Map<String, Json> {
-                fields.iter().map(|field| (column(usize::from(field.column.0)), json(of(field)))).collect()
-            };
-            ("update", side(|field| &field.old).into(), side(|field| &field.new).into())
-        }
+        LoggedMutation::Insert(values) => ("insert", null(), all(values)),
+        LoggedMutation::Delete(values) => ("delete", all(values), null()),
+        LoggedMutation::Update(fields) => (
+            "update",
+            side(table, fields.iter().map(|field| (field.column, &field.old))),
+            side(table, fields.iter().map(|field| (field.column, &field.new))),
+        ),
     };
-    let key: Vec<Json> = change.row.key.0.iter().map(json).collect();
-    let table = table.map_or_else(|| change.row.table.0.to_string(), |table| table.name.clone());
-    json!({ "table": table, "key": key, "change": kind, "old": old, "new": new })
+    let key: Vec<String> = change.row.key.0.iter().map(json).collect();
+    let name = table.map_or_else(|| change.row.table.0.to_string(), |table| table.name.clone());
+    let mut object = ObjectWriter::default();
+    object.text("table", &name).raw("key", &json::list(&key)).text("change", kind).raw("old", &old).raw("new", &new);
+    object.finish()
+}
+
+/// Values under the names of their columns, in the order of the names; a column that the catalogue lacks goes by its number.
+fn side<'a>(table: Option<&Table>, values: impl Iterator<Item = (ColumnId, &'a Value)>) -> String {
+    let mut named = SortedMap::new();
+    for (id, value) in values {
+        let column = table.and_then(|table| table.columns.get(usize::from(id.0)));
+        named.insert(column.map_or_else(|| id.0.to_string(), |column| column.name.clone()), json(value));
+    }
+    let mut object = ObjectWriter::default();
+    for (name, value) in &named {
+        object.raw(name, value);
+    }
+    object.finish()
 }
 
 /// JSON has no bytes and no infinities.
-fn json(value: &Value) -> Json {
+fn json(value: &Value) -> String {
+    let mut object = ObjectWriter::default();
     match value {
-        Value::Null => Json::Null,
-        Value::Integer(number) => json!(number),
-        Value::Real(number) if number.is_finite() => json!(number),
-        Value::Real(number) => json!({ "real": number.to_string() }),
-        Value::Text(text) => json!(text),
-        Value::Blob(bytes) => json!({ "blob": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() }),
+        Value::Null => "null".to_owned(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) if number.is_finite() => real(*number),
+        Value::Real(number) => object.text("real", &number.to_string()).finish(),
+        Value::Text(text) => json::quoted(text),
+        Value::Blob(bytes) => object.text("blob", &hex(bytes)).finish(),
     }
+}
+
+/// With a point, so that it reads as a real again.
+fn real(number: f64) -> String {
+    let text = number.to_string();
+    if text.contains('.') { text } else { text + ".0" }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,8 +4,8 @@
 
 use super::LocalDatabase;
 use super::error::DbError;
+use ebbtide_core::sorted::SortedMap;
 use rusqlite::Connection;
-use std::collections::BTreeMap;
 
 impl LocalDatabase {
     /// The tables that a statement reads, views resolved.
@@ -35,7 +35,7 @@ impl LocalDatabase {
 }
 
 /// Virtual tables by their content tables, which carry their names as a prefix.
-pub(super) fn shadows(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
+pub(super) fn shadows(connection: &Connection) -> rusqlite::Result<SortedMap<String, String>> {
     let mut statement = connection.prepare("PRAGMA table_list")?;
     let listed = statement.query_map([], |row| Ok((row.get::<_, String>(1)?, row.get::<_, String>(2)?)))?;
     let listed: Vec<(String, String)> = listed.collect::<rusqlite::Result<_>>()?;

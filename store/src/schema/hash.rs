@@ -7,9 +7,9 @@ use ebbtide_core::ids::SchemaHash;
 use sha2::{Digest, Sha256};
 
 impl Schema {
-    /// First 8 bytes of SHA-256 over the schema's canonical JSON: fields in declared order, tables by name.
+    /// First 8 bytes of SHA-256 over the schema's fields in declared order, tables by name, as postcard writes them.
     pub fn hash(&self) -> SchemaHash {
-        let canonical = serde_json::to_vec(self).expect("a schema has string keys and no floats");
+        let canonical = postcard::to_allocvec(self).expect("texts and lists always have bytes");
         SchemaHash(short(&canonical))
     }
 }

@@ -4,13 +4,15 @@
 
 mod error;
 mod hash;
+#[cfg(feature = "sqlite")]
+mod read;
 mod renames;
 mod validate;
 
 pub use error::SchemaError;
 
+use ebbtide_core::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Names of this prefix belong to the engine.
 pub const RESERVED_PREFIX: &str = "_ebb";
@@ -22,7 +24,7 @@ pub struct Schema {
     /// Append-only; the schema version is how many of them are applied.
     pub migrations: Vec<Migration>,
     /// Synced tables by name; tables not named stay local.
-    pub tables: BTreeMap<String, TableRules>,
+    pub tables: SortedMap<String, TableRules>,
 }
 
 /// One entry of the migration list: SQL for both sides, or for one.
@@ -43,8 +45,7 @@ pub enum Migration {
         /// The statements.
         sql: String,
         /// `table` to its new name, `new_table.column` to the column's new name.
-        #[serde(default)]
-        renames: BTreeMap<String, String>,
+        renames: SortedMap<String, String>,
     },
 }
 
@@ -61,7 +62,7 @@ pub enum MigrationSide {
 #[serde(default, deny_unknown_fields)]
 pub struct TableRules {
     /// Strategy per column; the others are `lww`.
-    pub merge: BTreeMap<String, String>,
+    pub merge: SortedMap<String, String>,
     /// `wins`, `keep` or `review`.
     pub delete: Option<String>,
     /// `atomic` or nothing.

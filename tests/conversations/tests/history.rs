@@ -1,7 +1,7 @@
 //! Histories that do not fit: each is refused by name, the session stops or waits, and nothing is lost.
 
-use crate::script::{A, B, assert_stopped, hello, noise, on_both_paths, status, with_household};
-use ebbtide_core::client::{Input, State};
+use crate::script::{A, B, assert_stopped, hello, noise, on_both_paths, with_household};
+use ebbtide_core::client::Input;
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::Incarnation;
 use ebbtide_core::limits::FIRST_PAGE_BYTES;

@@ -128,7 +128,7 @@ fn cs34_a_device_ahead_of_the_space_pulls_and_keeps_its_changes_until_the_space_
 }
 
 #[test]
-fn sv78_what_was_sealed_under_an_older_version_is_decided_as_it_was_sealed() {
+fn sv82_what_was_sealed_under_an_older_version_is_decided_as_it_was_sealed() {
     from_the_first(|talk| {
         talk.exec(A, INSERT, &[]);
         talk.connect(A);
@@ -151,7 +151,7 @@ fn sv78_what_was_sealed_under_an_older_version_is_decided_as_it_was_sealed() {
 }
 
 #[test]
-fn sv79_a_version_that_the_space_never_had_is_refused_by_name() {
+fn sv83_a_version_that_the_space_never_had_is_refused_by_name() {
     on_both_paths(|talk| {
         let mut hello = crate::script::hello(talk, A);
         hello.schema.0 = 0;

@@ -14,6 +14,7 @@ use crate::limits::{FAULT_FIRST_WAIT_MS, FAULT_MAX_WAIT_MS};
 use crate::options::SyncOptions;
 use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, SessionOptions};
 use ebbtide_core::message::ClientMessage;
+use ebbtide_store::local::SyncStep;
 use js_sys::{Math, Reflect};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -175,8 +176,19 @@ impl Sync {
         let mut database = self.database.borrow_mut();
         let Some(database) = database.as_mut() else { return Ok(Outputs::new()) };
         let now = clock::now();
-        database
-            .sync_step(now, |store| self.session.borrow_mut().handle(input, now, store, &ebbtide_protocol::WireCodec))
+        // With nothing of its own under way, what the device receives is only what the space has.
+        let only_applies = matches!(input, Input::Received(_)) && self.session.borrow().status().pending == 0;
+        let handle = |store: &mut SyncStep<'_>| {
+            self.session.borrow_mut().handle(input, now, store, &ebbtide_protocol::WireCodec)
+        };
+        if !only_applies {
+            return database.sync_step(now, handle);
+        }
+        let outputs = database.apply_step(now, handle)?;
+        if outputs.iter().any(rests_on_disk) {
+            database.settle()?;
+        }
+        Ok(outputs)
     }
 
     fn execute(&self, output: Output) {
@@ -348,6 +360,11 @@ impl Sync {
             ("X-Sync-Version", request::SYNC_VERSION.to_string()),
         ]
     }
+}
+
+/// What tells others of the state of this device, and so must not be said before a power cut can no longer undo it.
+fn rests_on_disk(output: &Output) -> bool {
+    matches!(output, Output::Send(_) | Output::Connect | Output::SealedChanged | Output::UpToDate(_))
 }
 
 fn new_session(options: &SyncOptions) -> ClientSession {

@@ -109,9 +109,9 @@ async fn prepare(sync: &Rc<Sync>, generation: u32) -> Result<(), Cause> {
         return use_http(sync, generation);
     }
     let answer = request::post(sync, "ticket", &[]).await?;
-    let ticket: Ticket =
-        serde_json::from_slice(&answer).map_err(|_| Cause { code: "server_error".to_owned(), retryable: true })?;
-    let protocols = [format!("ebbtide.v{}", request::SYNC_VERSION), format!("ebbtide.ticket.{}", ticket.ticket)];
+    let ticket = request::fields(&answer).and_then(|mut fields| fields.required_text("ticket").ok());
+    let ticket = ticket.ok_or_else(|| Cause { code: "server_error".to_owned(), retryable: true })?;
+    let protocols = [format!("ebbtide.v{}", request::SYNC_VERSION), format!("ebbtide.ticket.{ticket}")];
     let url = sync.socket_url();
     if sync.link.borrow().generation != generation {
         return Ok(());
@@ -123,12 +123,6 @@ async fn prepare(sync: &Rc<Sync>, generation: u32) -> Result<(), Cause> {
         Err(_) => return use_http(sync, generation),
     }
     Ok(())
-}
-
-/// The answer to a request for a ticket.
-#[derive(serde::Deserialize)]
-struct Ticket {
-    ticket: String,
 }
 
 fn use_http(sync: &Rc<Sync>, generation: u32) -> Result<(), Cause> {

@@ -8,88 +8,82 @@ use ebbtide_core::client::store::RejectedTransaction;
 use ebbtide_core::client::{Cause, Status, SyncReport};
 use ebbtide_core::conflict::{ClosedConflict, Closing, ConflictId};
 use ebbtide_core::ids::Seq;
-use serde_json::{Map, Value, json};
+use ebbtide_store::json::{ObjectWriter, list, quoted};
 
 /// `SyncStatus`.
 pub fn status(status: &Status) -> String {
-    let mut object = json!({
-        "state": status.state.name(),
-        "online": status.online,
-        "pending": status.pending,
-        "failed": status.failed,
-        "blocked": status.blocked,
-        "conflicts": status.conflicts,
-        "cursor": status.cursor.0,
-    });
-    let optional = [
-        ("reason", status.reason.clone().map(Value::from)),
-        ("lastSyncAt", status.last_sync_at.map(|at| Value::from(at.0))),
-        ("nextRetryAt", status.next_retry_at.map(|at| Value::from(at.0))),
-    ];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            object[name] = value;
+    let mut object = ObjectWriter::default();
+    object.text("state", status.state.name()).flag("online", status.online).number("pending", status.pending);
+    object.number("failed", status.failed).number("blocked", status.blocked).number("conflicts", status.conflicts);
+    object.whole("cursor", status.cursor.0);
+    if let Some(reason) = &status.reason {
+        object.text("reason", reason);
+    }
+    for (name, at) in [("lastSyncAt", status.last_sync_at), ("nextRetryAt", status.next_retry_at)] {
+        if let Some(at) = at {
+            object.whole(name, at.0);
         }
     }
-    object.to_string()
+    object.finish()
 }
 
 /// `SyncReport`.
 pub fn report(report: &SyncReport, traffic: Traffic) -> String {
-    json!({
-        "sent": report.sent,
-        "received": report.received,
-        "bytesUp": traffic.up,
-        "bytesDown": traffic.down,
-        "conflicts": report.conflicts,
-        "conflictsResolved": report.conflicts_resolved,
-        "errors": report.errors,
-        "retries": report.retries,
-        "durationMs": report.duration_ms,
-    })
-    .to_string()
+    let mut object = ObjectWriter::default();
+    object.number("sent", report.sent).number("received", report.received);
+    object.whole("bytesUp", traffic.up).whole("bytesDown", traffic.down).number("conflicts", report.conflicts);
+    object.number("conflictsResolved", report.conflicts_resolved).number("errors", report.errors);
+    object.number("retries", report.retries).whole("durationMs", report.duration_ms).finish()
 }
 
 /// The detail of an `applied` event.
 pub fn applied(seq: Seq) -> String {
-    json!({ "seq": seq.0 }).to_string()
+    ObjectWriter::default().whole("seq", seq.0).finish()
 }
 
 /// Which transaction was refused; what it wanted is asked for by its id.
 pub fn rejected(transaction: &RejectedTransaction) -> String {
-    json!({ "id": transaction.stamp.0.to_string() }).to_string()
+    ObjectWriter::default().text("id", &transaction.stamp.0.to_string()).finish()
 }
 
 /// The detail of a `conflict` event.
 pub fn conflicts(decided: u32, opened: &[ConflictId]) -> String {
-    let open: Vec<String> = opened.iter().copied().map(id_text).collect();
-    json!({ "count": decided + opened.len() as u32, "open": open }).to_string()
+    let open: Vec<String> = opened.iter().copied().map(|id| quoted(&id_text(id))).collect();
+    let mut object = ObjectWriter::default();
+    object.number("count", decided + opened.len() as u32).raw("open", &list(&open)).finish()
 }
 
 /// The detail of a `resolved` event.
 pub fn resolved(closed: &[ClosedConflict]) -> String {
     let how = |closing: &Closing| if *closing == Closing::Moot { "moot" } else { "resolved" };
-    let conflict = |closed: &ClosedConflict| json!({ "id": id_text(closed.id), "how": how(&closed.closing) });
-    json!({ "conflicts": closed.iter().map(conflict).collect::<Vec<_>>() }).to_string()
+    let conflict = |closed: &ClosedConflict| {
+        ObjectWriter::default().text("id", &id_text(closed.id)).text("how", how(&closed.closing)).finish()
+    };
+    ObjectWriter::default().raw("conflicts", &list(&closed.iter().map(conflict).collect::<Vec<_>>())).finish()
 }
 
 /// Why the database began a new life.
 pub fn recovered(code: &str) -> String {
-    json!({ "code": code }).to_string()
+    ObjectWriter::default().text("code", code).finish()
 }
 
 /// Why a `sync.now()` could not be fulfilled.
 pub fn failure(cause: &Cause) -> String {
-    json!({ "code": cause.code, "retryable": cause.retryable }).to_string()
+    ObjectWriter::default().text("code", &cause.code).flag("retryable", cause.retryable).finish()
 }
 
 /// A step that failed in the local database or on what the peer sent, and when it is tried again.
 pub fn fault(error: &ClientError, retry_at: f64) -> String {
-    json!({ "code": error.code, "message": error.message, "retryable": true, "nextRetryAt": retry_at }).to_string()
+    let mut object = ObjectWriter::default();
+    object.text("code", error.code).text("message", &error.message).flag("retryable", true);
+    object.whole("nextRetryAt", retry_at as u64).finish()
 }
 
 /// Headers as an object.
 pub fn headers(headers: &[(&'static str, String)]) -> String {
-    let object: Map<_, _> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    Value::Object(object).to_string()
+    let mut object = ObjectWriter::default();
+    for (name, value) in headers {
+        object.text(name, value);
+    }
+    object.finish()
 }

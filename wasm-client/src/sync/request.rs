@@ -4,6 +4,7 @@
 use super::driver::Sync;
 use crate::error::describe;
 use ebbtide_core::client::Cause;
+use ebbtide_store::json::{self, Fields};
 use js_sys::{ArrayBuffer, JsString, Uint8Array};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
@@ -59,7 +60,7 @@ fn judge(status: u16, body: Vec<u8>) -> Result<Vec<u8>, Cause> {
     if (200..300).contains(&status) {
         return Ok(body);
     }
-    let told = serde_json::from_slice::<Told>(&body).ok();
+    let told = fields(&body).and_then(Told::read);
     let code = match (status, &told) {
         (UNAUTHORIZED, _) => "signed_out".to_owned(),
         (426, _) => "reload_needed".to_owned(),
@@ -73,11 +74,21 @@ fn judge(status: u16, body: Vec<u8>) -> Result<Vec<u8>, Cause> {
 }
 
 /// An error body of the server.
-#[derive(serde::Deserialize)]
 struct Told {
     code: String,
-    #[serde(default)]
     retryable: bool,
+}
+
+impl Told {
+    fn read(mut fields: Fields) -> Option<Self> {
+        Some(Self { code: fields.required_text("code").ok()?, retryable: fields.flag("retryable").ok()? })
+    }
+}
+
+/// The fields of a body that is a JSON object. Those that nobody asks for are a newer server's, and no error.
+pub fn fields(body: &[u8]) -> Option<Fields> {
+    let text = core::str::from_utf8(body).ok()?;
+    Fields::of(json::parse(text).ok()?, "the answer").ok()
 }
 
 fn network() -> Cause {

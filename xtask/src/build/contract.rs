@@ -14,7 +14,7 @@ const FEATURE: &str = "contract";
 pub fn build() -> Result<()> {
     let crates = crates_with_feature()?;
     if crates.iter().any(|name| name == "ebbtide-wasm-client") {
-        generate("client", "ebbtide_client", || cargo::build_client(&["--features", FEATURE]))?;
+        generate("client", "ebbtide_client", || cargo::build_talking_client(&["--features", FEATURE]))?;
     }
     if crates.iter().any(|name| name == "ebbtide-worker") {
         generate("worker", "ebbtide_worker", || cargo::build_worker(&["--features", FEATURE]))?;
