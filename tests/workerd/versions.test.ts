@@ -25,14 +25,14 @@ test('SV-38 a parent table is rebuilt and its children stay', async () => {
   const greeted = await old.sync(old.submit([visit('o', 'h')]));
   assert.deepEqual(greeted.find(({ type }) => type === 'receipt')?.['rejected'], [], 'an older device goes on');
   const fresh = new Device(server, after, 'versions');
-  assert.equal(items(await fresh.sync()).length, 1);
+  assert.equal(items(await fresh.sync()).length, 2);
   const answers = await fresh.sync(fresh.submit([
     { table: 'visit', key: ['v'], update: { doses: 2 }, base: 1 },
     { table: 'household', key: ['h'], update: { village: 'Mbeya' }, base: 1 },
     visit('w', 'h'),
   ]));
   const receipt = answers.find(({ type }) => type === 'receipt');
-  assert.deepEqual([receipt?.['rejected'], receipt?.['seq']], [[], 2], 'the child is still there, and keys are on again');
+  assert.deepEqual([receipt?.['rejected'], receipt?.['seq']], [[], 3], 'the child is still there, and keys are on again');
   const orphan = await fresh.sync(fresh.submit([visit('x', 'nobody')]));
   assert.equal((orphan.find(({ type }) => type === 'receipt')?.['rejected'] as Message[])[0]?.['reason'], 'foreign_key');
 });
@@ -46,11 +46,12 @@ test('SV-39 a migration that fails changes nothing, says so, and the version bef
   const url = `${server.origin}/api/sync/v1/spaces/versions/sync`;
   const post = async (headers: Record<string, string>) => {
     const response = await fetch(url, { method: 'POST', headers, body: await frames.encode([device.hello()]) });
-    return [response.status, ((await response.json()) as Message)['code']];
+    const isJson = response.headers.get('content-type')?.includes('json');
+    return [response.status, isJson ? ((await response.json()) as Message)['code'] : 'frames'];
   };
   assert.deepEqual(await post({}), [401, 'unauthorized'], 'what the app’s own function throws is no server error');
-  assert.deepEqual(await post({ 'X-User': 'ada' }), [500, 'migration_failed']);
-  assert.deepEqual(await post({ 'X-User': 'ada' }), [500, 'migration_failed'], 'again, and nothing hangs');
+  assert.deepEqual(await post({ 'X-User': 'ada' }), [200, 'frames'], 'the version before serves');
+  assert.deepEqual(await post({ 'X-User': 'ada' }), [200, 'frames'], 'again, and nothing hangs');
   await server.restart({});
   const answers = await device.sync(device.submit([household('i')]));
   assert.equal(answers.find(({ type }) => type === 'receipt')?.['seq'], 2);

@@ -223,7 +223,7 @@ fn simulator(tier: Tier) -> Result<Vec<Step>> {
         cargo(&[&program, arguments].concat(), Counts::OwnLine)
     };
     match tier {
-        Tier::Quick => Ok(vec![run(&["--seeds", "2000"]), run(&["--crash", "41"])]),
+        Tier::Quick => Ok(vec![run(&["--seeds", "500"]), run(&["--crash", "41"])]),
         Tier::Full => {
             let memory = paths::target().join("soak-seeds.txt");
             let seeds = run(&["--seeds", "50000", "--memory", &memory.to_string_lossy()]);

@@ -94,7 +94,11 @@ test('JS-63 a household is added by keyboard alone, and the focus goes where the
   }
   await press('Tab');
   await page.keyboard.type('Chiwoko');
-  await page.getByRole('option').first().waitFor();
+  const options = () => page.getByRole('option').allInnerTexts();
+  await until('the list follows the last letter', async () => {
+    const shown = await options();
+    return shown.length > 0 && shown.every((option) => option.includes('Chiwoko'));
+  });
   await press('ArrowDown');
   await press('Enter');
   await press('Tab');

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { demoFiles, startDemo } from '../harness/demo.ts';
+import { until } from '../harness/until.ts';
 
 test('SW-21 a new version is kept back until the user takes it, and then all of it is new', async () => {
   const files = await mkdtemp(join(tmpdir(), 'ebbtide-demo-'));
@@ -28,7 +29,7 @@ test('SW-21 a new version is kept back until the user takes it, and then all of 
     await page.getByRole('button', { name: 'Reload' }).click();
     await page.waitForFunction(async () => (await (await fetch('/app.css')).text()).includes('of-the-next-version'));
     await page.getByRole('heading', { name: 'Households' }).waitFor();
-    assert.equal((await page.evaluate(() => caches.keys())).length, 1);
+    await until('the old files are gone', () => page.evaluate(async () => (await caches.keys()).length === 1));
   }
   await rm(files, { recursive: true, force: true });
 });
