@@ -6,7 +6,7 @@ import { EbbtideError } from './errors.ts';
 import type { SchemaDefinition, TableRules } from './types.ts';
 
 export { EbbtideError } from './errors.ts';
-export type { SchemaDefinition, TableRules } from './types.ts';
+export type { RenamingMigration, SchemaDefinition, TableRules } from './types.ts';
 
 const STRATEGIES = ['lww', 'first', 'sum', 'min', 'max', 'set', 'text', 'server', 'review', 'custom'];
 const RULES: Readonly<Record<keyof TableRules, readonly string[] | undefined>> = {
@@ -31,10 +31,20 @@ export function defineSchema(schema: SchemaDefinition): SchemaDefinition {
 function migration(entry: unknown, index: number): SchemaDefinition['migrations'][number] {
   const place = `migrations[${index}]`;
   if (typeof entry === 'string') return sqlText(entry, place);
-  const { sql, on, ...others } = object(entry, place);
+  const { sql, on, renames, ...others } = object(entry, place);
   unknownKeys(others, place);
-  if (on !== 'client') throw invalid(`${place}.on`, "must be 'client'");
-  return Object.freeze({ sql: sqlText(sql, `${place}.sql`), on });
+  const text = sqlText(sql, `${place}.sql`);
+  if (renames === undefined) {
+    if (on !== 'client') throw invalid(`${place}.on`, "must be 'client'");
+    return Object.freeze({ sql: text, on });
+  }
+  if (on !== undefined) throw invalid(`${place}.on`, 'cannot be beside renames: both sides must know them');
+  return Object.freeze({ sql: text, renames: Object.freeze(mapped(object(renames, `${place}.renames`), `${place}.renames`, newName)) });
+}
+
+function newName(name: unknown, place: string): string {
+  if (typeof name !== 'string' || name === '') throw invalid(place, 'must be a name');
+  return name;
 }
 
 function sqlText(sql: unknown, place: string): string {

@@ -9,9 +9,17 @@ export type { Cell, Parameter };
 /** A schema as `defineSchema` returns it. */
 export interface SchemaDefinition {
   /** Append-only; the schema's version is how many of them are applied. */
-  readonly migrations: readonly (string | { readonly sql: string; readonly on: 'client' })[];
+  readonly migrations: readonly (string | { readonly sql: string; readonly on: 'client' } | RenamingMigration)[];
   /** Synced tables by name. Tables not named stay local. */
   readonly tables: Readonly<Record<string, TableRules>>;
+}
+
+/** A migration after which tables or columns go on under other names. */
+export interface RenamingMigration {
+  /** The statements, which run on both sides. */
+  readonly sql: string;
+  /** A table's old name to its new one, and `new_table.old_column` to the column's new name. */
+  readonly renames: Readonly<Record<string, string>>;
 }
 
 /** The rules of a synced table. */

@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { defineSchema, EbbtideError } from '../src/schema.ts';
 
 const good = {
-  migrations: ['CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL)', { sql: 'CREATE VIEW v AS SELECT 1', on: 'client' as const }],
+  migrations: ['CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL)', { sql: 'CREATE VIEW v AS SELECT 1', on: 'client' as const },
+    { sql: 'ALTER TABLE visit RENAME TO call', renames: { visit: 'call' } }],
   tables: { visit: { merge: { doses: 'sum' }, delete: 'keep' as const } },
 };
 
@@ -27,6 +28,8 @@ test('JS-71 what is wrong is said with its place', () => {
     [{ ...good, migrations: [''] }, /^migrations\[0\]/],
     [{ ...good, migrations: [{ sql: 'SELECT 1' }] }, /^migrations\[0\]\.on/],
     [{ ...good, migrations: [{ sql: 1, on: 'client' }] }, /^migrations\[0\]\.sql/],
+    [{ ...good, migrations: [{ sql: 'SELECT 1', renames: { a: '' } }] }, /^migrations\[0\]\.renames\.a/],
+    [{ ...good, migrations: [{ sql: 'SELECT 1', on: 'client', renames: {} }] }, /^migrations\[0\]\.on/],
     [{ ...good, tables: null }, /^tables must/],
     [{ ...good, tables: { visit: null } }, /^tables\.visit must/],
     [{ ...good, tables: { visit: { remove: 'wins' } } }, /^tables\.visit\.remove/],
