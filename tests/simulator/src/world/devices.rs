@@ -192,10 +192,11 @@ impl World {
                     return Err(format!("device {device} gave up: {status:?}"));
                 }
             }
+            // A life that is not the first need not list what only an earlier one was told.
+            Output::Recovered { .. } => self.seats[device].set_back = true,
             Output::Applied { .. }
             | Output::Rejected(_)
             | Output::Conflicts { .. }
-            | Output::Recovered { .. }
             | Output::UpToDate(_)
             | Output::Resolved(_)
             | Output::Failed(_) => {}
