@@ -4,6 +4,7 @@
 
 pub mod cell;
 mod encoding;
+mod extreme;
 pub mod first;
 pub mod local;
 pub mod lww;
