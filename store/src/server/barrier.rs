@@ -3,10 +3,10 @@
 //! Called by `Space` for each migration, in an event of its own.
 
 use super::event::SpaceStore;
+use super::places::put_marks;
 use super::space::{Space, catalogue_of, create_tables};
-use super::text::batch;
 use super::triggers;
-use super::values::{blob, number, packed_key, stored};
+use super::values::{blob, number, stored};
 use super::{OpenError, fail, marks};
 use crate::catalogue;
 use crate::compare::{self, Moved};
@@ -106,15 +106,16 @@ fn outcome(moved: Moved, table: &Table) -> Option<Outcome> {
 impl<S: Sql + Clone> SpaceStore<S> {
     fn mark_moved(&mut self, moved: &Moved, table: &Table, mark: Mark) -> Result<(), SqlError> {
         let width = table.fields().count();
-        let place = [stored(self.space.shape(moved.row.table)?.number)?, packed_key(&moved.row.key)];
+        let place = self.place(&moved.row)?;
         let found = self.sql.query("SELECT marks FROM _ebb_row WHERE tbl=? AND key=?", &place)?;
         let known = match found.into_iter().next() {
             Some(row) => Some(marks::unpack(&blob(row.into_iter().next())?, width)?),
             None => None,
         };
         let marks = marks_after(known, moved, table, mark);
-        let [number, key] = place;
-        write_marks(&mut self.sql, vec![(number, key, marks)])
+        let [_, key] = place;
+        let number = self.space.shape(moved.row.table)?.number;
+        put_marks(&mut self.sql, number, vec![[key, Value::Blob(marks::pack(&marks))]])
     }
 }
 
@@ -203,9 +204,9 @@ fn carry_marks<S: Sql>(sql: &mut S, number: u64, old: &Table, map: &TableMap) ->
             };
             record.fields = map.sources().iter().map(field).collect();
             record.records = carried(record.records, map);
-            moved.push((table.clone(), key, record));
+            moved.push([key, Value::Blob(marks::pack(&record))]);
         }
-        write_marks(sql, moved)?;
+        put_marks(sql, number, moved)?;
     }
 }
 
@@ -220,22 +221,4 @@ fn carried(mut old: BTreeMap<u16, CellRecord>, map: &TableMap) -> BTreeMap<u16, 
         carried.extend(record.map(|record| (at as u16, record)));
     }
     carried
-}
-
-fn write_marks<S: Sql>(sql: &mut S, records: Vec<(Value, Value, RowMarks)>) -> Result<(), SqlError> {
-    let mut left = records.as_slice();
-    while !left.is_empty() {
-        let (now, later) = left.split_at(batch(left.len(), 3));
-        let cells = vec!["(?,?,?)"; now.len()].join(",");
-        let record = |(table, key, marks): &(Value, Value, RowMarks)| {
-            [table.clone(), key.clone(), Value::Blob(marks::pack(marks))]
-        };
-        let params: Vec<Value> = now.iter().flat_map(record).collect();
-        sql.execute(
-            &format!("INSERT INTO _ebb_row (tbl,key,marks) VALUES {cells} ON CONFLICT (tbl,key) DO UPDATE SET marks=excluded.marks"),
-            &params,
-        )?;
-        left = later;
-    }
-    Ok(())
 }

@@ -13,6 +13,7 @@ mod log;
 mod marks;
 mod outbox;
 mod park;
+mod places;
 mod port;
 mod prune;
 mod queue;

@@ -5,7 +5,7 @@ use super::event::SpaceStore;
 use super::log::FLOOR;
 use super::receipts::packed;
 use super::text::{batch, join};
-use super::values::{number, packed_key, stored};
+use super::values::{number, stored};
 use crate::sql::{Sql, SqlError};
 use ebbtide_core::change::RowId;
 use ebbtide_core::ids::{Millis, Seq};
@@ -39,11 +39,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         let mut left = rows;
         while !left.is_empty() {
             let (now, later) = left.split_at(batch(left.len(), 2));
-            let mut params = Vec::with_capacity(now.len() * 2);
-            for row in now {
-                params.push(stored(self.space.shape(row.table)?.number)?);
-                params.push(packed_key(&row.key));
-            }
+            let params = self.places(now)?;
             let cells = join(now.iter().map(|_| "(?,?)"), ",");
             self.sql.execute(&format!("DELETE FROM _ebb_row WHERE (tbl,key) IN (VALUES {cells})"), &params)?;
             left = later;

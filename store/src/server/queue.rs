@@ -7,7 +7,7 @@ use super::fail;
 use super::limits::PART_BYTES;
 use super::space::catalogue_of;
 use super::text::{batch, join};
-use super::values::{blob, number, packed_key, stored};
+use super::values::{blob, number, stored};
 use crate::sql::{Row, Sql, SqlError};
 use ebbtide_core::change::RowId;
 use ebbtide_core::conflict::{ConflictId, OpenConflict, QueueEntry};
@@ -26,11 +26,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         let mut left = rows;
         while !left.is_empty() {
             let (now, later) = left.split_at(batch(left.len(), 2));
-            let mut params = Vec::with_capacity(now.len() * 2);
-            for row in now {
-                params.push(stored(self.space.shape(row.table)?.number)?);
-                params.push(packed_key(&row.key));
-            }
+            let params = self.places(now)?;
             let wanted = join(now.iter().map(|_| "(?,?)"), ",");
             let sql = format!(
                 "WITH w(t,k) AS (VALUES {wanted}) SELECT {COLUMNS} FROM w JOIN _ebb_conflict AS q
@@ -69,7 +65,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         let OpenConflict { id, row, .. } = &entry.open;
         self.delete_conflict(*id)?;
         let body = postcard::to_allocvec(entry).map_err(|_| fail::misuse("a conflict that cannot be packed"))?;
-        let table = stored(self.space.shape(row.table)?.number)?;
+        let [table, key] = self.place(row)?;
         let version = stored(u64::from(self.space.catalogue().version.0))?;
         for (part, bytes) in (0..).zip(body.chunks(PART_BYTES)) {
             let params = [
@@ -77,7 +73,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
                 stored(u64::from(id.index))?,
                 stored(part)?,
                 table.clone(),
-                packed_key(&row.key),
+                key.clone(),
                 version.clone(),
                 Value::Blob(bytes.to_vec()),
             ];

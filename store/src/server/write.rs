@@ -4,6 +4,7 @@
 
 use super::event::SpaceStore;
 use super::load::{bound_key, key_placeholders};
+use super::places::put_marks;
 use super::shape::{ColumnShape, Shape};
 use super::text::{batch, join};
 use super::values::{bound, packed_key, placeholder};
@@ -149,29 +150,11 @@ impl<S: Sql + Clone> SpaceStore<S> {
         for of_table in rows.chunk_by(|a, b| a.outcome.row.table == b.outcome.row.table) {
             let table = of_table.first().map_or_else(TableId::default, |row| row.outcome.row.table);
             let number = self.space.shape(table)?.number;
-            let mut left = of_table;
-            while !left.is_empty() {
-                let (now, later) = left.split_at(batch(left.len(), 2));
-                let mut params = Vec::with_capacity(now.len() * 2);
-                for row in now {
-                    params.push(packed_key(&row.outcome.row.key));
-                    params.push(Value::Blob(marks::pack(&row.marks)));
-                }
-                self.sql.execute(&marks_statement(number, now.len()), &params)?;
-                left = later;
-            }
+            let record = |row: &RowWrite| [packed_key(&row.outcome.row.key), Value::Blob(marks::pack(&row.marks))];
+            put_marks(&mut self.sql, number, of_table.iter().map(record).collect())?;
         }
         Ok(())
     }
-}
-
-/// The table's number stands in the text: it is one of few, and leaves room for another row.
-fn marks_statement(number: u64, rows: usize) -> String {
-    let cells = vec![format!("({number},?,?)"); rows].join(",");
-    format!(
-        "INSERT INTO _ebb_row (tbl,key,marks) VALUES {cells} \
-         ON CONFLICT (tbl,key) DO UPDATE SET marks=excluded.marks"
-    )
 }
 
 /// `a=? AND b=?` for a key.
