@@ -131,11 +131,11 @@ fn item<S: ClientStore, C: Codec>(
         return Ok(versions::space_is_at(schema.unwrap_or_default(), device, store)?);
     };
     let entry = store.sealed()?.into_iter().find(|entry| entry.device_seq == device_seq);
-    let Some(receipt) = entry.and_then(|entry| entry.receipt) else {
+    let Some(SealedEntry { receipt: Some(receipt), transactions, .. }) = entry else {
         return Err(Fault::Peer(Malformed { what: "an own commit twice in one range" }));
     };
     seal_before_leaving(device_seq, device, store, codec)?;
-    own_commit(item.seq, commit, receipt, device, store, applied)
+    own_commit(item.seq, commit, (receipt, transactions), device, store, applied)
 }
 
 fn foreign<S: ClientStore>(
@@ -192,7 +192,7 @@ fn write<S: ClientStore>(outcomes: Vec<Outcome>, store: &mut S) -> Result<(), S:
 fn own_commit<S: ClientStore>(
     seq: Seq,
     commit: Option<Commit>,
-    receipt: Receipt,
+    (receipt, transactions): (Receipt, u32),
     device: &mut DeviceState,
     store: &mut S,
     applied: &mut Applied,
@@ -209,15 +209,10 @@ fn own_commit<S: ClientStore>(
             leave_overlay(&receipt, Decided::AsSent, device, store, applied)
         }
         None => {
-            applied.settled += transactions_of(receipt.device_seq, store)?;
+            applied.settled += transactions;
             Ok(drop_changeset(&receipt, device, store)?)
         }
     }
-}
-
-fn transactions_of<S: ClientStore>(device_seq: DeviceSeq, store: &mut S) -> Result<u32, S::Error> {
-    let entry = store.sealed()?.into_iter().find(|entry| entry.device_seq == device_seq);
-    Ok(entry.map_or(0, |entry| entry.transactions))
 }
 
 /// What the space made of a changeset.
