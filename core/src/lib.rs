@@ -15,6 +15,7 @@ pub mod commit;
 pub mod conflict;
 pub mod error;
 pub mod ids;
+pub mod json;
 pub mod limits;
 pub mod merge;
 pub mod message;

@@ -1,5 +1,7 @@
-//! Reads a JSON text into a tree. Numbers stay text, because no caller counts with one.
+//! Reads a JSON text into a tree, with the reader that sets use. Numbers stay text, because no caller counts with one.
 //! Bounded in depth; a text that is not JSON is refused with the place. What fields mean is for the callers.
+
+use ebbtide_core::json::Reader;
 
 /// Deeper nesting than any option has, and far from what would exhaust the stack.
 const MAX_DEPTH: u32 = 32;
@@ -23,148 +25,44 @@ pub enum Json {
 
 /// The one value of a text, or what is wrong with it.
 pub fn parse(text: &str) -> Result<Json, String> {
-    let mut reader = Reader { text, at: 0 };
-    let value = reader.value(MAX_DEPTH);
-    match value {
+    let mut reader = Reader::new(text);
+    match value(&mut reader, MAX_DEPTH) {
         Some(value) if reader.peek().is_none() => Ok(value),
-        _ => Err(format!("no JSON from byte {} on", reader.at)),
+        _ => Err(format!("no JSON from byte {} on", reader.position())),
     }
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+fn value(reader: &mut Reader, depth: u32) -> Option<Json> {
+    let depth = depth.checked_sub(1)?;
+    match reader.peek()? {
+        b'{' => object(reader, depth),
+        b'[' => list(reader, depth),
+        b'"' => reader.string().map(Json::Text),
+        b't' => reader.word("true").then_some(Json::Flag(true)),
+        b'f' => reader.word("false").then_some(Json::Flag(false)),
+        b'n' => reader.word("null").then_some(Json::Null),
+        _ => reader.number().map(|number| Json::Number(number.source.to_owned())),
+    }
 }
 
-impl Reader<'_> {
-    /// The next byte that is not white space.
-    fn peek(&mut self) -> Option<u8> {
-        let rest = &self.text.as_bytes()[self.at..];
-        let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
-        self.at += blank;
-        rest.get(blank).copied()
-    }
+fn list(reader: &mut Reader, depth: u32) -> Option<Json> {
+    let mut items = Vec::new();
+    reader.items(*b"[]", |reader| {
+        items.push(value(reader, depth)?);
+        Some(())
+    })?;
+    Some(Json::List(items))
+}
 
-    fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn value(&mut self, depth: u32) -> Option<Json> {
-        let depth = depth.checked_sub(1)?;
-        match self.peek()? {
-            b'{' => self.object(depth),
-            b'[' => self.list(depth),
-            b'"' => self.string().map(Json::Text),
-            b't' => self.word("true", Json::Flag(true)),
-            b'f' => self.word("false", Json::Flag(false)),
-            b'n' => self.word("null", Json::Null),
-            _ => self.number(),
-        }
-    }
-
-    fn word(&mut self, word: &str, value: Json) -> Option<Json> {
-        let found = self.text[self.at..].starts_with(word);
-        self.at += if found { word.len() } else { 0 };
-        found.then_some(value)
-    }
-
-    fn number(&mut self) -> Option<Json> {
-        let rest = &self.text[self.at..];
-        let belongs = |c: &char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
-        let length = rest.chars().take_while(belongs).count();
-        let number = rest[..length].to_owned();
-        self.at += length;
-        number.bytes().any(|byte| byte.is_ascii_digit()).then_some(Json::Number(number))
-    }
-
-    fn list(&mut self, depth: u32) -> Option<Json> {
-        self.at += 1;
-        let mut items = Vec::new();
-        if self.eat(b']') {
-            return Some(Json::List(items));
-        }
-        loop {
-            items.push(self.value(depth)?);
-            if !self.eat(b',') {
-                return self.eat(b']').then_some(Json::List(items));
-            }
-        }
-    }
-
-    fn object(&mut self, depth: u32) -> Option<Json> {
-        self.at += 1;
-        let mut fields = Vec::new();
-        if self.eat(b'}') {
-            return Some(Json::Object(fields));
-        }
-        loop {
-            let name = if self.peek()? == b'"' { self.string()? } else { return None };
-            if !self.eat(b':') {
-                return None;
-            }
-            fields.push((name, self.value(depth)?));
-            if !self.eat(b',') {
-                return self.eat(b'}').then_some(Json::Object(fields));
-            }
-        }
-    }
-
-    fn string(&mut self) -> Option<String> {
-        self.at += 1;
-        let mut text = String::new();
-        loop {
-            let rest = &self.text[self.at..];
-            let plain = rest.find(|c| matches!(c, '"' | '\\') || c < ' ')?;
-            text.push_str(&rest[..plain]);
-            self.at += plain + 1;
-            match rest.as_bytes()[plain] {
-                b'"' => return Some(text),
-                b'\\' => text.push(self.escape()?),
-                _ => return None,
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Option<char> {
-        let kind = *self.text.as_bytes().get(self.at)?;
-        if !kind.is_ascii() {
-            return None;
-        }
-        self.at += 1;
-        Some(match kind {
-            b'"' | b'\\' | b'/' => char::from(kind),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => self.scalar()?,
-            _ => return None,
-        })
-    }
-
-    /// What lies beyond the first plane is written as two halves.
-    fn scalar(&mut self) -> Option<char> {
-        let first = self.unit()?;
-        if !(0xd800..0xdc00).contains(&first) {
-            return char::from_u32(first);
-        }
-        if !self.text[self.at..].starts_with("\\u") {
-            return None;
-        }
-        self.at += 2;
-        let second = self.unit()?;
-        let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
-        char::from_u32(0x10000 + ((first - 0xd800) << 10) + low)
-    }
-
-    fn unit(&mut self) -> Option<u32> {
-        let digits = self.text.get(self.at..self.at + 4)?;
-        self.at += 4;
-        digits.bytes().try_fold(0, |unit, digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
-    }
+fn object(reader: &mut Reader, depth: u32) -> Option<Json> {
+    let mut fields = Vec::new();
+    reader.items(*b"{}", |reader| {
+        let name = reader.string()?;
+        reader.eat(b':').then_some(())?;
+        fields.push((name, value(reader, depth)?));
+        Some(())
+    })?;
+    Some(Json::Object(fields))
 }
 
 #[cfg(test)]

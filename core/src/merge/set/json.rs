@@ -2,6 +2,7 @@
 //! Objects are the same whatever the order of their keys, numbers by their exact value, strings by their characters; no number passes
 //! through a double. It reads strictly, in bounded depth, and knows nothing of sets.
 
+use crate::json::{Number, Reader};
 use crate::limits::JSON_DEPTH;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -20,193 +21,72 @@ pub struct Element {
 
 /// The elements of an array; `None` for anything else.
 pub fn elements(text: &str) -> Option<Vec<Element>> {
-    let mut reader = Reader { text, at: 0 };
-    reader.blanks();
-    reader.expect(b'[')?;
+    let mut reader = Reader::new(text);
     let mut elements = Vec::new();
-    reader.items(b']', |reader| {
-        let start = reader.at;
-        let canonical = reader.value(JSON_DEPTH)?;
-        elements.push(Element { source: text.get(start..reader.at)?.to_owned(), canonical });
+    reader.items(*b"[]", |reader| {
+        reader.peek()?;
+        let start = reader.position();
+        let canonical = value(reader, JSON_DEPTH)?;
+        elements.push(Element { source: reader.since(start)?.to_owned(), canonical });
         Some(())
     })?;
-    reader.blanks();
-    (reader.at == text.len()).then_some(elements)
+    reader.peek().is_none().then_some(elements)
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+/// The canonical form of the value that stands here.
+fn value(reader: &mut Reader, depth: usize) -> Option<String> {
+    let depth = depth.checked_sub(1)?;
+    match reader.peek()? {
+        b'[' => array(reader, depth),
+        b'{' => object(reader, depth),
+        b'"' => reader.string().map(|text| quoted(&text)),
+        b'-' | b'0'..=b'9' => number(reader.number()?),
+        _ => ["true", "false", "null"].into_iter().find(|word| reader.word(word)).map(ToOwned::to_owned),
+    }
 }
 
-impl Reader<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
+fn array(reader: &mut Reader, depth: usize) -> Option<String> {
+    let mut parts = Vec::new();
+    reader.items(*b"[]", |reader| {
+        parts.push(value(reader, depth)?);
+        Some(())
+    })?;
+    Some(format!("[{}]", parts.join(",")))
+}
 
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at += 1)
-    }
+/// Of a key that stands twice the last value counts, as in JavaScript.
+fn object(reader: &mut Reader, depth: usize) -> Option<String> {
+    let mut entries = BTreeMap::new();
+    reader.items(*b"{}", |reader| {
+        let key = reader.string()?;
+        reader.eat(b':').then_some(())?;
+        entries.insert(key, value(reader, depth)?);
+        Some(())
+    })?;
+    let parts: Vec<String> = entries.iter().map(|(key, value)| format!("{}:{value}", quoted(key))).collect();
+    Some(format!("{{{}}}", parts.join(",")))
+}
 
-    fn blanks(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
+/// Digits without zeros at either end, and the power of ten that they count: exact, whatever a double could hold.
+fn number(number: Number) -> Option<String> {
+    let sign = if number.negative { "-" } else { "" };
+    let digits = [number.whole, number.fraction].concat();
+    let shorter = digits.trim_end_matches('0');
+    let power = exponent(number.exponent)? - number.fraction.len() as i64 + (digits.len() - shorter.len()) as i64;
+    Some(match (shorter.trim_start_matches('0'), power) {
+        ("", _) => "0".to_owned(),
+        (digits, 0) => format!("{sign}{digits}"),
+        (digits, power) => format!("{sign}{digits}e{power}"),
+    })
+}
 
-    /// What stands between a bracket, which is read already, and its end, separated by commas.
-    fn items(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        self.blanks();
-        if self.expect(end).is_some() {
-            return Some(());
-        }
-        loop {
-            self.blanks();
-            item(self)?;
-            self.blanks();
-            if self.expect(end).is_some() {
-                return Some(());
-            }
-            self.expect(b',')?;
-        }
+/// Larger ones than 32 bits are no number of anybody's.
+fn exponent(text: &str) -> Option<i64> {
+    if text.is_empty() {
+        return Some(0);
     }
-
-    /// The canonical form of the value that stands here.
-    fn value(&mut self, depth: usize) -> Option<String> {
-        let depth = depth.checked_sub(1)?;
-        match self.peek()? {
-            b'[' => self.array(depth),
-            b'{' => self.object(depth),
-            b'"' => self.string().map(|text| quoted(&text)),
-            b'-' | b'0'..=b'9' => self.number(),
-            _ => ["true", "false", "null"].into_iter().find_map(|word| self.word(word)),
-        }
-    }
-
-    fn word(&mut self, word: &str) -> Option<String> {
-        self.text.get(self.at..)?.starts_with(word).then(|| self.at += word.len())?;
-        Some(word.to_owned())
-    }
-
-    fn array(&mut self, depth: usize) -> Option<String> {
-        self.at += 1;
-        let mut parts = Vec::new();
-        self.items(b']', |reader| {
-            parts.push(reader.value(depth)?);
-            Some(())
-        })?;
-        Some(format!("[{}]", parts.join(",")))
-    }
-
-    /// Of a key that stands twice the last value counts, as in JavaScript.
-    fn object(&mut self, depth: usize) -> Option<String> {
-        self.at += 1;
-        let mut entries = BTreeMap::new();
-        self.items(b'}', |reader| {
-            let key = reader.string()?;
-            reader.blanks();
-            reader.expect(b':')?;
-            reader.blanks();
-            entries.insert(key, reader.value(depth)?);
-            Some(())
-        })?;
-        let parts: Vec<String> = entries.iter().map(|(key, value)| format!("{}:{value}", quoted(key))).collect();
-        Some(format!("{{{}}}", parts.join(",")))
-    }
-
-    fn string(&mut self) -> Option<String> {
-        self.expect(b'"')?;
-        let mut text = String::new();
-        loop {
-            let rest = self.text.get(self.at..)?;
-            let next = rest.chars().next()?;
-            self.at += next.len_utf8();
-            match next {
-                '"' => return Some(text),
-                '\\' => text.push(self.escape()?),
-                next if next < ' ' => return None,
-                next => text.push(next),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Option<char> {
-        let kind = self.peek()?;
-        self.at += 1;
-        Some(match kind {
-            b'"' | b'\\' | b'/' => char::from(kind),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => return self.scalar(),
-            _ => return None,
-        })
-    }
-
-    /// A scalar value in one or two groups of four digits. A lone surrogate is no character.
-    fn scalar(&mut self) -> Option<char> {
-        let first = self.hex()?;
-        if !(0xd800..0xdc00).contains(&first) {
-            return char::from_u32(first);
-        }
-        self.expect(b'\\')?;
-        self.expect(b'u')?;
-        let second = self.hex()?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
-        char::from_u32(0x10000 + ((first - 0xd800) << 10) + second)
-    }
-
-    fn hex(&mut self) -> Option<u32> {
-        let digits = self.text.get(self.at..self.at + 4)?;
-        self.at += 4;
-        digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
-    }
-
-    fn digits(&mut self) -> &str {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        &self.text[start..self.at]
-    }
-
-    /// Digits without zeros at either end, and the power of ten that they count: exact, whatever a double could hold.
-    fn number(&mut self) -> Option<String> {
-        let sign = if self.expect(b'-').is_some() { "-" } else { "" };
-        let mut digits = self.digits().to_owned();
-        if digits.is_empty() || (digits.len() > 1 && digits.starts_with('0')) {
-            return None;
-        }
-        let mut power: i64 = 0;
-        if self.expect(b'.').is_some() {
-            let fraction = self.digits();
-            power -= i64::try_from(fraction.len()).ok().filter(|length| *length > 0)?;
-            digits.push_str(fraction);
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            power = power.checked_add(self.exponent()?)?;
-        }
-        let shorter = digits.trim_end_matches('0');
-        power += (digits.len() - shorter.len()) as i64;
-        let significant = shorter.trim_start_matches('0');
-        Some(match (significant, power) {
-            ("", _) => "0".to_owned(),
-            (digits, 0) => format!("{sign}{digits}"),
-            (digits, power) => format!("{sign}{digits}e{power}"),
-        })
-    }
-
-    fn exponent(&mut self) -> Option<i64> {
-        let negative = self.expect(b'-').is_some();
-        if !negative {
-            let _ = self.expect(b'+');
-        }
-        // Larger ones than 32 bits are no number of anybody's.
-        let power = i64::from(self.digits().parse::<u32>().ok()?);
-        Some(if negative { -power } else { power })
-    }
+    let power = i64::from(text.trim_start_matches(['-', '+']).parse::<u32>().ok()?);
+    Some(if text.starts_with('-') { -power } else { power })
 }
 
 fn quoted(text: &str) -> String {
