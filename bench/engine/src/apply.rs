@@ -16,7 +16,7 @@ const ROWS: usize = 50_000;
 /// New rows, as a device gets them that comes into the space.
 pub fn inserts() -> Round {
     let folder = tempfile::tempdir().expect("a folder");
-    let rows = rows::fresh(&mut Random(31), ROWS);
+    let rows = rows::fresh(&mut Random::new(31), ROWS);
     let plain_table = files::plain_table(&folder, "plain.db");
     let (plain, ()) = timed(|| rows.chunks(ROWS_OF_A_COMMIT).for_each(|rows| rows::plain_inserts(&plain_table, rows)));
     let mut device = Device::open(files::database(&folder, "device.db"));
@@ -30,7 +30,7 @@ pub fn inserts() -> Round {
 /// One field each of rows that are there.
 pub fn updates() -> Round {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut random = Random(37);
+    let mut random = Random::new(37);
     let rows = rows::fresh(&mut random, ROWS);
     let updates: Vec<(RowId, Field)> = rows.iter().map(|(row, _)| (row.clone(), rows::field(&mut random))).collect();
     let plain_table = files::plain_table(&folder, "plain.db");

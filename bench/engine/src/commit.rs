@@ -45,7 +45,7 @@ pub fn lone_updates() -> Round {
 /// Every changeset brings a thousand new rows.
 pub fn inserts() -> Round {
     let folder = tempfile::tempdir().expect("a folder");
-    let rows = rows::fresh(&mut Random(5), CHANGES * CHANGESETS);
+    let rows = rows::fresh(&mut Random::new(5), CHANGES * CHANGESETS);
     let plain_table = files::plain_table(&folder, "plain.db");
     let (plain, ()) = timed(|| rows.chunks(CHANGES).for_each(|rows| rows::plain_inserts(&plain_table, rows)));
     let mut host = Host::open(&folder);
@@ -57,7 +57,7 @@ pub fn inserts() -> Round {
 
 fn updates_of(at_once: usize) -> Round {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut random = Random(23);
+    let mut random = Random::new(23);
     let rows = rows::fresh(&mut random, ROWS);
     let updates: Vec<Vec<(RowId, Field)>> = (0..CHANGESETS).map(|_| some(&mut random, &rows)).collect();
     let plain_table = files::plain_table(&folder, "plain.db");

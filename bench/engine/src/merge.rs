@@ -35,7 +35,7 @@ struct Edit {
 }
 
 fn measure(base: impl Fn(usize) -> u64) -> Round {
-    let mut random = Random(17);
+    let mut random = Random::new(17);
     let table = table();
     let mut edits = edits(&mut random, base);
     let mut cells: Vec<(u64, Value)> = edits.iter().map(|_| (NOW_MS - 1_000, Value::Null)).collect();
