@@ -53,15 +53,15 @@ impl Client {
 
     /// Runs a statement in a transaction of its own, or in the open one; answers how many rows it changed.
     pub fn exec(&self, sql: &str, parameters: &[u8]) -> Js<f64> {
-        self.written.set(true);
-        Ok(self.database()?.execute(sql, &Parameters::single(parameters)?)? as f64)
+        let parameters = Parameters::single(parameters)?;
+        Ok(self.write(|database| database.execute(sql, &parameters))? as f64)
     }
 
     /// Runs a statement once for each row of parameters, all in one transaction; answers the rows changed in total.
     #[wasm_bindgen(js_name = execMany)]
     pub fn exec_many(&self, sql: &str, rows: &[u8]) -> Js<f64> {
-        self.written.set(true);
-        Ok(self.database()?.execute_many(sql, Parameters::new(rows)?)? as f64)
+        let rows = Parameters::new(rows)?;
+        Ok(self.write(|database| database.execute_many(sql, rows))? as f64)
     }
 
     /// Runs a statement and answers its rows, encoded as `cells.rs` says.
@@ -235,6 +235,19 @@ impl Client {
             pool.pause().map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// Runs a statement of the app. What can be sent at once is sealed before the one wait for the disk that makes both
+    /// durable; everything else waits for itself, and is sealed after it was answered.
+    fn write<T>(&self, write: impl FnOnce(&mut Database) -> Result<T>) -> Result<T> {
+        self.written.set(true);
+        if !self.sync.as_ref().is_some_and(|sync| sync.is_idle()) {
+            return write(&mut *self.database()?);
+        }
+        let written = self.database()?.unsettled(write);
+        self.pump();
+        self.database()?.settle()?;
+        written
     }
 
     fn hold(&self, held: bool) {

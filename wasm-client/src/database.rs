@@ -34,7 +34,7 @@ pub struct Database {
     local: LocalDatabase,
     /// Whether commits wait for the disk, unless they only repeat what the space has.
     durability: Durability,
-    /// Something was applied without waiting for the disk.
+    /// Something was written without waiting for the disk.
     unsynced: bool,
 }
 
@@ -113,18 +113,23 @@ impl Database {
     /// Runs a step that takes in what the space has, without waiting for the disk: a power cut may take it back as a
     /// whole, and then it is pulled again. Before anything leaves the device that rests on it, `settle` must be called.
     pub fn apply_step<T>(&mut self, now: Millis, step: impl FnOnce(&mut SyncStep<'_>) -> Stepped<T>) -> Result<T> {
+        self.unsettled(|database| database.local.sync_step(now, step)?.map_err(failed_step))
+    }
+
+    /// Runs a write that waits for no disk. Before it is answered for, `sync_step` or `settle` has to make it durable.
+    pub fn unsettled<T>(&mut self, write: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.durability == Durability::Relaxed {
-            return self.sync_step(now, step);
+            return write(self);
         }
         self.local.wait_for_disk(false)?;
         self.unsynced = true;
-        let stepped = self.local.sync_step(now, step);
-        // The app's own writes wait, whatever became of this one.
+        let written = write(self);
+        // What others write waits, whatever became of this one.
         self.local.wait_for_disk(true)?;
-        stepped?.map_err(failed_step)
+        written
     }
 
-    /// Makes durable what was applied without waiting.
+    /// Makes durable what was written without waiting.
     pub fn settle(&mut self) -> Result<()> {
         if self.unsynced { self.sync_step(clock::now(), |_| Ok(())) } else { Ok(()) }
     }

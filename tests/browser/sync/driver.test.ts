@@ -78,6 +78,34 @@ test('JS-31 a pause outlives the worker: a page that comes back from the cache i
   await one.inStep();
 });
 
+test('JS-90 a statement whose write can be sent at once waits for the disk once, before it is sent or answered', async () => {
+  await using one = await device();
+  await one.inStep();
+  const worker = one.page.workers()[0]!;
+  await worker.evaluate(() => {
+    const told: string[] = [];
+    Object.assign(globalThis, { told });
+    const tell = (on: object, name: string, event: string) => {
+      const own = (on as Record<string, (...given: unknown[]) => unknown>)[name]!;
+      Object.defineProperty(on, name, { configurable: true, value(...given: unknown[]) { told.push(event); return own.apply(this, given); } });
+    };
+    tell(FileSystemSyncAccessHandle.prototype, 'flush', 'flush');
+    tell(WebSocket.prototype, 'send', 'send');
+    tell(globalThis, 'postMessage', 'answer');
+  });
+  const told = () => worker.evaluate(() => (globalThis as unknown as { told: string[] }).told.splice(0));
+  await told();
+  await one.exec("INSERT INTO note (title) VALUES ('sent at once')");
+  await one.inStep();
+  const events = await told();
+  assert.deepEqual(events.slice(0, 2), ['flush', 'send'], events.join());
+  // What cannot be sent is made durable all the same.
+  await one.page.evaluate(() => db.sync.pause());
+  await told();
+  await one.exec("INSERT INTO note (title) VALUES ('kept')");
+  assert.deepEqual((await told()).slice(0, 2), ['flush', 'answer']);
+});
+
 test('JS-32 without sockets the same conversation runs over requests', async () => {
   await using one = await device();
   await one.close();

@@ -12,7 +12,7 @@ use crate::error::ClientError;
 use crate::inspect;
 use crate::limits::{FAULT_FIRST_WAIT_MS, FAULT_MAX_WAIT_MS};
 use crate::options::SyncOptions;
-use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, SessionOptions};
+use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, SessionOptions, State};
 use ebbtide_core::message::ClientMessage;
 use ebbtide_store::local::SyncStep;
 use js_sys::{Math, Reflect};
@@ -116,6 +116,11 @@ impl Sync {
     /// The app has committed something.
     pub fn local_commit(&self) {
         self.feed(Input::LocalCommit);
+    }
+
+    /// Whether what the app writes now would be sent at once: a connection is up, and nothing waits or is under way.
+    pub fn is_idle(&self) -> bool {
+        !self.held.get() && !self.busy.get() && self.session.borrow().status().state == State::Idle
     }
 
     /// Answers of the space that came by another way. What cannot be decoded is of no use and is dropped.
