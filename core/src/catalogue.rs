@@ -183,6 +183,11 @@ impl DeleteRule {
 }
 
 impl Catalogue {
+    /// Whether rows that go must leave an image: some table's deletes may be undone or reviewed, with what fell with them.
+    pub fn keeps_tombstones(&self) -> bool {
+        self.tables.iter().any(|table| table.delete != DeleteRule::Wins)
+    }
+
     /// The table with this id; `None` for an id from a foreign catalogue.
     pub fn table(&self, id: TableId) -> Option<&Table> {
         self.tables.get(usize::from(id.0))

@@ -106,6 +106,8 @@ pub enum Reason {
     Overflow,
     /// A function of the app in its Worker refused it.
     Custom,
+    /// It waits in an open conflict until a person has chosen.
+    Parked,
 }
 
 impl Reason {
@@ -123,6 +125,7 @@ impl Reason {
             Reason::Stale => "stale",
             Reason::Overflow => "overflow",
             Reason::Custom => "custom_rejected",
+            Reason::Parked => "parked",
         }
     }
 }

@@ -5,7 +5,7 @@
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{Field, RowId, Transaction};
 use crate::clock::Stamp;
-use crate::ids::{AuthorId, ColumnId, DeviceSeq, Incarnation, Millis, Seq};
+use crate::ids::{AuthorId, ColumnId, DeviceSeq, Incarnation, Millis, SchemaVersion, Seq};
 use crate::value::Value;
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -224,8 +224,19 @@ pub struct SeenValue {
 pub struct QueueEntry {
     /// The conflict.
     pub open: OpenConflict,
-    /// The refused transaction that choosing the challenger submits again.
-    pub parked: Option<Transaction>,
+    /// Transactions that wait for it, in order: choosing their author's side submits them again.
+    pub parked: Vec<ParkedTransaction>,
+}
+
+/// A transaction that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedTransaction {
+    /// Whose.
+    pub author: AuthorId,
+    /// The schema version whose tables it names.
+    pub schema: SchemaVersion,
+    /// As it was sent.
+    pub transaction: Transaction,
 }
 
 impl OpenConflict {

@@ -205,6 +205,11 @@ impl VersionMap {
         (changeset, ignored)
     }
 
+    /// What is left of the changes of a transaction.
+    pub fn changes(&self, changes: Vec<Change>) -> Vec<Change> {
+        changes.into_iter().filter_map(|change| self.change(change, &mut Vec::new())).collect()
+    }
+
     fn change(&self, change: Change, ignored: &mut Vec<Conflict>) -> Option<Change> {
         let map = self.table(change.row.table)?;
         let row = RowId { table: map.id, key: change.row.key };

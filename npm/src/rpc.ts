@@ -39,7 +39,7 @@ export interface Operations {
   pause: [{ paused: boolean }, null];
   inspect: [null, SyncInspection];
   rejected: [null, Uint8Array];
-  retryRejected: [{ id: string }, null];
+  retryRejected: [{ id: string; edits: Uint8Array }, null];
   discardRejected: [{ id: string }, null];
   openConflicts: [null, Uint8Array];
   decidedConflicts: [null, Uint8Array];

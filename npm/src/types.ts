@@ -230,11 +230,19 @@ export interface RejectedTransaction {
   readonly changes: readonly ChangeSummary[];
 }
 
+/** What is to be written otherwise to a row that a refused transaction writes. */
+export interface RowEdit {
+  readonly table: string;
+  readonly key: readonly Parameter[];
+  /** By column. A part of the key can be edited only of a row that is inserted. */
+  readonly values: Readonly<Record<string, Parameter>>;
+}
+
 /** The list of refused transactions. */
 export interface Rejected {
   list(): Promise<RejectedTransaction[]>;
-  /** Commits its changes again, as a new local transaction, and takes it off the list. */
-  retry(id: string): Promise<void>;
+  /** Commits its changes again, with these edits, as a new local transaction, and takes it off the list. */
+  retry(id: string, edits?: readonly RowEdit[]): Promise<void>;
   /** Takes it off the list. */
   discard(id: string): Promise<void>;
 }

@@ -24,7 +24,7 @@ const DECIDED_BEFORE: u8 = 1 << 5;
 const DECIDED_WITH: u8 = 1 << 6;
 
 /// Reasons by their code on the wire, which is never given twice.
-const REASONS: [Reason; 11] = [
+const REASONS: [Reason; 12] = [
     Reason::ForeignKey,
     Reason::Unique,
     Reason::Constraint,
@@ -36,6 +36,7 @@ const REASONS: [Reason; 11] = [
     Reason::Stale,
     Reason::Overflow,
     Reason::Custom,
+    Reason::Parked,
 ];
 
 fn reason_code(reason: Reason) -> u8 {
@@ -51,6 +52,7 @@ fn reason_code(reason: Reason) -> u8 {
         Reason::Stale => 8,
         Reason::Overflow => 9,
         Reason::Custom => 10,
+        Reason::Parked => 11,
     }
 }
 

@@ -82,12 +82,6 @@ fn st02_a_schema_that_cannot_be_synced_is_refused_with_its_place() {
             "unsupported_strategy",
             "custom",
         ),
-        (
-            "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",
-            r#"{"t":{"delete":"keep"}}"#,
-            "unsupported_strategy",
-            "keep",
-        ),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"delete":"maybe"}}"#, "schema_invalid", "maybe"),
         (
             "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",

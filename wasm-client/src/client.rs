@@ -187,11 +187,12 @@ impl Client {
         Ok(records::rejected(&mut *self.database()?)?)
     }
 
-    /// Commits the changes of a refused transaction again.
+    /// Commits the changes of a refused transaction again, edited: rows of edit, table, column (NULL for a part of the key), value.
     #[wasm_bindgen(js_name = retryRejected)]
-    pub fn retry_rejected(&self, id: &str) -> Js<()> {
+    pub fn retry_rejected(&self, id: &str, edits: &[u8]) -> Js<()> {
+        let edits = records::edits(Parameters::new(edits)?)?;
         self.written.set(true);
-        Ok(self.database()?.retry_rejected(records::stamp(id)?)?)
+        Ok(self.database()?.retry_rejected(records::stamp(id)?, &edits)?)
     }
 
     /// Takes a refused transaction off the list.

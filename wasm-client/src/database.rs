@@ -11,7 +11,7 @@ use ebbtide_core::error::Fault;
 use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
 use ebbtide_store::local::{
-    Choice, ConflictRecord, DbError, DbErrorCode, LocalDatabase, OpenRecord, RejectedRecord, RowSink, RowSource,
+    Choice, ConflictRecord, DbError, DbErrorCode, Edit, LocalDatabase, OpenRecord, RejectedRecord, RowSink, RowSource,
     SyncStep,
 };
 use ebbtide_store::schema::Schema;
@@ -155,8 +155,8 @@ impl Database {
     }
 
     /// Commits a refused transaction again.
-    pub fn retry_rejected(&mut self, stamp: Stamp) -> Result<()> {
-        Ok(self.local.retry_rejected(stamp, clock::now())?)
+    pub fn retry_rejected(&mut self, stamp: Stamp, edits: &[Edit]) -> Result<()> {
+        Ok(self.local.retry_rejected(stamp, edits, clock::now())?)
     }
 
     /// Takes a refused transaction off the list.

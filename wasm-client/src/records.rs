@@ -1,12 +1,12 @@
 //! Refused transactions as results of a query: flat rows, so that every value keeps its type.
 //! The page gathers them into objects (`npm/src/client/records.ts`). `client.rs` calls it.
 
-use crate::cells::Rows;
+use crate::cells::{Parameters, Rows};
 use crate::database::Database;
 use crate::error::{ClientError, Result};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::value::Value;
-use ebbtide_store::local::ChangeKind;
+use ebbtide_store::local::{ChangeKind, Edit};
 use rusqlite::types::ValueRef;
 
 const REJECTED: [&str; 9] = ["id", "reason", "detail", "change", "table", "kind", "column", "is_key", "value"];
@@ -15,6 +15,27 @@ const REJECTED: [&str; 9] = ["id", "reason", "detail", "change", "table", "kind"
 pub fn stamp(id: &str) -> Result<Stamp> {
     let number = id.parse().map_err(|_| ClientError::permanent("bad_parameter", format!("`{id}` is no such id")));
     number.map(Stamp)
+}
+
+/// What is to be written otherwise, one row for each part of a key and each value.
+pub fn edits(mut rows: Parameters<'_>) -> Result<Vec<Edit>> {
+    let mut edits: Vec<Edit> = Vec::new();
+    let mut row = Vec::new();
+    for _ in 0..rows.rows() {
+        rows.next_into(&mut row)?;
+        let [Value::Integer(at), Value::Text(table), column, value] = row.as_slice() else {
+            return Err(ClientError::permanent("bad_parameter", "an edit has a table, a key and values"));
+        };
+        if *at != edits.len() as i64 - 1 {
+            edits.push(Edit { table: table.clone(), ..Edit::default() });
+        }
+        let Some(edit) = edits.last_mut() else { continue };
+        match column {
+            Value::Text(name) => edit.values.push((name.clone(), value.clone())),
+            _ => edit.key.push(value.clone()),
+        }
+    }
+    Ok(edits)
 }
 
 /// One row for each part of a key and each field of each change.

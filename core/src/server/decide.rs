@@ -2,6 +2,7 @@
 //! It knows nothing of connections, receipts' transport or earlier retries; the session asks it once per number.
 //! Everything happens in the event's transaction, a savepoint per device transaction.
 
+use super::deletes::{self, Deletes, Parked};
 use super::draft::{self, RowDraft, Write};
 use super::queue::{self, Moment, QueuePlan};
 use super::references;
@@ -10,11 +11,12 @@ use crate::catalogue::{Catalogue, Table};
 use crate::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
 use crate::clock::Stamp;
 use crate::commit::{Effect, Outcome, Reason, Rejection};
-use crate::conflict::{Conflict, QueueChange};
+use crate::conflict::{Conflict, ParkedTransaction, QueueChange, QueueEntry, Resolution};
 use crate::ids::{AuthorId, Millis, SchemaVersion, Seq};
 use crate::limits::{CLOCK_AHEAD_MS, READ_AHEAD_ROWS};
 use crate::merge::seen::Writer;
 use crate::value::Value;
+use crate::version_map::VersionMap;
 use alloc::{collections::BTreeMap, collections::BTreeSet, format, rc::Rc, string::String, vec::Vec};
 
 /// What a changeset came to.
@@ -104,11 +106,12 @@ impl Decider<'_> {
         store: &mut S,
     ) -> Result<(), S::Error> {
         match self.merge(transaction, store)? {
-            Ok((drafts, plan)) => self.write(index, transaction, drafts, plan, store),
-            Err(violation) => {
+            Ok(merged) => self.write(index, transaction, merged, store),
+            Err(Refusal::Violation(violation)) => {
                 self.refuse(index, transaction, violation);
                 Ok(())
             }
+            Err(Refusal::Parked(parked)) => self.park(index, transaction, parked, store),
         }
     }
 
@@ -116,14 +119,14 @@ impl Decider<'_> {
         &self,
         transaction: &Transaction,
         store: &mut S,
-    ) -> Result<Result<(Drafts, QueuePlan), Violation>, S::Error> {
+    ) -> Result<Result<Merged, Refusal>, S::Error> {
         let catalogue = store.catalogue();
         if let Some(violation) = self.first_dependency(transaction, &catalogue) {
-            return Ok(Err(violation));
+            return Ok(Err(Refusal::Violation(violation)));
         }
         let resolved = match queue::resolved(transaction, self.moment.author, store)? {
             Ok(resolved) => resolved,
-            Err(violation) => return Ok(Err(violation)),
+            Err(violation) => return Ok(Err(Refusal::Violation(violation))),
         };
         let rows: Vec<RowId> = transaction.changes.iter().map(|change| change.row.clone()).collect();
         let mut drafts = Drafts::default();
@@ -134,26 +137,70 @@ impl Decider<'_> {
             }
         }
         let floor = store.floor()?.seq;
-        for change in &transaction.changes {
-            let write = self.write_of(transaction, change.base);
-            let Some(table) = catalogue.table(change.row.table) else {
-                return Ok(Err(unknown_table()));
+        let write_of = |change: &Change| self.write_of(transaction, change.base);
+        let refused = &self.refused_rows;
+        let mut deletes = Deletes { catalogue: &catalogue, store, drafts: &mut drafts, refused, floor };
+        let plan = match deletes.plan(transaction, write_of)? {
+            Ok(plan) => plan,
+            Err(parked) => return Ok(Err(Refusal::Parked(parked))),
+        };
+        for change in transaction.changes.iter().filter(|change| !plan.leaves_out(change)) {
+            let change = match &change.mutation {
+                Mutation::Update(fields) => {
+                    Change { mutation: Mutation::Update(plan.fields(&change.row, fields)), ..change.clone() }
+                }
+                _ => change.clone(),
             };
-            match drafts.apply(table, &change.row, &change.mutation, &write) {
-                Ok(()) => {}
-                // Below the floor tombstones are gone: the row was deleted, and nobody knows any more what it was.
-                Err(draft::Stop::UnknownRow) if change.base.seq < floor => drafts.lost_edit(table, change, &write),
-                Err(draft::Stop::UnknownRow) => return Ok(Err(unknown_row(table, &change.row))),
-                Err(draft::Stop::Refused(violation)) => return Ok(Err(violation)),
+            if let Err(violation) = apply(&mut drafts, &catalogue, &change, &write_of(&change), floor) {
+                return Ok(Err(Refusal::Violation(violation)));
             }
+        }
+        if let Err(violation) = self.restore(transaction, &resolved, &mut drafts, store)? {
+            return Ok(Err(Refusal::Violation(violation)));
         }
         let write = self.write_of(transaction, self.newest_base(transaction));
         references::expand(&mut drafts, store, &write)?;
         if let Some(violation) = references::abandoned(&drafts, store)? {
-            return Ok(Err(violation));
+            return Ok(Err(Refusal::Violation(violation)));
         }
-        let plan = QueuePlan::of(transaction, resolved, &drafts, self.moment, store)?;
-        Ok(Ok((drafts, plan)))
+        drafts.bury(&catalogue);
+        let queue = QueuePlan::of(transaction, resolved, &drafts, self.moment, store)?;
+        Ok(Ok(Merged { drafts, queue, revived: plan.revived }))
+    }
+
+    /// Submits again what waited for the side that the transaction chooses: its person has seen everything.
+    fn restore<S: ServerStore>(
+        &self,
+        transaction: &Transaction,
+        resolved: &[(Resolution, QueueEntry)],
+        drafts: &mut Drafts,
+        store: &mut S,
+    ) -> Result<Result<(), Violation>, S::Error> {
+        let catalogue = store.catalogue();
+        let seen = Base { seq: Seq(self.moment.seq.0.saturating_sub(1)), device_seq: self.changeset.device_seq };
+        let write = self.write_of(transaction, seen);
+        for (resolution, entry) in resolved {
+            let chosen = resolution.side.filter(|side| *side > 0).and_then(|side| entry.open.sides.get(side as usize));
+            let Some(author) = chosen.map(|side| side.author) else { continue };
+            for parked in entry.parked.iter().filter(|parked| parked.author == author) {
+                let Some(changes) = waiting_changes(parked, &catalogue, store)? else {
+                    return Ok(Err(cannot_restore()));
+                };
+                let rows: Vec<RowId> = changes.iter().map(|change| change.row.clone()).collect();
+                drafts.load(store, &rows)?;
+                let (refused, floor) = (&self.refused_rows, Seq(0));
+                let mut deletes = Deletes { catalogue: &catalogue, store, drafts, refused, floor };
+                if !deletes.revive_for(&changes, &write)? {
+                    return Ok(Err(cannot_restore()));
+                }
+                for change in &changes {
+                    if let Err(violation) = apply(drafts, &catalogue, change, &write, Seq(0)) {
+                        return Ok(Err(violation));
+                    }
+                }
+            }
+        }
+        Ok(Ok(()))
     }
 
     fn first_dependency(&self, transaction: &Transaction, catalogue: &Catalogue) -> Option<Violation> {
@@ -182,19 +229,21 @@ impl Decider<'_> {
         &mut self,
         index: u32,
         transaction: &Transaction,
-        drafts: Drafts,
-        plan: QueuePlan,
+        merged: Merged,
         store: &mut S,
     ) -> Result<(), S::Error> {
         let catalogue = store.catalogue();
+        let Merged { drafts, queue, revived } = merged;
         let (writes, conflicts, as_sent) = drafts.into_writes(&catalogue);
-        match store.savepoint(|store| write_checked(store, &writes, &plan))? {
-            Ok(()) => {
+        match (store.savepoint(|store| write_checked(store, &writes, &queue))?, revived) {
+            (Ok(()), _) => {
                 self.accept(transaction, writes, conflicts, as_sent);
-                self.tell(plan);
+                self.tell(queue);
             }
-            Err(Stop::Violation(violation)) => self.refuse(index, transaction, violation),
-            Err(Stop::Storage(error)) => return Err(error),
+            // What was to come back does not fit what is there now.
+            (Err(Stop::Violation(_)), Some(parked)) => self.park(index, transaction, parked, store)?,
+            (Err(Stop::Violation(violation)), None) => self.refuse(index, transaction, violation),
+            (Err(Stop::Storage(error)), _) => return Err(error),
         }
         Ok(())
     }
@@ -206,6 +255,25 @@ impl Decider<'_> {
         self.verdict.as_sent &= as_sent;
         self.verdict.conflicts.extend(conflicts);
         self.verdict.accepted.push(transaction.stamp);
+    }
+
+    /// Refuses a transaction that waits for a person, and opens its conflict.
+    fn park<S: ServerStore>(
+        &mut self,
+        index: u32,
+        transaction: &Transaction,
+        parked: Parked,
+        store: &mut S,
+    ) -> Result<(), S::Error> {
+        let table = store.catalogue().table(parked.row.table).map(|table| table.name.clone()).unwrap_or_default();
+        let detail = format!("{table}: a row was deleted and written at once; a person chooses");
+        let (author, schema) = (self.moment.author, self.changeset.schema);
+        let waiting = ParkedTransaction { author, schema, transaction: transaction.clone() };
+        let plan = QueuePlan::park(parked, waiting, self.moment, store)?;
+        plan.write(store)?;
+        self.tell(plan);
+        self.refuse(index, transaction, Violation { reason: Reason::Parked, detail });
+        Ok(())
     }
 
     fn tell(&mut self, plan: QueuePlan) {
@@ -220,6 +288,59 @@ impl Decider<'_> {
         self.verdict.as_sent = false;
         self.verdict.rejected.push(Rejection { index, reason: violation.reason, detail: violation.detail });
     }
+}
+
+/// A transaction that can be, as far as rules go.
+struct Merged {
+    drafts: Drafts,
+    queue: QueuePlan,
+    /// What it waits for if the rows that it brought back do not fit.
+    revived: Option<Parked>,
+}
+
+/// Why a transaction is not taken.
+enum Refusal {
+    Violation(Violation),
+    Parked(Parked),
+}
+
+fn apply(
+    drafts: &mut Drafts,
+    catalogue: &Catalogue,
+    change: &Change,
+    write: &Write,
+    floor: Seq,
+) -> Result<(), Violation> {
+    let table = catalogue.table(change.row.table).ok_or_else(unknown_table)?;
+    match drafts.apply(table, &change.row, &change.mutation, write) {
+        Ok(()) => Ok(()),
+        // Below the floor tombstones are gone: the row was deleted, and nobody knows any more what it was.
+        Err(draft::Stop::UnknownRow) if change.base.seq < floor => {
+            drafts.lost_edit(table, change, write);
+            Ok(())
+        }
+        Err(draft::Stop::UnknownRow) => Err(unknown_row(table, &change.row)),
+        Err(draft::Stop::Refused(violation)) => Err(violation),
+    }
+}
+
+/// What a transaction that waited wants, under the present schema.
+fn waiting_changes<S: ServerStore>(
+    parked: &ParkedTransaction,
+    now: &Catalogue,
+    store: &mut S,
+) -> Result<Option<Vec<Change>>, S::Error> {
+    let changes = parked.transaction.changes.clone();
+    if parked.schema == now.version {
+        return Ok(Some(changes));
+    }
+    let then = store.catalogue_of(parked.schema)?;
+    Ok(then.map(|then| VersionMap::new(&then, now).changes(changes)))
+}
+
+fn cannot_restore() -> Violation {
+    let detail = String::from("what waited cannot be brought back any more");
+    Violation { reason: Reason::Stale, detail }
 }
 
 enum Stop<E> {
@@ -272,7 +393,7 @@ impl Drafts {
         assert_eq!(states.len(), missing.len(), "a store answers every row it is asked for");
         let catalogue = store.catalogue();
         for (row, state) in missing.into_iter().zip(states) {
-            let changing = catalogue.has_changing_parent_columns(row.table);
+            let changing = catalogue.has_changing_parent_columns(row.table) || catalogue.keeps_tombstones();
             let mut draft = RowDraft::new(row, state);
             if changing {
                 draft.remember();
@@ -338,6 +459,19 @@ impl Drafts {
     /// The rows that went in this transaction, with the values they had, in order.
     pub fn deleted(&self) -> &[(RowId, Vec<Value>)] {
         &self.deleted
+    }
+
+    /// Leaves tombstones for the rows that went, with what went or was emptied because of each.
+    fn bury(&mut self, catalogue: &Catalogue) {
+        if !catalogue.keeps_tombstones() {
+            return;
+        }
+        for (row, image) in core::mem::take(&mut self.deleted) {
+            let cascade = deletes::fell_with(&row, &image, &self.list, catalogue);
+            if let Some(draft) = self.get_mut(&row).filter(|draft| draft.values().is_none()) {
+                draft.bury(catalogue.version, image, cascade);
+            }
+        }
     }
 
     fn into_writes(self, catalogue: &Catalogue) -> (Vec<RowWrite>, Vec<Conflict>, bool) {

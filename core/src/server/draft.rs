@@ -3,6 +3,7 @@
 //! `decide` holds one draft per row of the transaction.
 
 mod atomic;
+mod life;
 
 use super::store::{Mark, RowMarks, RowState, RowWrite, Violation};
 use crate::catalogue::{RowRule, Table};
@@ -14,7 +15,7 @@ use crate::ids::{ColumnId, Seq};
 use crate::merge::cell::{self, Cell, Refused, Written};
 use crate::merge::seen::Writer;
 use crate::value::Value;
-use alloc::{collections::BTreeMap, collections::BTreeSet, format, vec, vec::Vec};
+use alloc::{collections::BTreeSet, format, vec, vec::Vec};
 
 /// Who writes, and under which commit.
 #[derive(Debug, Clone, Copy)]
@@ -170,7 +171,8 @@ impl RowDraft {
             .fields()
             .zip(values)
             .map(|((_, column), value)| (whole || column.default.as_ref() != Some(value)).then_some(mark));
-        self.marks = Some(RowMarks { created, fields: fields.collect(), deleted: None, records: BTreeMap::new() });
+        let fields = fields.collect();
+        self.marks = Some(RowMarks { created, fields, ..RowMarks::default() });
         self.values = Some(values.to_vec());
         self.recreated = true;
     }

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod decide;
+mod deletes;
 pub mod draft;
 mod greeting;
 mod queue;

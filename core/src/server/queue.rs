@@ -3,19 +3,20 @@
 //! Called by `decide` for each transaction, within its savepoint.
 
 use super::decide::Drafts;
+use super::deletes::Parked;
 use super::draft::RowDraft;
 use super::store::{ServerStore, Violation};
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{RowId, Transaction};
 use crate::commit::Reason;
 use crate::conflict::{
-    Claim, Claimed, ClosedConflict, Closing, Conflict, ConflictId, OpenConflict, QueueChange, QueueEntry, QueueState,
-    Resolution, Side,
+    Claim, Claimed, ClosedConflict, Closing, Conflict, ConflictId, OpenConflict, ParkedTransaction, QueueChange,
+    QueueEntry, QueueState, Resolution, Side,
 };
 use crate::ids::{AuthorId, ColumnId, Millis, Seq};
 use crate::limits::CONFLICT_SIDES;
 use crate::value::Value;
-use alloc::{collections::BTreeMap, format, vec::Vec};
+use alloc::{collections::BTreeMap, format, vec, vec::Vec};
 
 /// The commit in the making, as far as the queue is concerned.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +101,30 @@ impl QueuePlan {
         for draft in drafts.iter() {
             for (column, claim) in &draft.challenges {
                 plan.challenge(draft, *column, claim, transaction, &catalogue, &mut moment);
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Plans the conflict in which a refused transaction waits: the one that is open about its row, or a new one.
+    pub fn park<S: ServerStore>(
+        parked: Parked,
+        transaction: ParkedTransaction,
+        mut moment: Moment,
+        store: &mut S,
+    ) -> Result<Self, S::Error> {
+        let Parked { row, sides } = parked;
+        let open = store.open_conflicts(core::slice::from_ref(&row))?;
+        let mut plan = Self { known: open, ..Self::default() };
+        match (plan.entry_of(&row, None), sides.last()) {
+            (Some(mut entry), Some(challenger)) => {
+                plan.make_room(&mut entry.open, challenger);
+                entry.open.add_challenger(challenger.clone());
+                entry.parked.push(transaction);
+                plan.sides(entry, moment);
+            }
+            _ => {
+                plan.open(&row, None, None, sides, vec![transaction], &mut moment);
             }
         }
         Ok(plan)
@@ -192,7 +217,7 @@ impl QueuePlan {
         let seen = transaction.seen.iter().find(|seen| seen.row == *draft.row() && seen.column == column);
         let base = seen.map(|seen| seen.value.clone());
         let sides = incumbent.into_iter().chain([claim.clone()]).collect();
-        self.open(draft.row(), Some(column), base, sides, None, moment);
+        self.open(draft.row(), Some(column), base, sides, Vec::new(), moment);
     }
 
     fn entry_of(&self, row: &RowId, column: Option<ColumnId>) -> Option<QueueEntry> {
@@ -208,7 +233,7 @@ impl QueuePlan {
         column: Option<ColumnId>,
         base: Option<Value>,
         sides: Vec<Claim>,
-        parked: Option<Transaction>,
+        parked: Vec<ParkedTransaction>,
         moment: &mut Moment,
     ) -> ConflictId {
         let id = ConflictId { seq: moment.seq, index: moment.next_index };

@@ -55,6 +55,17 @@ pub fn abandoned<S: ServerStore>(drafts: &Drafts, store: &mut S) -> Result<Optio
     Ok(None)
 }
 
+/// Lets a row's reference go, as its foreign key says where it does not let the row go.
+fn release(drafts: &mut Drafts, table: &Table, row: &RowId, reference: &Reference, write: &Write) {
+    match reference.on_delete {
+        ReferenceAction::SetDefault => {
+            let default = |column: ColumnId| table.columns[usize::from(column.0)].default.clone().unwrap_or_default();
+            set(drafts, table, row, reference, default, write);
+        }
+        _ => set(drafts, table, row, reference, |_| Value::Null, write),
+    }
+}
+
 fn act(drafts: &mut Drafts, table: &Table, row: &RowId, reference: &Reference, parent: &[Value], write: &Write) {
     let Some(draft) = drafts.get_mut(row) else { return };
     let Some(values) = draft.values() else { return };
@@ -62,11 +73,7 @@ fn act(drafts: &mut Drafts, table: &Table, row: &RowId, reference: &Reference, p
         return;
     }
     match reference.on_delete {
-        ReferenceAction::SetNull => set(drafts, table, row, reference, |_| Value::Null, write),
-        ReferenceAction::SetDefault => {
-            let default = |column: ColumnId| table.columns[usize::from(column.0)].default.clone().unwrap_or_default();
-            set(drafts, table, row, reference, default, write);
-        }
+        ReferenceAction::SetNull | ReferenceAction::SetDefault => release(drafts, table, row, reference, write),
         ReferenceAction::Cascade | ReferenceAction::Refuse => drafts.force_delete(table, row, write),
     }
 }
@@ -87,11 +94,11 @@ fn set(
     }
 }
 
-fn parent_values(table: &Table, row: &RowId, values: &[Value], reference: &Reference) -> Vec<Value> {
+pub(super) fn parent_values(table: &Table, row: &RowId, values: &[Value], reference: &Reference) -> Vec<Value> {
     column_values(table, row, values, &reference.parent_columns)
 }
 
-fn column_values(table: &Table, row: &RowId, values: &[Value], columns: &[ColumnId]) -> Vec<Value> {
+pub(super) fn column_values(table: &Table, row: &RowId, values: &[Value], columns: &[ColumnId]) -> Vec<Value> {
     let value = |column: &ColumnId| match table.key.iter().position(|key| key == column) {
         Some(position) => row.key.0.get(position).cloned(),
         None => table.field_position(*column).and_then(|position| values.get(position).cloned()),

@@ -79,7 +79,7 @@ fn tombstones<S: ServerStore, C: Codec>(
 /// The same row under the present schema; `None` where its table is gone or has another key.
 fn translated(row: RowId, then: &Catalogue, now: &Catalogue) -> Option<RowId> {
     let old = then.table(row.table)?;
-    let table = now.table_id(&old.name)?;
+    let table = now.table_of(old.identity())?;
     (now.table(table)?.key.len() == old.key.len()).then_some(RowId { table, key: row.key })
 }
 

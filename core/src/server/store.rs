@@ -7,7 +7,7 @@ use crate::change::RowId;
 use crate::clock::Stamp;
 use crate::commit::{Decided, Outcome, Reason, SealedCommit};
 use crate::conflict::{AuthorName, Claim, Claimed, ConflictId, QueueEntry};
-use crate::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, SchemaVersion, Seq, TableId};
+use crate::ids::{AuthorId, ColumnId, DeviceSeq, Hash, Incarnation, Millis, SchemaVersion, Seq, TableId};
 use crate::merge::record::CellRecord;
 use crate::message::Chunk;
 use crate::value::{Key, Value};
@@ -77,6 +77,19 @@ pub struct RowMarks {
     pub deleted: Option<Mark>,
     /// What else is remembered of some fields, by their position among the fields; of a deleted row nothing.
     pub records: BTreeMap<u16, CellRecord>,
+    /// What a deleted row leaves behind, where a delete rule may need it.
+    pub tombstone: Option<Tombstone>,
+}
+
+/// A deleted row as it was, and what its deletion took along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// The schema version whose fields and tables are meant: it is translated when it is needed, not when the schema changes.
+    pub schema: SchemaVersion,
+    /// The non-key values that the row had.
+    pub image: Vec<Value>,
+    /// Rows that went with it, or whose columns were emptied with it; no columns for rows that went.
+    pub cascade: Vec<(RowId, Vec<ColumnId>)>,
 }
 
 /// A row as the server has it.

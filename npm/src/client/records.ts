@@ -2,8 +2,9 @@
  * `db.rejected`: the transactions that the space refused, for a person to look at.
  * The worker answers flat rows, one for each field; here they become the objects of the public types.
  */
-import { decodeRows, type Cell } from '../cells.ts';
-import type { ChangeSummary, Rejected, RejectedTransaction } from '../types.ts';
+import { decodeRows, encodeRows, type Cell } from '../cells.ts';
+import { EbbtideError } from '../errors.ts';
+import type { ChangeSummary, Rejected, RejectedTransaction, RowEdit } from '../types.ts';
 import type { Connection } from './connection.ts';
 
 /** One field of a refused change, or a key part of it. */
@@ -33,13 +34,21 @@ export class PageRejected implements Rejected {
     return groupRejected(decodeRows<RejectedField>(await this.#connection.call('rejected', null)));
   }
 
-  async retry(id: string): Promise<void> {
-    await this.#connection.call('retryRejected', { id });
+  async retry(id: string, edits: readonly RowEdit[] = []): Promise<void> {
+    await this.#connection.call('retryRejected', { id, edits: encodeRows(edits.flatMap(partsOf)) });
   }
 
   async discard(id: string): Promise<void> {
     await this.#connection.call('discardRejected', { id });
   }
+}
+
+/** One row for each part of the key and each value. */
+function partsOf(edit: RowEdit, at: number): unknown[][] {
+  const isEdit = typeof edit?.table === 'string' && Array.isArray(edit.key) && typeof edit.values === 'object';
+  if (!isEdit) throw new EbbtideError('bad_parameter', `edit ${at + 1} must have a table, a key and values`);
+  const { table, key, values } = edit;
+  return [...key.map((part) => [at, table, null, part]), ...Object.entries(values).map(([column, value]) => [at, table, column, value])];
 }
 
 /** Gathers the fields of each change and the changes of each transaction; they come in order. */

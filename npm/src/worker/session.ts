@@ -57,7 +57,7 @@ export class Session {
     pause: ({ paused }) => this.#tell((client) => client.setPaused(paused)),
     inspect: () => this.#scheduler.outside(() => JSON.parse(this.#required().inspect()) as SyncInspection),
     rejected: () => this.#scheduler.outside(() => this.#required().rejected()),
-    retryRejected: ({ id }) => this.#change((client) => client.retryRejected(id)),
+    retryRejected: ({ id, edits }) => this.#change((client) => client.retryRejected(id, edits)),
     discardRejected: ({ id }) => this.#change((client) => client.discardRejected(id)),
     openConflicts: () => this.#scheduler.outside(() => this.#required().openConflicts()),
     decidedConflicts: () => this.#scheduler.outside(() => this.#required().decidedConflicts()),

@@ -32,7 +32,7 @@ mod watch;
 pub use conflicts::{ConflictRecord, OpenRecord, SideRecord, Wanted};
 pub use error::{DbError, DbErrorCode};
 pub use execute::{Executed, NoRows, RowSink, RowSource};
-pub use recorded::{ChangeKind, NamedChange, RejectedRecord};
+pub use recorded::{ChangeKind, Edit, NamedChange, RejectedRecord};
 pub use resolve::Choice;
 pub use sync::SyncStep;
 

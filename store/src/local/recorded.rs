@@ -59,6 +59,17 @@ pub struct RejectedRecord {
     pub resolves: Vec<ConflictId>,
 }
 
+/// What is to be written otherwise when a refused transaction is committed again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// The table of the change.
+    pub table: String,
+    /// The key of its row.
+    pub key: Vec<Value>,
+    /// The values, by column; a key's column only of a row that is inserted.
+    pub values: Vec<(String, Value)>,
+}
+
 impl LocalDatabase {
     /// The refused transactions, oldest first.
     pub fn rejected(&mut self) -> Result<Vec<RejectedRecord>, DbError> {
@@ -72,13 +83,14 @@ impl LocalDatabase {
         run().map(drop).map_err(|error| DbError::from_sqlite(&error, DROP_REJECTED))
     }
 
-    /// Commits the changes of a refused transaction as a new one and takes it off the list: both, or nothing.
-    pub fn retry_rejected(&mut self, stamp: Stamp, now: Millis) -> Result<(), DbError> {
+    /// Commits the changes of a refused transaction as a new one, edited, and takes it off the list: both, or nothing.
+    pub fn retry_rejected(&mut self, stamp: Stamp, edits: &[Edit], now: Millis) -> Result<(), DbError> {
         let find = || self.connection.query_row(ONE_REJECTED, [stamp.0 as i64], rejected).optional();
         let found = find().map_err(|error| DbError::from_sqlite(&error, ONE_REJECTED))?;
-        let Some(record) = found else {
+        let Some(mut record) = found else {
             return Err(DbError::new(DbErrorCode::BadParameter, "no rejected transaction has this id"));
         };
+        edits.iter().try_for_each(|edit| edited(&mut record.changes, edit))?;
         self.begin()?;
         let repeated = record.changes.iter().try_for_each(|change| self.repeat(change, now));
         match repeated.and_then(|()| self.discard_rejected(stamp)) {
@@ -148,6 +160,30 @@ fn named(change: &LoggedChange, catalogue: &Catalogue) -> Option<NamedChange> {
 
 fn name(table: &Table, column: ColumnId) -> String {
     table.columns.get(usize::from(column.0)).map(|column| column.name.clone()).unwrap_or_default()
+}
+
+fn edited(changes: &mut [NamedChange], edit: &Edit) -> Result<(), DbError> {
+    let bad = |what: &str| DbError::new(DbErrorCode::BadParameter, format!("`{}`: {what}", edit.table));
+    let same_row = |change: &&mut NamedChange| {
+        let key = change.key.iter().map(|(_, value)| value);
+        change.table.eq_ignore_ascii_case(&edit.table) && key.eq(&edit.key)
+    };
+    let mut found = changes.iter_mut().filter(same_row).filter(|change| change.kind != ChangeKind::Delete);
+    let change = found.next_back().ok_or_else(|| bad("the transaction writes no row with this key"))?;
+    for (name, value) in &edit.values {
+        let named = |(column, _): &&mut (String, Value)| column.eq_ignore_ascii_case(name);
+        if let Some((_, part)) = change.key.iter_mut().find(named) {
+            if change.kind != ChangeKind::Insert {
+                return Err(bad("the key of a row that is there cannot be edited"));
+            }
+            *part = value.clone();
+        } else if let Some((_, field)) = change.fields.iter_mut().find(named) {
+            *field = value.clone();
+        } else {
+            change.fields.push((name.clone(), value.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// The statement that makes the change once more.

@@ -19,7 +19,7 @@ const BUILT_STRATEGIES: [Strategy; 9] = [
 ];
 
 /// Delete rules that this version can follow; the others are known, and refused.
-const BUILT_DELETE_RULES: [DeleteRule; 1] = [DeleteRule::Wins];
+const BUILT_DELETE_RULES: [DeleteRule; 3] = [DeleteRule::Wins, DeleteRule::Keep, DeleteRule::Review];
 
 /// Row rules that this version can follow; the others are known, and refused.
 const BUILT_ROW_RULES: [RowRule; 2] = [RowRule::Fields, RowRule::Atomic];

@@ -20,7 +20,7 @@ use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Commit, Effect, Outcome, SealedCommit};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Millis, SchemaVersion, TableId};
 use ebbtide_core::merge::record::CellRecord;
-use ebbtide_core::server::store::{Mark, NewCommit, RowMarks};
+use ebbtide_core::server::store::{Mark, NewCommit, RowMarks, Tombstone};
 use ebbtide_core::value::Value;
 use ebbtide_core::version_map::{Source, TableMap, VersionMap};
 use std::collections::BTreeMap;
@@ -112,7 +112,12 @@ impl<S: Sql + Clone> SpaceStore<S> {
             Some(row) => Some(marks::unpack(&blob(row.into_iter().next())?, width)?),
             None => None,
         };
-        let marks = marks_after(known, moved, table, mark);
+        let catalogue = self.space.catalogue();
+        let mut marks = marks_after(known, moved, table, mark);
+        if let (Some(image), None, true) = (&moved.before, &moved.after, catalogue.keeps_tombstones()) {
+            let (schema, image) = (catalogue.version, image.clone());
+            marks.tombstone = Some(Tombstone { schema, image, cascade: Vec::new() });
+        }
         let [_, key] = place;
         let number = self.space.shape(moved.row.table)?.number;
         put_marks(&mut self.sql, number, vec![[key, Value::Blob(marks::pack(&marks))]])
@@ -121,7 +126,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
 
 fn marks_after(known: Option<RowMarks>, moved: &Moved, table: &Table, mark: Mark) -> RowMarks {
     let fields = vec![None; table.fields().count()];
-    let fresh = RowMarks { created: Mark::default(), fields, deleted: None, records: BTreeMap::new() };
+    let fresh = RowMarks { fields, ..RowMarks::default() };
     let mut marks = known.unwrap_or(fresh);
     match (&moved.before, &moved.after) {
         (_, None) => {
@@ -138,6 +143,7 @@ fn marks_after(known: Option<RowMarks>, moved: &Moved, table: &Table, mark: Mark
         (None, Some(after)) => {
             if marks.deleted.take().is_some() {
                 marks.created = mark;
+                marks.tombstone = None;
             }
             let silent =
                 |(column, value): (&ebbtide_core::catalogue::Column, &Value)| column.default.as_ref() == Some(value);

@@ -5,7 +5,7 @@ use super::fail;
 use crate::sql::SqlError;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Seq};
-use ebbtide_core::server::store::{Mark, RowMarks};
+use ebbtide_core::server::store::{Mark, RowMarks, Tombstone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,6 +14,9 @@ const FORMAT: u8 = 1;
 
 /// The first byte of a record with more than marks.
 const FORMAT_WITH_CELLS: u8 = 2;
+
+/// The first byte of the record of a deleted row that left an image.
+const FORMAT_WITH_TOMBSTONE: u8 = 3;
 
 /// A field or a deletion without a mark.
 const NONE: u8 = 0;
@@ -43,11 +46,12 @@ pub(super) fn pack(row: &RowMarks) -> Vec<u8> {
     let fields: Vec<u8> = row.fields.iter().map(|mark| place(&mut marks, mark.as_ref())).collect();
     let deleted = place(&mut marks, row.deleted.as_ref());
     let packed = Packed { fields: Fields::of(fields), deleted, marks };
-    let start = vec![if row.records.is_empty() { FORMAT } else { FORMAT_WITH_CELLS }];
-    let marks = postcard::to_extend(&packed, start).expect("a vector takes any length");
-    match row.records.is_empty() {
-        true => marks,
-        false => postcard::to_extend(&row.records, marks).expect("a vector takes any length"),
+    // What is there besides the marks is told by the first byte, so that a plain row need not say that it has nothing more.
+    let start = |format| postcard::to_extend(&packed, vec![format]).expect("a vector takes any length");
+    match &row.tombstone {
+        Some(stone) => postcard::to_extend(stone, start(FORMAT_WITH_TOMBSTONE)).expect("as above"),
+        None if row.records.is_empty() => start(FORMAT),
+        None => postcard::to_extend(&row.records, start(FORMAT_WITH_CELLS)).expect("as above"),
     }
 }
 
@@ -56,9 +60,13 @@ pub(super) fn unpack(bytes: &[u8], width: usize) -> Result<RowMarks, SqlError> {
     let damaged = || fail::corrupt("row marks");
     let (format, body) = bytes.split_first().ok_or_else(damaged)?;
     let (packed, rest): (Packed, _) = postcard::take_from_bytes(body).map_err(|_| damaged())?;
-    let records = match *format {
-        FORMAT if rest.is_empty() => BTreeMap::new(),
-        FORMAT_WITH_CELLS => postcard::from_bytes(rest).map_err(|_| damaged())?,
+    let (records, tombstone) = match *format {
+        FORMAT if rest.is_empty() => (BTreeMap::new(), None),
+        FORMAT_WITH_CELLS => (postcard::from_bytes(rest).map_err(|_| damaged())?, None),
+        FORMAT_WITH_TOMBSTONE => {
+            let stone: Tombstone = postcard::from_bytes(rest).map_err(|_| damaged())?;
+            (BTreeMap::new(), Some(stone))
+        }
         _ => return Err(damaged()),
     };
     let mark = |index: u8| match index {
@@ -68,7 +76,7 @@ pub(super) fn unpack(bytes: &[u8], width: usize) -> Result<RowMarks, SqlError> {
     let mut fields = packed.fields.indexes().into_iter().map(mark).collect::<Result<Vec<_>, _>>()?;
     fields.resize(width, None);
     let created = packed.marks.first().ok_or_else(damaged)?.unpack();
-    Ok(RowMarks { created, fields, deleted: mark(packed.deleted)?, records })
+    Ok(RowMarks { created, fields, deleted: mark(packed.deleted)?, records, tombstone })
 }
 
 fn place(marks: &mut Vec<PackedMark>, mark: Option<&Mark>) -> u8 {
@@ -120,9 +128,12 @@ impl PackedMark {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ebbtide_core::change::RowId;
+    use ebbtide_core::ids::{ColumnId, SchemaVersion, TableId};
     use ebbtide_core::merge::record::CellRecord;
     use ebbtide_core::merge::set::observed::SetRecord;
     use ebbtide_core::merge::text::history::TextRecord;
+    use ebbtide_core::value::Value;
 
     fn mark(seq: u64) -> Mark {
         Mark {
@@ -134,22 +145,30 @@ mod tests {
         }
     }
 
+    fn stone() -> Tombstone {
+        let key = ebbtide_core::value::Key(vec![Value::Integer(1)]);
+        let row = RowId { table: TableId(3), key };
+        let cascade = vec![(row.clone(), vec![]), (row, vec![ColumnId(2)])];
+        Tombstone { schema: SchemaVersion(4), image: vec![Value::Null, Value::Text("kept".into())], cascade }
+    }
+
     #[test]
     fn st42_marks_read_back_as_they_were_written() {
         let shapes = [
-            RowMarks { created: mark(1), fields: vec![], deleted: None, records: BTreeMap::new() },
-            RowMarks { created: mark(1), fields: vec![Some(mark(1)); 20], deleted: None, records: BTreeMap::new() },
+            RowMarks { created: mark(1), fields: vec![], ..RowMarks::default() },
+            RowMarks { created: mark(1), fields: vec![Some(mark(1)); 20], ..RowMarks::default() },
             RowMarks {
                 created: mark(9),
                 fields: vec![None, Some(mark(12)), Some(mark(9)), None],
                 deleted: Some(mark(20)),
-                records: BTreeMap::new(),
+                tombstone: Some(stone()),
+                ..RowMarks::default()
             },
             RowMarks {
                 created: mark(1),
                 fields: (1..=100).map(|seq| Some(mark(seq))).collect(),
                 deleted: Some(mark(500)),
-                records: BTreeMap::new(),
+                ..RowMarks::default()
             },
         ];
         for row in shapes {
@@ -174,24 +193,19 @@ mod tests {
     #[test]
     fn st42_a_fresh_row_takes_few_bytes() {
         let created = Mark { stamp: Stamp::at(ebbtide_core::ids::Millis(1_790_000_000_000)), ..mark(40_000) };
-        let row = RowMarks { created, fields: vec![Some(created); 20], deleted: None, records: BTreeMap::new() };
+        let row = RowMarks { created, fields: vec![Some(created); 20], ..RowMarks::default() };
         assert!(pack(&row).len() <= 24, "{} bytes", pack(&row).len());
     }
 
     #[test]
     fn st42_a_column_added_later_has_no_mark() {
-        let row = RowMarks { created: mark(1), fields: vec![Some(mark(2))], deleted: None, records: BTreeMap::new() };
+        let row = RowMarks { created: mark(1), fields: vec![Some(mark(2))], ..RowMarks::default() };
         assert_eq!(unpack(&pack(&row), 2).unwrap().fields, vec![Some(mark(2)), None]);
     }
 
     #[test]
     fn st43_damaged_marks_are_an_error() {
-        let bytes = pack(&RowMarks {
-            created: mark(1),
-            fields: vec![Some(mark(2)), None],
-            deleted: None,
-            records: BTreeMap::new(),
-        });
+        let bytes = pack(&RowMarks { created: mark(1), fields: vec![Some(mark(2)), None], ..RowMarks::default() });
         for end in 0..bytes.len() {
             assert!(unpack(&bytes[..end], 2).is_err(), "{end} bytes");
         }

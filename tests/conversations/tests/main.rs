@@ -2,6 +2,7 @@
 //! A scenario is a script on a `Dialogue`; nothing moves unless the script moves it.
 
 mod conflicts;
+mod deletes;
 mod exchange;
 mod golden;
 mod history;

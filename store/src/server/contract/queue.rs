@@ -19,7 +19,7 @@ fn entry(seq: u64, index: u32, row: RowId, column: Option<ColumnId>, sides: Vec<
     let state = QueueState { changed: Seq(seq), by: AuthorId(3), before: Seq(seq) };
     let id = ConflictId { seq: Seq(seq), index };
     let base = Some(Value::Null);
-    QueueEntry { open: OpenConflict { id, row, column, base, sides, opened_at: Millis(9), state }, parked: None }
+    QueueEntry { open: OpenConflict { id, row, column, base, sides, opened_at: Millis(9), state }, parked: vec![] }
 }
 
 pub(super) fn st62_open_conflicts_are_found_by_name_and_by_row<S: Sql + Clone>(sql: S) {

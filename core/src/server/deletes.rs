@@ -1,0 +1,379 @@
+//! What becomes of a row that one device deletes while another edits it or refers to it: the rules `keep` and `review`; `wins` needs nothing here.
+//! It finds the deletes that are not taken, brings rows back from their tombstones, and says what a person must choose; writing is the drafts' business.
+//! Called by `decide` before it applies the changes of a transaction.
+
+use super::decide::Drafts;
+use super::draft::{RowDraft, Write};
+use super::references::{column_values, parent_values};
+use super::store::{Mark, ServerStore, Tombstone};
+use crate::catalogue::{Catalogue, DeleteRule, Reference, Table};
+use crate::change::{Change, Field, Mutation, RowId, Transaction};
+use crate::conflict::{Claim, Claimed};
+use crate::ids::{ColumnId, Seq, TableId};
+use crate::value::{Key, Value};
+use crate::version_map::VersionMap;
+use alloc::{collections::BTreeSet, vec, vec::Vec};
+
+/// A transaction waits for a person: the row, and both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// The row about which it waits.
+    pub row: RowId,
+    /// What stands there, and what the transaction wants.
+    pub sides: Vec<Claim>,
+}
+
+/// What the rules make of a transaction before its changes are applied.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Rows whose deletion is not taken.
+    kept: BTreeSet<RowId>,
+    /// Fields that the device's foreign keys emptied because of such a deletion.
+    untouched: BTreeSet<(RowId, ColumnId)>,
+    /// What the transaction waits for if rows that were brought back do not fit.
+    pub revived: Option<Parked>,
+}
+
+impl Plan {
+    /// Whether a change is left out.
+    pub fn leaves_out(&self, change: &Change) -> bool {
+        change.mutation == Mutation::Delete && self.kept.contains(&change.row)
+    }
+
+    /// The fields of an update that are taken.
+    pub fn fields(&self, row: &RowId, fields: &[Field]) -> Vec<Field> {
+        let taken = |field: &&Field| !self.untouched.contains(&(row.clone(), field.column));
+        fields.iter().filter(taken).cloned().collect()
+    }
+}
+
+/// The context of one transaction.
+pub struct Deletes<'a, S> {
+    /// The schema.
+    pub catalogue: &'a Catalogue,
+    /// The space.
+    pub store: &'a mut S,
+    /// The rows of the transaction.
+    pub drafts: &'a mut Drafts,
+    /// Rows whose insert was refused.
+    pub refused: &'a BTreeSet<RowId>,
+    /// Up to where tombstones are pruned.
+    pub floor: Seq,
+}
+
+impl<S: ServerStore> Deletes<'_, S> {
+    /// Applies the rules to a transaction whose rows are loaded. `Err` within: it waits for a person.
+    pub fn plan(
+        &mut self,
+        transaction: &Transaction,
+        write_of: impl Fn(&Change) -> Write,
+    ) -> Result<Result<Plan, Parked>, S::Error> {
+        let mut plan = Plan::default();
+        for change in &transaction.changes {
+            let write = write_of(change);
+            let met = match &change.mutation {
+                Mutation::Delete => self.deletion(change, &write, &mut plan)?,
+                _ => self.edit(change, &write, transaction, &mut plan)?,
+            };
+            if let Err(parked) = met {
+                return Ok(Err(parked));
+            }
+        }
+        self.close(transaction, &mut plan);
+        Ok(Ok(plan))
+    }
+
+    /// A deletion that meets edits or children which its writer had not seen.
+    fn deletion(&mut self, change: &Change, write: &Write, plan: &mut Plan) -> Result<Result<(), Parked>, S::Error> {
+        let Some(table) = self.catalogue.table(change.row.table) else { return Ok(Ok(())) };
+        if table.delete == DeleteRule::Wins {
+            return Ok(Ok(()));
+        }
+        let Some(standing) = self.unseen(table, &change.row, write)? else { return Ok(Ok(())) };
+        if table.delete == DeleteRule::Review {
+            let sides = vec![standing, write.claim(Claimed::Deleted)];
+            return Ok(Err(Parked { row: change.row.clone(), sides }));
+        }
+        if let Some(draft) = self.drafts.get_mut(&change.row) {
+            draft.keep(standing, write.claim(Claimed::Deleted));
+        }
+        plan.kept.insert(change.row.clone());
+        Ok(Ok(()))
+    }
+
+    /// What stands in a row that a deletion's writer had not seen: its edits, or a child's reference.
+    fn unseen(&mut self, table: &Table, row: &RowId, write: &Write) -> Result<Option<Claim>, S::Error> {
+        let Some(draft) = self.drafts.get(row).filter(|draft| draft.life_was_seen(write)) else { return Ok(None) };
+        let Some(values) = draft.values().map(<[Value]>::to_vec) else { return Ok(None) };
+        if let Some(edit) = draft.unseen_row(table, write) {
+            return Ok(Some(edit));
+        }
+        let catalogue = self.catalogue;
+        for (child, reference) in catalogue.children_of(row.table) {
+            let wanted = parent_values(table, row, &values, reference);
+            let children = self.store.children(child, reference, &wanted)?;
+            self.drafts.load(self.store, &children)?;
+            let Some(child) = catalogue.table(child) else { continue };
+            let drafts = children.iter().filter_map(|found| self.drafts.get(found));
+            let mut unseen = drafts.filter_map(|draft| draft.unseen_fields(child, &reference.columns, write));
+            if let Some(claim) = unseen.next() {
+                return Ok(Some(claim));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A write to a row that is gone, or that refers to one, whose deletion its writer had not seen.
+    fn edit(
+        &mut self,
+        change: &Change,
+        write: &Write,
+        transaction: &Transaction,
+        plan: &mut Plan,
+    ) -> Result<Result<(), Parked>, S::Error> {
+        let Some(table) = self.catalogue.table(change.row.table) else { return Ok(Ok(())) };
+        if let Mutation::Update(fields) = &change.mutation
+            && let Err(parked) = self.meet(&change.row, write, Claimed::Row(fields.clone()), plan)?
+        {
+            return Ok(Err(parked));
+        }
+        for place in 0..table.references.len() {
+            let Some(parent) = self.parent_written(table, change, place) else { continue };
+            let inserted = |other: &Change| other.row == parent && matches!(other.mutation, Mutation::Insert(_));
+            if transaction.changes.iter().any(inserted) {
+                continue;
+            }
+            self.drafts.load(self.store, core::slice::from_ref(&parent))?;
+            if let Err(parked) = self.meet(&parent, write, Claimed::Row(Vec::new()), plan)? {
+                return Ok(Err(parked));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// A row that is gone unseen by the writer: `keep` brings it back, `review` parks the transaction.
+    fn meet(
+        &mut self,
+        row: &RowId,
+        write: &Write,
+        claimed: Claimed,
+        plan: &mut Plan,
+    ) -> Result<Result<(), Parked>, S::Error> {
+        let Some(deletion) = self.unseen_deletion(row, write) else { return Ok(Ok(())) };
+        let rule = self.catalogue.table(row.table).map(|table| table.delete).unwrap_or_default();
+        let challenger = write.claim(claimed);
+        let parked = Parked { row: row.clone(), sides: vec![deletion.clone(), challenger.clone()] };
+        match rule {
+            DeleteRule::Wins => Ok(Ok(())),
+            DeleteRule::Keep if self.revive(row, write)? => {
+                if let Some(draft) = self.drafts.get_mut(row) {
+                    draft.keep_against(deletion, challenger);
+                }
+                plan.revived.get_or_insert(parked);
+                Ok(Ok(()))
+            }
+            DeleteRule::Keep | DeleteRule::Review => Ok(Err(parked)),
+        }
+    }
+
+    /// A deletion that the writer had not seen. Below the floor a row that is not there was deleted, and nobody knows any more by whom.
+    fn unseen_deletion(&self, row: &RowId, write: &Write) -> Option<Claim> {
+        let draft = self.drafts.get(row)?;
+        let lost = draft.is_unknown() && write.writer.base.seq < self.floor && !self.refused.contains(row);
+        draft.unseen_deletion(write).or_else(|| lost.then(|| Mark::default().claim(Claimed::Deleted)))
+    }
+
+    /// The parent that a change makes a row refer to, where references go by the parent's key.
+    fn parent_written(&self, table: &Table, change: &Change, place: usize) -> Option<RowId> {
+        let reference = table.references.get(place)?;
+        let of = |values: &[Value], column: &ColumnId| {
+            column_values(table, &change.row, values, core::slice::from_ref(column)).into_iter().next()
+        };
+        let written = |column: &ColumnId| match &change.mutation {
+            Mutation::Update(fields) => fields.iter().find(|f| f.column == *column).map(|f| f.value.clone()),
+            Mutation::Insert(values) => of(values, column),
+            Mutation::Delete => None,
+        };
+        let standing = |column: &ColumnId| of(self.drafts.get(&change.row)?.values()?, column);
+        reference.columns.iter().find_map(written)?;
+        let values: Option<Vec<Value>> = reference.columns.iter().map(|c| written(c).or_else(|| standing(c))).collect();
+        self.parent_row(reference, &values?)
+    }
+
+    fn parent_row(&self, reference: &Reference, values: &[Value]) -> Option<RowId> {
+        let parent = self.catalogue.table(reference.parent)?;
+        let part = |column: &ColumnId| {
+            let position = reference.parent_columns.iter().position(|c| c == column)?;
+            values.get(position).filter(|value| **value != Value::Null).cloned()
+        };
+        let key: Option<Vec<Value>> = parent.key.iter().map(part).collect();
+        let whole = reference.parent_columns.len() == parent.key.len();
+        key.filter(|_| whole).map(|key| RowId { table: reference.parent, key: Key(key) })
+    }
+
+    /// Brings a row back from its tombstone, with what fell with it and what it fell with. `false`: that cannot be done.
+    fn revive(&mut self, row: &RowId, write: &Write) -> Result<bool, S::Error> {
+        let mut todo = vec![row.clone()];
+        while let Some(row) = todo.pop() {
+            self.drafts.load(self.store, core::slice::from_ref(&row))?;
+            let catalogue = self.catalogue;
+            let Some(table) = catalogue.table(row.table) else { return Ok(false) };
+            let Some(draft) = self.drafts.get(&row) else { return Ok(false) };
+            if draft.values().is_some() {
+                continue;
+            }
+            let (Some(fell), Some(tombstone)) = (draft.deleted_in(), draft.tombstone().cloned()) else {
+                return Ok(false);
+            };
+            let Some(tombstone) = self.in_present_words(tombstone, table)? else { return Ok(false) };
+            if let Some(draft) = self.drafts.get_mut(&row) {
+                draft.revive(tombstone.image.clone());
+            }
+            for reference in &table.references {
+                let values = column_values(table, &row, &tombstone.image, &reference.columns);
+                todo.extend(self.parent_row(reference, &values));
+            }
+            for (child, columns) in tombstone.cascade {
+                self.drafts.load(self.store, core::slice::from_ref(&child))?;
+                if !columns.is_empty() {
+                    self.refer_again(&child, &columns, (&row, &tombstone.image), fell, write);
+                } else if self.drafts.get(&child).and_then(RowDraft::deleted_in) == Some(fell) {
+                    todo.push(child);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// A tombstone under the present schema, if all of the row can be said in it.
+    fn in_present_words(&mut self, stone: Tombstone, table: &Table) -> Result<Option<Tombstone>, S::Error> {
+        let now = self.catalogue;
+        if stone.schema == now.version {
+            return Ok(Some(stone).filter(|stone| stone.image.len() == table.fields().count()));
+        }
+        let Some(then) = self.store.catalogue_of(stone.schema)? else { return Ok(None) };
+        let map = VersionMap::new(&then, now);
+        let Some(to) = then.table_of(table.identity()).and_then(|old| map.table(old)) else { return Ok(None) };
+        let fallen = |(row, columns): (RowId, Vec<ColumnId>)| {
+            let moved = columns.into_iter().map(|column| map.table(row.table)?.column(column));
+            Some((map.row(&row)?, moved.collect::<Option<_>>()?))
+        };
+        let cascade = stone.cascade.into_iter().filter_map(fallen).collect();
+        Ok(Some(Tombstone { schema: now.version, image: to.values(&stone.image), cascade }))
+    }
+
+    /// Brings back the rows that changes write or refer to. `false`: that cannot be done.
+    pub fn revive_for(&mut self, changes: &[Change], write: &Write) -> Result<bool, S::Error> {
+        let inserted = |row: &RowId| changes.iter().any(|c| c.row == *row && matches!(c.mutation, Mutation::Insert(_)));
+        for change in changes.iter().filter(|change| change.mutation != Mutation::Delete) {
+            let Some(table) = self.catalogue.table(change.row.table) else { return Ok(false) };
+            let own = matches!(change.mutation, Mutation::Update(_)).then(|| change.row.clone());
+            let parents = (0..table.references.len()).filter_map(|place| self.parent_written(table, change, place));
+            let wanted: Vec<RowId> = own.into_iter().chain(parents).filter(|row| !inserted(row)).collect();
+            for row in wanted {
+                if !self.revive(&row, write)? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// A child whose reference the deletion emptied, and that nobody has given another since.
+    fn refer_again(
+        &mut self,
+        child: &RowId,
+        columns: &[ColumnId],
+        (parent, image): (&RowId, &[Value]),
+        fell: Seq,
+        write: &Write,
+    ) {
+        let (Some(table), Some(parent_table)) = (self.catalogue.table(child.table), self.catalogue.table(parent.table))
+        else {
+            return;
+        };
+        let declared = table.references.iter().find(|r| r.parent == parent.table && r.columns == columns);
+        let Some(reference) = declared else { return };
+        let values = parent_values(parent_table, parent, image, reference);
+        let Some(draft) = self.drafts.get_mut(child).filter(|draft| draft.values().is_some()) else { return };
+        for (column, value) in columns.iter().zip(values) {
+            if let Some(position) = table.field_position(*column).filter(|at| draft.written_in(*at) == Some(fell)) {
+                draft.force_field(position, *column, value, write);
+            }
+        }
+    }
+
+    /// A kept row takes along what its deletion had taken along, and what it fell with.
+    fn close(&mut self, transaction: &Transaction, plan: &mut Plan) {
+        let mut todo: Vec<RowId> = plan.kept.iter().cloned().collect();
+        while let Some(row) = todo.pop() {
+            for change in &transaction.changes {
+                let below = self.refers(&change.row, &row);
+                let tied = below.is_some() || self.refers(&row, &change.row).is_some();
+                match (&change.mutation, below) {
+                    (Mutation::Delete, _) if tied && plan.kept.insert(change.row.clone()) => {
+                        self.leave(&change.row);
+                        todo.push(change.row.clone());
+                    }
+                    (Mutation::Update(fields), Some(reference)) => {
+                        let emptied = fields.iter().filter(|field| reference.columns.contains(&field.column));
+                        plan.untouched.extend(emptied.map(|field| (change.row.clone(), field.column)));
+                        self.leave(&change.row);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self, row: &RowId) {
+        if let Some(draft) = self.drafts.get_mut(row) {
+            draft.as_sent = false;
+        }
+    }
+
+    /// The reference by which `child`, as the space has it, refers to `parent`.
+    fn refers(&self, child: &RowId, parent: &RowId) -> Option<&Reference> {
+        let (table, parent_table) = (self.catalogue.table(child.table)?, self.catalogue.table(parent.table)?);
+        let (held, image) = (self.drafts.get(child)?.values()?, self.drafts.get(parent)?.values()?);
+        let refers = |reference: &&Reference| {
+            let values = column_values(table, child, held, &reference.columns);
+            !values.contains(&Value::Null) && values == parent_values(parent_table, parent, image, reference)
+        };
+        table.references.iter().filter(|reference| reference.parent == parent.table).find(refers)
+    }
+}
+
+/// What a deleted row took along, by the drafts of its transaction: rows that went, and columns that were emptied.
+pub fn fell_with(
+    parent: &RowId,
+    image: &[Value],
+    drafts: &[RowDraft],
+    catalogue: &Catalogue,
+) -> Vec<(RowId, Vec<ColumnId>)> {
+    let Some(parent_table) = catalogue.table(parent.table) else { return Vec::new() };
+    let mut fell = Vec::new();
+    for (child, reference) in catalogue.children_of(parent.table) {
+        let wanted = parent_values(parent_table, parent, image, reference);
+        fell.extend(drafts.iter().filter_map(|draft| fallen(draft, child, reference, &wanted, catalogue)));
+    }
+    fell
+}
+
+fn fallen(
+    draft: &RowDraft,
+    child: TableId,
+    reference: &Reference,
+    wanted: &[Value],
+    catalogue: &Catalogue,
+) -> Option<(RowId, Vec<ColumnId>)> {
+    let table = catalogue.table(child).filter(|_| draft.row().table == child)?;
+    let held = |values: &[Value]| column_values(table, draft.row(), values, &reference.columns);
+    if draft.before().map(held)? != wanted {
+        return None;
+    }
+    match draft.values().map(held) {
+        None => Some((draft.row().clone(), Vec::new())),
+        Some(now) => (now != wanted).then(|| (draft.row().clone(), reference.columns.clone())),
+    }
+}

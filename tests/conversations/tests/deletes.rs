@@ -1,0 +1,224 @@
+//! A row that one device deletes while another edits it or refers to it: `keep` and `review`, in both orders of arrival.
+
+use crate::script::{A, B, refused, status, text, value};
+use ebbtide_core::client::TwoPhase;
+use ebbtide_core::conflict::ConflictId;
+use ebbtide_core::value::Value;
+use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::local::{Choice, OpenRecord, Wanted};
+use ebbtide_store::schema::Schema;
+
+fn schema(rule: &str) -> Schema {
+    let json = serde_json::json!({
+        "migrations": ["CREATE TABLE household (id TEXT PRIMARY KEY NOT NULL, name TEXT, code TEXT UNIQUE) STRICT;
+            CREATE TABLE member (id TEXT PRIMARY KEY NOT NULL, name TEXT,
+                household TEXT NOT NULL REFERENCES household(id) ON DELETE CASCADE) STRICT;
+            CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL, notes TEXT,
+                household TEXT REFERENCES household(id) ON DELETE SET NULL) STRICT;
+            CREATE TABLE node (id TEXT PRIMARY KEY NOT NULL, label TEXT,
+                parent TEXT REFERENCES node(id) ON DELETE CASCADE) STRICT"],
+        "tables": { "household": { "delete": rule }, "member": {}, "visit": {}, "node": { "delete": rule } }
+    });
+    serde_json::from_value(json).expect("the schema above has the schema's shape")
+}
+
+/// Two devices have a household `h` with a member and a visit, and a chain of nodes.
+fn on_both_paths(rule: &str, script: impl Fn(&mut Dialogue)) {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = Dialogue::with_schema(0, two_phase, schema(rule));
+        talk.add("A", "ann");
+        talk.add("B", "bob");
+        talk.exec(A, "INSERT INTO household (id, name, code) VALUES ('h', 'first', 'x')", &[]);
+        talk.exec(A, "INSERT INTO member (id, household) VALUES ('m', 'h')", &[]);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('v', 'h')", &[]);
+        talk.exec(A, "INSERT INTO node (id, parent) VALUES ('1', NULL), ('2', '1'), ('3', '2')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        script(&mut talk);
+    }
+}
+
+fn in_both_orders(rule: &str, script: impl Fn(&mut Dialogue, [usize; 2])) {
+    for order in [[A, B], [B, A]] {
+        on_both_paths(rule, |talk| script(talk, order));
+    }
+}
+
+fn rows(talk: &mut Dialogue, party: usize, sql: &str) -> Vec<Vec<Value>> {
+    talk.query(party, sql)
+}
+
+fn meet(talk: &mut Dialogue, order: [usize; 2]) {
+    order.into_iter().for_each(|party| talk.visit(party));
+    talk.visit(A);
+    talk.visit(B);
+    talk.visit(A);
+    talk.assert_in_step();
+}
+
+fn open(talk: &mut Dialogue, party: usize) -> Vec<OpenRecord> {
+    talk.device(party).database().open_conflicts().expect("the list is readable")
+}
+
+fn resolve(talk: &mut Dialogue, party: usize, id: ConflictId, side: u32) {
+    talk.pass_ms(1);
+    let now = talk.time_of(party);
+    talk.device(party).database().resolve_conflict(id, &Choice::Side(side), now).expect("open here");
+    talk.input(party, ebbtide_core::client::Input::LocalCommit);
+}
+
+#[test]
+fn dl01_keep_undoes_a_delete_that_met_an_edit_with_all_that_fell_with_it() {
+    in_both_orders("keep", |talk, order| {
+        talk.transaction(A, &["DELETE FROM household", "INSERT INTO node (id) VALUES ('rest')"]);
+        talk.exec(B, "UPDATE household SET name = 'edited'", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(rows(talk, party, "SELECT name, code FROM household"), [[text("edited"), text("x")]]);
+            assert_eq!(rows(talk, party, "SELECT id, household FROM member"), [[text("m"), text("h")]]);
+            assert_eq!(rows(talk, party, "SELECT id, household FROM visit"), [[text("v"), text("h")]]);
+            let rest = value(talk, party, "SELECT count(*) FROM node WHERE id = 'rest'");
+            assert_eq!(rest, Value::Integer(1), "the rest of the transaction stands");
+            assert!(!talk.device(party).database().decided_conflicts().expect("readable").is_empty(), "recorded");
+        }
+    });
+}
+
+#[test]
+fn dl01_keep_undoes_a_delete_that_met_a_new_child() {
+    in_both_orders("keep", |talk, order| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.exec(B, "INSERT INTO member (id, household) VALUES ('n', 'h')", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(rows(talk, party, "SELECT id FROM household"), [[text("h")]]);
+            assert_eq!(rows(talk, party, "SELECT id FROM member ORDER BY id"), [[text("m")], [text("n")]]);
+            assert_eq!(rows(talk, party, "SELECT household FROM visit"), [[text("h")]]);
+        }
+    });
+}
+
+#[test]
+fn dl01_keep_goes_up_and_down_a_tree_of_rows_of_one_table() {
+    in_both_orders("keep", |talk, order| {
+        talk.exec(A, "DELETE FROM node WHERE id = '1'", &[]);
+        talk.exec(B, "UPDATE node SET label = 'edited' WHERE id = '2'", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            let found = rows(talk, party, "SELECT id, parent, label FROM node ORDER BY id");
+            let (one, two, three) = (text("1"), text("2"), text("3"));
+            let expected = [
+                [one.clone(), Value::Null, Value::Null],
+                [two.clone(), one, text("edited")],
+                [three, two, Value::Null],
+            ];
+            assert_eq!(found, expected);
+        }
+    });
+}
+
+#[test]
+fn dl01_what_nobody_edited_meanwhile_goes() {
+    in_both_orders("keep", |talk, order| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.exec(B, "UPDATE node SET label = 'elsewhere'", &[]);
+        meet(talk, order);
+        assert!(rows(talk, B, "SELECT id FROM household").is_empty());
+        assert!(rows(talk, B, "SELECT id FROM member").is_empty());
+    });
+}
+
+#[test]
+fn dl02_keep_that_is_impossible_waits_for_a_person() {
+    on_both_paths("keep", |talk| {
+        talk.transaction(A, &["DELETE FROM household", "INSERT INTO household (id, code) VALUES ('other', 'x')"]);
+        talk.visit(A);
+        talk.exec(B, "UPDATE household SET name = 'edited' WHERE id = 'h'", &[]);
+        talk.sync(B);
+        assert_eq!(refused(talk, B), ["parked"]);
+        talk.cut(B);
+        talk.visit(A);
+        assert_eq!((status(talk, A).conflicts, status(talk, B).conflicts), (1, 1));
+        assert_eq!(rows(talk, B, "SELECT id FROM household"), [[text("other")]]);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn dl03_review_parks_the_later_transaction_and_shows_both_sides() {
+    in_both_orders("review", |talk, order| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.transaction(B, &["UPDATE household SET name = 'edited'", "INSERT INTO node (id) VALUES ('same')"]);
+        talk.visit(order[0]);
+        talk.sync(order[1]);
+        assert_eq!(refused(talk, order[1]), ["parked"]);
+        talk.cut(order[1]);
+        meet(talk, order);
+        let stays = order[0] == B;
+        for party in [A, B] {
+            assert_eq!(rows(talk, party, "SELECT id FROM household").len(), usize::from(stays));
+            let same = value(talk, party, "SELECT count(*) FROM node WHERE id = 'same'");
+            assert_eq!(same, Value::Integer(i64::from(stays)), "the whole transaction waits");
+            let record = open(talk, party).remove(0);
+            assert_eq!((record.table.as_str(), record.column), ("household", None));
+            let edit = Wanted::Row(vec![("name".into(), text("edited"))]);
+            let wanted: Vec<Wanted> = record.sides.into_iter().map(|side| side.wanted).collect();
+            assert_eq!(wanted, if stays { [edit, Wanted::Deleted] } else { [Wanted::Deleted, edit] });
+        }
+    });
+}
+
+#[test]
+fn dl04_choosing_the_side_that_waits_submits_it_again() {
+    in_both_orders("review", |talk, order| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.transaction(B, &["UPDATE household SET name = 'edited'", "INSERT INTO node (id) VALUES ('same')"]);
+        meet(talk, order);
+        let id = open(talk, A)[0].id;
+        resolve(talk, A, id, 1);
+        meet(talk, order);
+        for party in [A, B] {
+            assert!(open(talk, party).is_empty());
+            let names = rows(talk, party, "SELECT name FROM household");
+            match order[1] == B {
+                true => {
+                    assert_eq!(names, [[text("edited")]]);
+                    assert_eq!(rows(talk, party, "SELECT household FROM member"), [[text("h")]]);
+                    assert_eq!(rows(talk, party, "SELECT household FROM visit"), [[text("h")]]);
+                    assert_eq!(rows(talk, party, "SELECT id FROM node WHERE id = 'same'").len(), 1);
+                }
+                false => assert!(names.is_empty()),
+            }
+        }
+    });
+}
+
+#[test]
+fn dl04_choosing_what_stands_leaves_it_so() {
+    in_both_orders("review", |talk, order| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.exec(B, "UPDATE household SET name = 'edited'", &[]);
+        meet(talk, order);
+        let id = open(talk, B)[0].id;
+        resolve(talk, B, id, 0);
+        meet(talk, order);
+        for party in [A, B] {
+            assert!(open(talk, party).is_empty());
+            assert_eq!(rows(talk, party, "SELECT id FROM household").len(), usize::from(order[0] == B));
+        }
+    });
+}
+
+#[test]
+fn dl04_a_child_that_waits_comes_with_its_parent() {
+    on_both_paths("review", |talk| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.exec(B, "INSERT INTO member (id, household) VALUES ('n', 'h')", &[]);
+        meet(talk, [A, B]);
+        let id = open(talk, A)[0].id;
+        resolve(talk, A, id, 1);
+        meet(talk, [A, B]);
+        assert_eq!(rows(talk, B, "SELECT id FROM member ORDER BY id"), [[text("m")], [text("n")]]);
+        assert_eq!(rows(talk, B, "SELECT household FROM visit"), [[text("h")]]);
+    });
+}
