@@ -257,10 +257,10 @@ impl OpenConflict {
         }
     }
 
-    /// The same conflict under another schema version, by the names of table and columns; `None` if they are gone.
+    /// The same conflict under another schema version, by what stays the same of table and columns; `None` if they are gone.
     pub fn translated(&self, from: &Catalogue, to: &Catalogue) -> Option<Self> {
         let old = from.table(self.row.table)?;
-        let table = to.table_id(&old.name)?;
+        let table = to.table_of(old.identity())?;
         let new = to.table(table)?;
         let column = match self.column {
             Some(column) => Some(column_in(column, old, new)?),
@@ -276,9 +276,7 @@ impl OpenConflict {
 }
 
 fn column_in(column: ColumnId, old: &Table, new: &Table) -> Option<ColumnId> {
-    let name = &old.columns.get(usize::from(column.0))?.name;
-    let position = new.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))?;
-    u16::try_from(position).ok().map(ColumnId)
+    new.column_of(old.columns.get(usize::from(column.0))?.identity())
 }
 
 fn fields_in(fields: &[Field], old: &Table, new: &Table) -> Vec<Field> {

@@ -6,7 +6,7 @@ use super::access::SharedAccess;
 use super::device;
 use super::error::DbError;
 use super::log::{self, Select, damaged};
-use super::open::failed;
+use super::open::{Check, failed};
 use super::triggers::TriggerPlan;
 use crate::capture::Taken;
 use crate::client::{Statements, unknown};
@@ -148,23 +148,26 @@ impl Migrated<'_> {
 }
 
 /// Takes rows out that the space made under a newer version, so that this device's run of the same migration can make them too.
-/// What it makes of them gives way to what they were.
-pub(super) fn take_out(connection: &Connection, access: &SharedAccess, before: &Catalogue) -> Result<(), DbError> {
+/// What it makes of them gives way to what they were. Answers when references can be checked.
+pub(super) fn take_out(connection: &Connection, access: &SharedAccess, before: &Catalogue) -> Result<Check, DbError> {
     let read = || -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
         let mut statement = connection.prepare("SELECT tbl, key FROM _ebb_unknown WHERE col = ''")?;
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     };
     let plan = TriggerPlan::of(connection, access, before)?;
     let statements = Statements::of(before);
-    let run = || -> rusqlite::Result<()> {
+    let run = || -> rusqlite::Result<Check> {
         plan.silence(connection)?;
-        for (name, key) in read()? {
+        let out = read()?;
+        let check = if out.is_empty() { Check::AfterEach } else { Check::AtTheEnd };
+        for (name, key) in out {
             if let Some(table) = before.table_of(&name) {
                 let row = RowId { table, key: postcard::from_bytes(&key).map_err(damaged)? };
                 write(connection, &statements, &outcome(&row, None))?;
             }
         }
-        plan.restore(connection)
+        plan.restore(connection)?;
+        Ok(check)
     };
     run().map_err(|e| failed(&e))
 }

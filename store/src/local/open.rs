@@ -114,12 +114,13 @@ fn prepare(connection: &Connection, access: &SharedAccess, schema: &Schema, now:
     let may_change_rows = pending.clone().any(|index| compare::may_change_rows(schema.migrations[index].sql()));
     let last = before.clone().unwrap_or_default();
     let there_before = table_names(connection).map_err(|e| failed(&e))?;
+    let mut check = Check::AfterEach;
     if may_change_rows {
         compare::copy(&mut sql, &last)?;
-        migrated::take_out(connection, access, &last)?;
+        check = migrated::take_out(connection, access, &last)?;
     }
-    for index in pending {
-        migrate_one(&mut sql, access, schema, index)?;
+    for index in pending.clone() {
+        migrate_one(&mut sql, access, schema, index, check)?;
     }
     let catalogue = catalogue::read(&mut sql, schema)?;
     catalogue::check_collations(&mut sql, &catalogue)?;
@@ -141,6 +142,9 @@ fn prepare(connection: &Connection, access: &SharedAccess, schema: &Schema, now:
         let joined = joined.collect();
         Migrated { before: before.as_ref(), after: &catalogue, moved, joined, now }.settle(connection, access)?;
     }
+    if let (Check::AtTheEnd, Some(index)) = (check, pending.last()) {
+        check_references(&mut sql).map_err(|message| SchemaError::Migration { index, message })?;
+    }
     view::store_catalogue(connection, &catalogue).map_err(|e| failed(&e))?;
     Ok(catalogue)
 }
@@ -152,11 +156,21 @@ fn table_names(connection: &Connection) -> rusqlite::Result<SortedSet<String>> {
     connection.prepare(query)?.query_map([], |row| row.get(0))?.collect()
 }
 
+/// When references are checked while migrations run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// After each migration.
+    AfterEach,
+    /// Rows are out that others refer to: once they are back.
+    AtTheEnd,
+}
+
 fn migrate_one(
     sql: &mut SqliteSql<&Connection>,
     access: &SharedAccess,
     schema: &Schema,
     index: usize,
+    check: Check,
 ) -> Result<(), SchemaError> {
     let migration = &schema.migrations[index];
     let result = sql.savepoint(|sql| {
@@ -164,7 +178,9 @@ fn migrate_one(
         let ran = access.acting(Actor::Migration, || sql.script(migration.sql()));
         let refused = access.lock().watching.take().and_then(|seen| seen.refused);
         ran.map_err(|error| refused.map_or(error.message, |(_, why)| why))?;
-        check_references(sql)?;
+        if check == Check::AfterEach {
+            check_references(sql)?;
+        }
         migrate::record(sql, index, migration).map_err(|error| error.message)
     });
     result?.map_err(|message| SchemaError::Migration { index, message })

@@ -3,23 +3,48 @@
 use crate::script::{A, B, refused, status, text, value};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::conflict::ConflictId;
+use ebbtide_core::limits::RETENTION_MS;
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::local::{Choice, OpenRecord, Wanted};
 use ebbtide_store::schema::Schema;
 
+const FIRST: &str = "CREATE TABLE household (id TEXT PRIMARY KEY NOT NULL, name TEXT, code TEXT UNIQUE) STRICT;
+    CREATE TABLE member (id TEXT PRIMARY KEY NOT NULL, name TEXT,
+        household TEXT NOT NULL REFERENCES household(id) ON DELETE CASCADE) STRICT;
+    CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL, notes TEXT,
+        household TEXT REFERENCES household(id) ON DELETE SET NULL) STRICT;
+    CREATE TABLE node (id TEXT PRIMARY KEY NOT NULL, label TEXT,
+        parent TEXT REFERENCES node(id) ON DELETE CASCADE) STRICT";
+
+/// Fields change places and two things get other names, so that nothing of the first version can be read as it stands.
+const SECOND: &str = "CREATE TABLE home (extra INTEGER NOT NULL DEFAULT 7, id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, title TEXT) STRICT;
+    INSERT INTO home (id, code, title) SELECT id, code, name FROM household;
+    CREATE TABLE new_visit (id TEXT PRIMARY KEY NOT NULL, household TEXT REFERENCES home(id) ON DELETE SET NULL, notes TEXT) STRICT;
+    INSERT INTO new_visit SELECT id, household, notes FROM visit;
+    DROP TABLE visit;
+    ALTER TABLE new_visit RENAME TO visit;
+    CREATE TABLE new_member (household TEXT NOT NULL REFERENCES home(id) ON DELETE CASCADE, id TEXT PRIMARY KEY NOT NULL, name TEXT) STRICT;
+    INSERT INTO new_member SELECT household, id, name FROM member;
+    DROP TABLE member;
+    ALTER TABLE new_member RENAME TO member;
+    DROP TABLE household;";
+
 fn schema(rule: &str) -> Schema {
-    let json = serde_json::json!({
-        "migrations": ["CREATE TABLE household (id TEXT PRIMARY KEY NOT NULL, name TEXT, code TEXT UNIQUE) STRICT;
-            CREATE TABLE member (id TEXT PRIMARY KEY NOT NULL, name TEXT,
-                household TEXT NOT NULL REFERENCES household(id) ON DELETE CASCADE) STRICT;
-            CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL, notes TEXT,
-                household TEXT REFERENCES household(id) ON DELETE SET NULL) STRICT;
-            CREATE TABLE node (id TEXT PRIMARY KEY NOT NULL, label TEXT,
-                parent TEXT REFERENCES node(id) ON DELETE CASCADE) STRICT"],
-        "tables": { "household": { "delete": rule }, "member": {}, "visit": {}, "node": { "delete": rule } }
-    });
-    serde_json::from_value(json).expect("the schema above has the schema's shape")
+    let tables =
+        serde_json::json!({ "household": { "delete": rule }, "member": {}, "visit": {}, "node": { "delete": rule } });
+    of_shape(serde_json::json!({ "migrations": [FIRST], "tables": tables }))
+}
+
+fn second(rule: &str) -> Schema {
+    let renamed = serde_json::json!({ "sql": SECOND, "renames": { "household": "home", "home.name": "title" } });
+    let tables =
+        serde_json::json!({ "home": { "delete": rule }, "member": {}, "visit": {}, "node": { "delete": rule } });
+    of_shape(serde_json::json!({ "migrations": [FIRST, renamed], "tables": tables }))
+}
+
+fn of_shape(json: serde_json::Value) -> Schema {
+    serde_json::from_value(json).expect("the schemas above have the schema's shape")
 }
 
 /// Two devices have a household `h` with a member and a visit, and a chain of nodes.
@@ -221,4 +246,100 @@ fn dl04_a_child_that_waits_comes_with_its_parent() {
         assert_eq!(rows(talk, B, "SELECT id FROM member ORDER BY id"), [[text("m")], [text("n")]]);
         assert_eq!(rows(talk, B, "SELECT household FROM visit"), [[text("h")]]);
     });
+}
+
+#[test]
+fn dl07_keep_brings_back_what_went_under_an_earlier_schema_version() {
+    on_both_paths("keep", |talk| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.visit(A);
+        talk.deploy(&second("keep"));
+        talk.exec(B, "UPDATE household SET name = 'edited'", &[]);
+        talk.visit(B);
+        for party in [A, B] {
+            talk.restart_with(party, &second("keep"));
+            talk.visit(party);
+            let homes = rows(talk, party, "SELECT id, title, code, extra FROM home");
+            assert_eq!(homes, [[text("h"), text("edited"), text("x"), Value::Integer(7)]], "{}", talk.transcript());
+            assert_eq!(rows(talk, party, "SELECT id, household FROM member"), [[text("m"), text("h")]]);
+            assert_eq!(rows(talk, party, "SELECT id, household FROM visit"), [[text("v"), text("h")]]);
+        }
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn dl07_what_waited_under_an_earlier_schema_version_can_be_chosen() {
+    on_both_paths("review", |talk| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.transaction(B, &["UPDATE household SET name = 'edited'", "INSERT INTO node (id) VALUES ('same')"]);
+        meet(talk, [A, B]);
+        talk.deploy(&second("review"));
+        talk.restart_with(A, &second("review"));
+        talk.visit(A);
+        let id = open(talk, A)[0].id;
+        resolve(talk, A, id, 1);
+        talk.visit(A);
+        talk.restart_with(B, &second("review"));
+        meet(talk, [A, B]);
+        for party in [A, B] {
+            assert!(open(talk, party).is_empty());
+            assert_eq!(rows(talk, party, "SELECT title, code FROM home"), [[text("edited"), text("x")]]);
+            assert_eq!(rows(talk, party, "SELECT household FROM visit"), [[text("h")]]);
+            assert_eq!(rows(talk, party, "SELECT id FROM node WHERE id = 'same'").len(), 1);
+        }
+    });
+}
+
+#[test]
+fn dl07_keep_brings_back_what_a_migration_deleted() {
+    on_both_paths("keep", |talk| {
+        talk.exec(A, "INSERT INTO household (id, name) VALUES ('old', 'first')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        let cleaning = "DELETE FROM household WHERE id = 'old'";
+        let tables = serde_json::json!({ "household": { "delete": "keep" }, "member": {}, "visit": {}, "node": {} });
+        let cleaned = of_shape(serde_json::json!({ "migrations": [FIRST, cleaning], "tables": tables }));
+        talk.deploy(&cleaned);
+        talk.exec(B, "UPDATE household SET code = 'mine' WHERE id = 'old'", &[]);
+        talk.visit(B);
+        for party in [A, B] {
+            talk.restart_with(party, &cleaned);
+            talk.visit(party);
+            let found = rows(talk, party, "SELECT name, code FROM household WHERE id = 'old'");
+            assert_eq!(found, [[text("first"), text("mine")]], "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn dl08_where_the_image_is_pruned_keep_and_review_wait_for_a_person() {
+    for rule in ["keep", "review"] {
+        on_both_paths(rule, |talk| {
+            talk.exec(B, "UPDATE household SET name = 'too late'", &[]);
+            talk.exec(A, "DELETE FROM household", &[]);
+            talk.visit(A);
+            talk.pass_ms(RETENTION_MS + 1);
+            talk.exec(A, "INSERT INTO node (id) VALUES ('later')", &[]);
+            talk.visit(A);
+            talk.space.prune(talk.now);
+            talk.visit(B);
+            assert_eq!(refused(talk, B), ["parked"], "{}", talk.transcript());
+            talk.visit(A);
+            talk.assert_in_step();
+            for party in [A, B] {
+                let record = open(talk, party).remove(0);
+                assert_eq!(record.sides[0].wanted, Wanted::Deleted);
+                assert_eq!(record.sides[1].wanted, Wanted::Row(vec![("name".into(), text("too late"))]));
+            }
+            let id = open(talk, B)[0].id;
+            resolve(talk, B, id, 1);
+            talk.visit(B);
+            assert!(refused(talk, B).contains(&"stale"), "the row cannot be brought back, and that is said");
+            resolve(talk, B, id, 0);
+            meet(talk, [A, B]);
+            assert!(open(talk, A).is_empty() && open(talk, B).is_empty());
+            assert!(rows(talk, B, "SELECT id FROM household").is_empty());
+        });
+    }
 }

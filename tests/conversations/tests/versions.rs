@@ -265,3 +265,29 @@ fn sv42_a_migration_that_fails_leaves_the_space_as_it_was_and_the_version_before
         talk.assert_in_step();
     });
 }
+
+#[test]
+fn st35_a_migration_runs_where_known_rows_refer_to_rows_of_the_newer_version() {
+    let parent = "CREATE TABLE parent (id TEXT PRIMARY KEY NOT NULL) STRICT;
+        CREATE TABLE child (id TEXT PRIMARY KEY NOT NULL, parent TEXT REFERENCES parent(id)) STRICT;";
+    let more = "ALTER TABLE parent ADD COLUMN name TEXT; INSERT INTO parent (id) VALUES ('made');";
+    let (old, new) = (serde_json::json!([parent]), serde_json::json!([parent, more]));
+    let (old, new) = (schema(&old, &["parent", "child"]), schema(&new, &["parent", "child"]));
+    use ebbtide_core::client::TwoPhase;
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = Dialogue::with_schema(2, two_phase, old.clone());
+        talk.exec(A, "INSERT INTO child (id) VALUES ('c')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.deploy(&new);
+        talk.restart_with(A, &new);
+        talk.transaction(A, &["INSERT INTO parent (id, name) VALUES ('p', 'new')", "UPDATE child SET parent = 'p'"]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.restart_with(B, &new);
+        talk.visit(B);
+        talk.assert_in_step();
+        let found = value(&mut talk, B, "SELECT name FROM parent JOIN child ON child.parent = parent.id");
+        assert_eq!(found, text("new"));
+    }
+}
