@@ -45,10 +45,14 @@ export class PageRejected implements Rejected {
 
 /** One row for each part of the key and each value. */
 function partsOf(edit: RowEdit, at: number): unknown[][] {
-  const isEdit = typeof edit?.table === 'string' && Array.isArray(edit.key) && typeof edit.values === 'object';
+  const isEdit = typeof edit?.table === 'string' && Array.isArray(edit.key) && edit.key.length > 0 && isRecord(edit.values);
   if (!isEdit) throw new EbbtideError('bad_parameter', `edit ${at + 1} must have a table, a key and values`);
   const { table, key, values } = edit;
   return [...key.map((part) => [at, table, null, part]), ...Object.entries(values).map(([column, value]) => [at, table, column, value])];
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Gathers the fields of each change and the changes of each transaction; they come in order. */

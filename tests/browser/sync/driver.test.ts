@@ -228,7 +228,7 @@ test('JS-38 a local database can be kept in step later: what was written before 
   assert.deepEqual(found, { state: 'local', refused: 'not_syncing', sent: 1 });
 });
 
-test('JS-34 a refused transaction is told, listed with what it wanted, retried and discarded', async () => {
+test('JS-34 a refused transaction is told, listed with what it wanted, retried with edits and discarded', async () => {
   const options = { user: 'ann', space: `driver-${spaces++}` };
   await using one = await site.device(options);
   await using two = await site.device({ ...options, user: 'bob' });
@@ -249,13 +249,15 @@ test('JS-34 a refused transaction is told, listed with what it wanted, retried a
     const again = await db.rejected.retry(listed[0]!.id).catch((error: Ebbtide.EbbtideError) => error.code);
     const unknown = await db.rejected.retry('77').catch((error: Ebbtide.EbbtideError) => error.code);
     const wrong = await db.rejected.retry('x').catch((error: Ebbtide.EbbtideError) => error.code);
+    const misfit = await db.rejected.retry(listed[0]!.id, [{ table: 'tag', key: [], values: {} }]).catch((error: Ebbtide.EbbtideError) => error.code);
+    const stranger = await db.rejected.retry(listed[0]!.id, [{ table: 'tag', key: ['9'], values: { name: 'x' } }]).catch((error: Ebbtide.EbbtideError) => error.code);
     const stillListed = (await db.rejected.list()).length;
     await db.exec("UPDATE tag SET name = 'less urgent' WHERE id = '1'");
-    await db.rejected.retry(listed[0]!.id);
+    await db.rejected.retry(listed[0]!.id, [{ table: 'tag', key: ['2'], values: { id: '3' } }]);
     await db.sync.now();
     const left = await db.rejected.list();
     await db.rejected.discard('77');
-    return { told, errors: report.errors, listed, tags, failed, again, unknown, wrong, stillListed, left, all: await db.query('SELECT id, name FROM tag ORDER BY id') };
+    return { told, errors: report.errors, listed, tags, failed, again, unknown, wrong, misfit, stranger, stillListed, left, all: await db.query('SELECT id, name FROM tag ORDER BY id') };
   });
   assert.deepEqual(found.told, [found.listed[0]!.id]);
   assert.equal(found.errors, 1);
@@ -263,8 +265,9 @@ test('JS-34 a refused transaction is told, listed with what it wanted, retried a
   assert.deepEqual(found.listed[0]!.changes, [{ table: 'tag', kind: 'insert', key: ['2'], values: { name: 'urgent' } }]);
   assert.deepEqual([found.tags, found.failed], [[{ id: '1' }], 1]);
   assert.deepEqual([found.again, found.unknown, found.wrong, found.stillListed], ['constraint_unique', 'bad_parameter', 'bad_parameter', 1]);
+  assert.deepEqual([found.misfit, found.stranger], ['bad_parameter', 'bad_parameter']);
   assert.deepEqual(found.left, []);
-  assert.deepEqual(found.all, [{ id: '1', name: 'less urgent' }, { id: '2', name: 'urgent' }]);
+  assert.deepEqual(found.all, [{ id: '1', name: 'less urgent' }, { id: '3', name: 'urgent' }]);
   await one.inStep();
   assert.deepEqual(await one.rows('SELECT id, name FROM tag ORDER BY id'), found.all);
 });
