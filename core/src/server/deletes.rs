@@ -2,8 +2,8 @@
 //! It finds the deletes that are not taken, brings rows back from their tombstones, and says what a person must choose; writing is the drafts' business.
 //! Called by `decide` before it applies the changes of a transaction.
 
-use super::decide::Drafts;
 use super::draft::{RowDraft, Write};
+use super::drafts::Drafts;
 use super::references::{column_values, parent_values};
 use super::store::{Mark, ServerStore, Tombstone};
 use crate::catalogue::{Catalogue, DeleteRule, Reference, Table};

@@ -5,6 +5,7 @@ pub mod answer;
 pub mod decide;
 mod deletes;
 pub mod draft;
+mod drafts;
 mod greeting;
 mod queue;
 mod references;

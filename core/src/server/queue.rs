@@ -2,9 +2,9 @@
 //! It reads what the drafts came to and plans what is stored and told; merging is the drafts' business.
 //! Called by `decide` for each transaction, within its savepoint.
 
-use super::decide::Drafts;
 use super::deletes::Parked;
 use super::draft::RowDraft;
+use super::drafts::Drafts;
 use super::store::{ServerStore, Violation};
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{RowId, Transaction};

@@ -2,8 +2,8 @@
 //! SQLite's own cascade would delete rows that no commit names, so the engine expands it before it writes.
 //! Called by `decide` between the device's changes and the write.
 
-use super::decide::Drafts;
 use super::draft::Write;
+use super::drafts::Drafts;
 use super::store::{ServerStore, Violation};
 use crate::catalogue::{Reference, ReferenceAction, Table};
 use crate::change::RowId;

@@ -1,0 +1,130 @@
+//! The rows of a transaction on their way through it, each once, and those that went.
+//! What becomes of a row is the draft's business; which rows there are is asked of the store when they are needed.
+//! Filled by `decide`, `deletes` and `references`.
+
+use super::deletes;
+use super::draft::{self, RowDraft, Write};
+use super::store::{RowWrite, ServerStore};
+use crate::catalogue::{Catalogue, Table};
+use crate::change::{Change, Mutation, RowId};
+use crate::conflict::Conflict;
+use crate::value::Value;
+use alloc::{collections::BTreeMap, vec::Vec};
+
+/// The rows of a transaction, each once.
+#[derive(Debug, Default)]
+pub struct Drafts {
+    index: BTreeMap<RowId, usize>,
+    list: Vec<RowDraft>,
+    deleted: Vec<(RowId, Vec<Value>)>,
+}
+
+impl Drafts {
+    /// Reads rows that are not here yet.
+    pub fn load<S: ServerStore>(&mut self, store: &mut S, rows: &[RowId]) -> Result<(), S::Error> {
+        let mut missing: Vec<RowId> = Vec::new();
+        for row in rows {
+            if !self.index.contains_key(row) {
+                self.index.insert(row.clone(), self.list.len() + missing.len());
+                missing.push(row.clone());
+            }
+        }
+        let states = store.load(&missing)?;
+        assert_eq!(states.len(), missing.len(), "a store answers every row it is asked for");
+        let catalogue = store.catalogue();
+        for (row, state) in missing.into_iter().zip(states) {
+            let changing = catalogue.has_changing_parent_columns(row.table) || catalogue.keeps_tombstones();
+            let mut draft = RowDraft::new(row, state);
+            if changing {
+                draft.remember();
+            }
+            self.list.push(draft);
+        }
+        Ok(())
+    }
+
+    /// Whether a row is part of the transaction.
+    pub fn contains(&self, row: &RowId) -> bool {
+        self.index.contains_key(row)
+    }
+
+    /// All drafts, in the order in which their rows were loaded.
+    pub fn iter(&self) -> impl Iterator<Item = &RowDraft> {
+        self.list.iter()
+    }
+
+    /// The draft of a row that was loaded.
+    pub fn get(&self, row: &RowId) -> Option<&RowDraft> {
+        self.index.get(row).and_then(|position| self.list.get(*position))
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, row: &RowId) -> Option<&mut RowDraft> {
+        self.index.get(row).and_then(|position| self.list.get_mut(*position))
+    }
+
+    /// Applies one change of the device.
+    pub fn apply(&mut self, table: &Table, row: &RowId, mutation: &Mutation, write: &Write) -> Result<(), draft::Stop> {
+        self.tracking_deletes(row, |draft| draft.apply(table, mutation, write))
+    }
+
+    /// Deletes a child that goes with its parent.
+    pub fn force_delete(&mut self, table: &Table, row: &RowId, write: &Write) {
+        let _: Result<(), draft::Stop> = self.tracking_deletes(row, |draft| {
+            draft.force_delete(table, write);
+            Ok(())
+        });
+    }
+
+    fn tracking_deletes(
+        &mut self,
+        row: &RowId,
+        body: impl FnOnce(&mut RowDraft) -> Result<(), draft::Stop>,
+    ) -> Result<(), draft::Stop> {
+        let draft =
+            self.index.get(row).and_then(|position| self.list.get_mut(*position)).ok_or(draft::Stop::UnknownRow)?;
+        body(draft)?;
+        if let Some(values) = draft.take_removed() {
+            self.deleted.push((row.clone(), values));
+        }
+        Ok(())
+    }
+
+    /// An edit of a row whose tombstone was pruned.
+    pub fn lost_edit(&mut self, table: &Table, change: &Change, write: &Write) {
+        if let Some(draft) = self.get_mut(&change.row) {
+            draft.lost_edit(table, &change.mutation, write);
+        }
+    }
+
+    /// The rows that went in this transaction, with the values they had, in order.
+    pub fn deleted(&self) -> &[(RowId, Vec<Value>)] {
+        &self.deleted
+    }
+
+    /// Leaves tombstones for the rows that went, with what went or was emptied because of each.
+    pub fn bury(&mut self, catalogue: &Catalogue) {
+        if !catalogue.keeps_tombstones() {
+            return;
+        }
+        for (row, image) in core::mem::take(&mut self.deleted) {
+            let cascade = deletes::fell_with(&row, &image, &self.list, catalogue);
+            if let Some(draft) = self.get_mut(&row).filter(|draft| draft.values().is_none()) {
+                draft.bury(catalogue.version, image, cascade);
+            }
+        }
+    }
+
+    /// What is to be written, what was overwritten unseen, and whether everything was taken as sent.
+    pub fn into_writes(self, catalogue: &Catalogue) -> (Vec<RowWrite>, Vec<Conflict>, bool) {
+        let (mut writes, mut conflicts, mut as_sent) = (Vec::new(), Vec::new(), true);
+        for mut draft in self.list {
+            as_sent &= draft.as_sent;
+            conflicts.append(&mut draft.conflicts);
+            if let Some(table) = catalogue.table(draft.row().table) {
+                writes.extend(draft.into_write(table));
+            }
+        }
+        (writes, conflicts, as_sent)
+    }
+}
