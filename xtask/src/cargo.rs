@@ -128,7 +128,8 @@ pub fn set_wasm_tools(command: &mut Command) {
 pub fn build_worker(options: &[&str]) -> Result<PathBuf> {
     let target = paths::target().join("worker");
     let mut cargo = wasm_build("ebbtide-worker", "worker");
-    cargo.arg("-Zbuild-std=std,panic_unwind").arg("--target-dir").arg(&target).args(options);
+    cargo.args(["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features=panic-unwind,optimize_for_size"]);
+    cargo.arg("--target-dir").arg(&target).args(options);
     cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Cpanic=unwind").env("WASM_BINDGEN_USE_JS_SYS", "1");
     process::run(&mut cargo)?;
     Ok(target.join(WASM_TARGET).join("worker/ebbtide_worker.wasm"))

@@ -1,7 +1,7 @@
 //! The bench's comparison of ways to capture: built like the client's wasm, into `bench/wasm`.
 //! It ships nowhere. `build/mod.rs` calls it for `cargo xtask bench`.
 
-use super::{bindgen, client, stamp::Stamp};
+use super::{bindgen, stamp::Stamp, wasm_opt};
 use crate::{cargo, paths};
 use anyhow::Result;
 
@@ -13,7 +13,7 @@ pub fn build() -> Result<()> {
     let stamp = Stamp::of("capture", &[&wasm])?;
     if !(stamp.is_current() && result.is_file()) {
         bindgen::generate(&wasm, "capture", &folder)?;
-        client::optimise(&result)?;
+        wasm_opt::optimise(&result)?;
         stamp.save()?;
     }
     Ok(())

@@ -8,6 +8,7 @@ mod contract;
 mod packages;
 mod sizes;
 mod stamp;
+mod wasm_opt;
 mod worker;
 
 use anyhow::{Result, bail};

@@ -1,8 +1,7 @@
-//! The Worker's wasm: cargo with a standard library that unwinds, then wasm-bindgen, into `npm/wasm/worker`.
-//! There is no wasm-opt: it makes the gzip'd size larger, and that size is what Cloudflare limits.
+//! The Worker's wasm: cargo with a standard library that unwinds, then wasm-bindgen, then wasm-opt, into `npm/wasm/worker`.
 //! `build/mod.rs` calls it; the npm package ships the result.
 
-use super::{bindgen, sizes, stamp::Stamp};
+use super::{bindgen, sizes, stamp::Stamp, wasm_opt};
 use crate::{cargo, paths};
 use anyhow::Result;
 
@@ -14,6 +13,7 @@ pub fn build() -> Result<()> {
     let stamp = Stamp::of("worker", &[&wasm])?;
     if !(stamp.is_current() && result.is_file()) {
         bindgen::generate(&wasm, "ebbtide_worker", &folder)?;
+        wasm_opt::optimise(&result)?;
         stamp.save()?;
     }
     sizes::print(&[result, folder.join("ebbtide_worker.js")])
