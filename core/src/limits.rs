@@ -80,6 +80,17 @@ pub const RECALL_TRANSACTIONS: usize = 10_000;
 
 /// Points of a device's trail. Spaced ever wider towards the past they reach back over millions of commits.
 pub const TRAIL_POINTS: usize = 24;
+/// Conflicts listed by one prediction: more than a person reads before saying yes. Their number is told whole.
+pub const PREDICTED_CONFLICTS: usize = 1_000;
+
+/// Keys and lost values listed by one prediction, in bytes: it is an answer to a question, not a download.
+pub const PREDICTED_BYTES: usize = 276 * 1024;
+
+/// Sealed changesets that a plan, or a question to the user, covers at once.
+pub const PLANNED_CHANGESETS: usize = 64;
+
+/// Bytes of commits that a plan reads to count them; beyond, it says how many there are.
+pub const PLANNED_BYTES: usize = 8 * 1024 * 1024;
 
 /// Rows of one page of a snapshot: read, packed and sent in well under a second of the object's time.
 pub const SNAPSHOT_PAGE_ROWS: usize = 5_000;

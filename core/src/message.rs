@@ -78,6 +78,11 @@ pub enum ClientMessage {
         /// Which.
         version: SchemaVersion,
     },
+    /// Asks what committing the prepared changesets up to this number would come to. Changes nothing.
+    Predict {
+        /// The last number that is asked about.
+        upto: DeviceSeq,
+    },
 }
 
 /// A bit of `Hello::features`: the device wants no commits with the welcome, it is about to ask for a snapshot.
@@ -223,6 +228,8 @@ pub enum ServerMessage {
     Page(Page),
     /// The catalogue of a schema version.
     Catalogue(Catalogue),
+    /// What committing would come to, a number each, from the one that is due; fewer than asked for beyond a bound.
+    Predicted(Vec<Prediction>),
 }
 
 /// What became of the transactions that a device asked about. Those in neither list were never decided.
@@ -253,6 +260,17 @@ pub struct Page {
     pub last: bool,
     /// An encoded commit without an author: a `Put` for each row.
     pub bytes: Vec<u8>,
+}
+
+/// What the commit of a changeset would come to, were it asked for now. Never stored, never shown as data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prediction {
+    /// What the receipt would say. It is none: its seq is only where the commit would stand.
+    pub receipt: Receipt,
+    /// How many conflicts it would leave to a person.
+    pub opened: u32,
+    /// An encoded commit without outcomes: the conflicts that it would record as decided by a rule, or the first of them.
+    pub conflicts: Vec<u8>,
 }
 
 /// The server's half of the handshake.

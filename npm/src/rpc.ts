@@ -3,7 +3,7 @@
  * Shapes only: who sends what when is in `client/connection.ts` and `worker/`.
  */
 import type { ErrorFacts } from './errors.ts';
-import type { ClosedConflict, SchemaDefinition, SyncInspection, SyncReport, SyncStatus } from './types.ts';
+import type { ClosedConflict, SchemaDefinition, SyncInspection, SyncPlan, SyncReport, SyncStatus } from './types.ts';
 
 /** What the worker needs to open the database. It crosses as a structured clone, so it holds no functions. */
 export interface OpenRequest {
@@ -16,7 +16,21 @@ export interface OpenRequest {
   readonly online: boolean;
   /** Whether the app has paused the sync; a new worker keeps to it. */
   readonly paused: boolean;
-  readonly sync?: { readonly url: string; readonly space: string; readonly twoPhase: 'auto' | 'always' };
+  readonly sync?: { readonly url: string; readonly space: string; readonly twoPhase: 'auto' | 'always'; readonly confirm: boolean };
+}
+
+/** A plan as the worker tells it: what is numbers, and the rows that `client/plan.ts` gathers. */
+export interface PlanFacts {
+  /** The last changeset that it covers. */
+  readonly upto: number;
+  readonly sent: SyncPlan['sent'];
+  readonly received: SyncPlan['received'];
+  readonly conflicts: number;
+  readonly review: number;
+  /** Transactions about which nothing is predicted. */
+  readonly unpredicted: number;
+  readonly merged: Uint8Array;
+  readonly refused: Uint8Array;
 }
 
 /** A transaction of the app, as the worker numbers them. */
@@ -36,6 +50,8 @@ export interface Operations {
   unwatch: [{ watch: number }, null];
   export: [null, Uint8Array];
   syncNow: [null, SyncReport];
+  plan: [null, PlanFacts];
+  runPlan: [{ upto: number }, SyncReport];
   pause: [{ paused: boolean }, null];
   inspect: [null, SyncInspection];
   rejected: [null, Uint8Array];
@@ -55,6 +71,8 @@ export type Answer<Op extends Operation> = Operations[Op][1];
 export type ToWorker =
   | { readonly [Op in Operation]: { readonly kind: 'call'; readonly id: number; readonly op: Op; readonly argument: Argument<Op> } }[Operation]
   | { readonly kind: 'token'; readonly id: number; readonly token?: string; readonly error?: ErrorFacts }
+  /** The answer to `wantConfirm`. */
+  | { readonly kind: 'confirmed'; readonly upto: number; readonly accepted: boolean }
   | { readonly kind: 'online'; readonly online: boolean };
 
 /** From the worker. */
@@ -64,6 +82,8 @@ export type ToPage =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failure'; readonly id: number; readonly error: ErrorFacts }
   | { readonly kind: 'wantToken'; readonly id: number }
+  /** May this be committed? */
+  | { readonly kind: 'wantConfirm'; readonly plan: PlanFacts }
   | { readonly kind: 'status'; readonly status: SyncStatus }
   | { readonly kind: 'applied'; readonly seq: number }
   | { readonly kind: 'rejected'; readonly id: string }

@@ -65,6 +65,11 @@ export interface SyncOptions {
   readonly token: () => string | Promise<string>;
   /** `always` sends even small changesets in two phases. Default `auto`. */
   readonly twoPhase?: 'auto' | 'always';
+  /**
+   * Asked before changes of this device are committed, which then takes two phases. `false`, or a throw, leaves them pending with
+   * the reason `not_confirmed`; it is asked again when there is more to send, and by `sync.now()`.
+   */
+  readonly confirm?: (plan: SyncPlan) => boolean | Promise<boolean>;
 }
 
 /** A row as an object: column name to value. */
@@ -143,6 +148,8 @@ export interface SyncStatus {
   readonly lastSyncAt?: number;
   /** When the next attempt to connect is made. */
   readonly nextRetryAt?: number;
+  /** How far a long exchange has come, while one goes on: sent in bytes, received in commits. */
+  readonly progress?: { readonly phase: 'sending' | 'receiving'; readonly done: number; readonly total: number };
 }
 
 /** What a `sync.now()` did. */
@@ -166,6 +173,58 @@ export interface SyncReport {
   readonly durationMs: number;
 }
 
+/** Rows of one table, a transaction or commit at a time. */
+export interface PlannedRows {
+  readonly table: string;
+  readonly inserts: number;
+  readonly updates: number;
+  readonly deletes: number;
+}
+
+/** A value that would be overwritten, or not taken, without its writer having seen the other. */
+export interface PlannedMerge {
+  readonly table: string;
+  readonly key: readonly Cell[];
+  /** Absent where a whole row is concerned. */
+  readonly column?: string;
+  /** Which side the field's rule keeps: what is there, or what this device would send. */
+  readonly kept: 'incumbent' | 'challenger';
+  /** The value that would lose. */
+  readonly lost: Cell;
+}
+
+/** A transaction that would be refused. */
+export interface PlannedRefusal {
+  /** As in `RejectedTransaction`. */
+  readonly reason: string;
+  /** What and where, for a person. */
+  readonly detail: string;
+  readonly changes: readonly ChangeSummary[];
+}
+
+/** What a sync would do if it happened now. It changes nothing and promises nothing: others may write meanwhile. */
+export interface SyncPlan {
+  /** What would go up. */
+  readonly sent: { readonly transactions: number; readonly bytes: number; readonly tables: readonly PlannedRows[] };
+  /** What would come down: commits of others; `more` of the space's commits lie beyond those that were looked at. */
+  readonly received: { readonly commits: number; readonly bytes: number; readonly more: number; readonly tables: readonly PlannedRows[] };
+  /** Values that would meet another that their writer had not seen, or the first of them. */
+  readonly merged: readonly PlannedMerge[];
+  /** How many of those there are in all. */
+  readonly conflicts: number;
+  /** How many conflicts would wait for a person. */
+  readonly review: number;
+  readonly refused: readonly PlannedRefusal[];
+  /** False where something was too much to be looked at or listed whole. */
+  readonly complete: boolean;
+}
+
+/** A plan that can be carried out. */
+export interface RunnableSyncPlan extends SyncPlan {
+  /** Syncs as `sync.now()` does, also while the sync is paused, and is the consent to what was planned. */
+  run(): Promise<SyncReport>;
+}
+
 /** What `sync` tells of itself. */
 export interface SyncEventMap {
   /** `sync.status` has changed; `detail` is the new one. */
@@ -187,6 +246,8 @@ export interface Sync extends EventTarget {
   readonly status: SyncStatus;
   /** Sends and receives until up to date. */
   now(options?: { readonly signal?: AbortSignal }): Promise<SyncReport>;
+  /** What a sync would do, told without doing it; also while paused. Offline it rejects with a retryable error. */
+  plan(): Promise<RunnableSyncPlan>;
   /** Stops talking to the server until `resume`; writes are kept and sent then. */
   pause(): Promise<void>;
   resume(): Promise<void>;

@@ -23,6 +23,7 @@ const APPLIED: u8 = 9;
 const RECALL: u8 = 10;
 const SNAPSHOT: u8 = 11;
 const CATALOGUE: u8 = 40;
+const PREDICT: u8 = 12;
 
 type HelloFields = (
     (u8, u8, u64),
@@ -54,6 +55,7 @@ pub(crate) fn write(out: &mut Output, message: &ClientMessage) -> u8 {
         ClientMessage::Recall(recall) => fields(out, RECALL, &(recall.origin, &recall.stamps, &recall.trail)),
         ClientMessage::Snapshot { token, max_bytes } => fields(out, SNAPSHOT, &(token, max_bytes)),
         ClientMessage::Catalogue { version } => fields(out, CATALOGUE, version),
+        ClientMessage::Predict { upto } => fields(out, PREDICT, upto),
     }
 }
 
@@ -120,6 +122,7 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ClientMess
         }
         SNAPSHOT => plain::read(input).map(|(token, max_bytes)| ClientMessage::Snapshot { token, max_bytes })?,
         CATALOGUE => plain::read(input).map(|version| ClientMessage::Catalogue { version })?,
+        PREDICT => plain::read(input).map(|upto| ClientMessage::Predict { upto })?,
         _ => return Ok(None),
     };
     Ok(Some(message))

@@ -24,6 +24,7 @@ mod notes;
 mod output;
 mod plain;
 mod planes;
+mod prediction;
 mod range;
 mod reals;
 mod receipt;

@@ -5,7 +5,7 @@
 use crate::error::malformed;
 use crate::input::Input;
 use crate::output::Output;
-use crate::{plain, range, receipt};
+use crate::{plain, prediction, range, receipt};
 use alloc::{string::String, vec::Vec};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::clock::Stamp;
@@ -26,6 +26,7 @@ const REFUSED: u8 = 24;
 const RECALLED: u8 = 25;
 const PAGE: u8 = 26;
 const CATALOGUE: u8 = 48;
+const PREDICTED: u8 = 27;
 
 type WelcomeFields = (u8, u64, AuthorId, Seq, DeviceSeq, SchemaVersion, View, Millis);
 type RecalledFields = (Incarnation, Seq, Seq, Vec<Stamp>, Vec<(Stamp, Reason)>);
@@ -95,6 +96,10 @@ pub(crate) fn write(out: &mut Output, message: &ServerMessage) -> u8 {
         }
         ServerMessage::Page(page) => write_page(out, page),
         ServerMessage::Catalogue(catalogue) => fields(out, CATALOGUE, catalogue),
+        ServerMessage::Predicted(predictions) => {
+            prediction::write(out, predictions);
+            PREDICTED
+        }
     }
 }
 
@@ -153,6 +158,7 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ServerMess
         RECALLED => ServerMessage::Recalled(read_recalled(input)?),
         PAGE => ServerMessage::Page(read_page(input)?),
         CATALOGUE => ServerMessage::Catalogue(read_catalogue(input)?),
+        PREDICTED => ServerMessage::Predicted(prediction::read(input)?),
         _ => return Ok(None),
     };
     Ok(Some(message))

@@ -59,6 +59,7 @@ fn wp07_messages_of_a_device_keep_their_bytes() {
     pinned_client("recall", ClientMessage::Recall(Recall { origin, stamps, trail }));
     pinned_client("snapshot_first", ClientMessage::Snapshot { token: None, max_bytes: 1 << 20 });
     pinned_client("snapshot_next", ClientMessage::Snapshot { token: Some(token()), max_bytes: 1 << 20 });
+    pinned_client("predict", ClientMessage::Predict { upto: device_seq });
     pinned_client("applied", ClientMessage::Applied { seq: Seq(123_457), applied_receipt });
 }
 
@@ -162,6 +163,9 @@ fn wp07_receipts_keep_their_bytes() {
         conflicts: 3,
         ..plain.clone()
     };
+    let prediction = |receipt: &Receipt| Prediction { receipt: receipt.clone(), opened: 2, conflicts: vec![7; 5] };
+    let predictions = [&plain, &refused].map(prediction).to_vec();
+    pinned_server("predicted", ServerMessage::Predicted(predictions));
     for (name, receipt) in [("receipt_plain", plain), ("receipt_refused", refused)] {
         pinned_server(name, ServerMessage::Receipt(receipt.clone()));
         let kept = encode_receipt(&receipt);

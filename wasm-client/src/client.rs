@@ -12,6 +12,7 @@ use crate::records;
 use crate::storage;
 use crate::sync::{Host, SharedDatabase, Sync, Wishes};
 use core::cell::{Cell, RefMut};
+use ebbtide_core::ids::DeviceSeq;
 use sqlite_wasm_vfs::sahpool::OpfsSAHPoolUtil;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -150,6 +151,26 @@ impl Client {
     pub fn sync_now(&self) -> Js<()> {
         self.syncing()?.sync_now();
         Ok(())
+    }
+
+    /// Makes a plan of what a sync would do; the host gets it, or a failure.
+    pub fn plan(&self) -> Js<()> {
+        self.syncing()?.plan();
+        Ok(())
+    }
+
+    /// Carries a plan out; the host gets a report or a failure.
+    #[wasm_bindgen(js_name = runPlan)]
+    pub fn run_plan(&self, upto: f64) -> Js<()> {
+        self.syncing()?.run_plan(DeviceSeq(upto as u64));
+        Ok(())
+    }
+
+    /// Answers the host's question whether changesets up to this number may be committed.
+    pub fn confirmed(&self, upto: f64, accepted: bool) {
+        if let Some(sync) = &self.sync {
+            sync.confirmed(DeviceSeq(upto as u64), accepted);
+        }
     }
 
     /// Pauses or resumes the sync.

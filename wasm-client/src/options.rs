@@ -35,6 +35,8 @@ pub struct SyncOptions {
     pub space: String,
     /// Which path changesets take.
     pub two_phase: TwoPhase,
+    /// Whether the app is asked before anything is committed.
+    pub confirm: bool,
 }
 
 /// Which path changesets take.
@@ -63,6 +65,7 @@ impl SyncOptions {
             url: fields.required_text("url")?,
             space: fields.required_text("space")?,
             two_phase: choice(&mut fields, "twoPhase", &[("auto", TwoPhase::Auto), ("always", TwoPhase::Always)])?,
+            confirm: fields.flag("confirm")?,
         };
         fields.finish()?;
         Ok(options)

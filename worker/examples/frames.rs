@@ -61,6 +61,7 @@ fn client_message(message: &Json, catalogue: &Catalogue) -> Result<ClientMessage
         "resume" => ClientMessage::Resume { device_seq, hash: sealed(message, catalogue)?.hash },
         "prepare" => ClientMessage::Prepare { device_seq, hash: sealed(message, catalogue)?.hash },
         "commit" => ClientMessage::Commit { device_seq, hash: sealed(message, catalogue)?.hash, applied_receipt },
+        "predict" => ClientMessage::Predict { upto: DeviceSeq(number("upto")) },
         "void" => ClientMessage::Void { device_seq },
         "pull" => ClientMessage::Pull { cursor: cursor(message)?, max_bytes: number("maxBytes") as u32 },
         "applied" => ClientMessage::Applied { seq: Seq(number("seq")), applied_receipt },
@@ -200,6 +201,10 @@ fn server_message(message: &ServerMessage, catalogue: &Catalogue) -> Json {
         }),
         ServerMessage::Page(page) => json!({
             "type": "page", "first": page.first, "last": page.last, "bytes": page.bytes.len(),
+        }),
+        ServerMessage::Predicted(predictions) => json!({
+            "type": "predicted",
+            "receipts": predictions.iter().map(|prediction| receipt(&prediction.receipt)).collect::<Vec<_>>(),
         }),
     }
 }

@@ -61,12 +61,13 @@ impl ClientSession {
                 self.verdicts.answered(device_seq);
             }
             ServerMessage::Staged { device_seq, next_chunk } => {
+                self.prediction_waits(device_seq);
                 self.uploads.staged(device_seq, next_chunk, step.store)?
             }
             ServerMessage::Prepared { device_seq } => self.uploads.prepared(device_seq, step.store)?,
             ServerMessage::Receipt(receipt) => self.receipt(receipt, step)?,
             ServerMessage::Expected { device_seq } => self.expected(device_seq, step)?,
-            ServerMessage::Range(range) => self.range(range, step)?,
+            ServerMessage::Range(range) => self.arrived(range, step)?,
             ServerMessage::Part(part) => self.part(part, step)?,
             ServerMessage::Head { seq } => self.status.head = self.status.head.max(seq),
             ServerMessage::Refused(refusal) => self.refused(&refusal, step)?,
@@ -76,6 +77,7 @@ impl ClientSession {
                 self.pulling = false;
                 step.store.put_catalogue(&catalogue)?;
             }
+            ServerMessage::Predicted(predictions) => self.predicted(predictions, step)?,
         }
         Ok(())
     }
@@ -113,6 +115,7 @@ impl ClientSession {
     ) -> Result<(), Fault<S::Error>> {
         self.uploads.decided(receipt.device_seq);
         self.verdicts.answered(receipt.device_seq);
+        self.prediction_waits(receipt.device_seq);
         let sealed = step.store.sealed()?;
         let Some(entry) = sealed.iter().find(|entry| entry.device_seq == receipt.device_seq) else { return Ok(()) };
         if entry.receipt.is_some() {
@@ -146,6 +149,18 @@ impl ClientSession {
             self.begin_new_life(RefusalCode::UnknownNumbers, step)?;
         }
         Ok(())
+    }
+
+    /// What a plan counts is left to be applied by the sync itself.
+    fn arrived<S: ClientStore, C: Codec>(
+        &mut self,
+        range: Range,
+        step: &mut Step<S, C>,
+    ) -> Result<(), Fault<S::Error>> {
+        match self.planning.is_wanted() {
+            true => self.count_range(&range, step),
+            false => self.range(range, step),
+        }
     }
 
     fn range<S: ClientStore, C: Codec>(&mut self, range: Range, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
@@ -187,7 +202,11 @@ impl ClientSession {
     }
 
     /// The next pull waits for the answer, since it would bring the same commits again. Without a connection there will be one later.
-    fn ask_for_catalogue<S: ClientStore, C: Codec>(&mut self, version: SchemaVersion, step: &mut Step<S, C>) {
+    pub(super) fn ask_for_catalogue<S: ClientStore, C: Codec>(
+        &mut self,
+        version: SchemaVersion,
+        step: &mut Step<S, C>,
+    ) {
         if self.link == Link::Up {
             self.pulling = true;
             step.outputs.push(Output::Send(vec![ClientMessage::Catalogue { version }]));
@@ -213,7 +232,7 @@ impl ClientSession {
             None => ItemBody::Foreign(bytes),
         };
         let items = vec![RangeItem { seq: part.seq, body }];
-        self.range(Range { from: part.from, upto: part.seq, chain: part.chain, items }, step)
+        self.arrived(Range { from: part.from, upto: part.seq, chain: part.chain, items }, step)
     }
 
     fn refused<S: ClientStore, C: Codec>(

@@ -19,8 +19,14 @@ const OFFLINE_SEALED: usize = 64;
 const WISH_ATTEMPTS: u32 = 3;
 
 impl ClientSession {
+    /// Paused, and nothing was asked for that is done all the same.
+    pub(super) fn is_silent(&self) -> bool {
+        let wished = self.wish.is_some_and(|wish| wish.despite_pause);
+        self.paused && !wished && !self.planning.is_wanted()
+    }
+
     fn may_connect(&self) -> bool {
-        self.link == Link::Down && !self.paused && self.status.online && self.stopped.is_none()
+        self.link == Link::Down && !self.is_silent() && self.status.online && self.stopped.is_none()
     }
 
     pub(super) fn connect<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
@@ -46,6 +52,7 @@ impl ClientSession {
             self.drop_link(step);
             self.timers.retry_at = None;
             self.fail_wish(&cause("offline", true), step);
+            self.fail_plan(&cause("offline", true), step);
         } else if came_back || self.timers.retry_at.is_some() {
             self.backoff.reset();
             self.connect(step);
@@ -58,6 +65,7 @@ impl ClientSession {
             self.drop_link(step);
             self.timers.retry_at = None;
             self.fail_wish(&cause("paused", false), step);
+            self.fail_plan(&cause("paused", false), step);
         } else {
             self.stopped = None;
             self.backoff.reset();
@@ -66,12 +74,26 @@ impl ClientSession {
     }
 
     pub(super) fn sync_now<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
-        if self.wish.is_none() {
-            self.wish = Some(Wish { since: step.now, report: SyncReport::default(), pulled: false });
-        }
-        if self.paused {
+        self.ask_again();
+        self.wish(false, step);
+        if self.is_silent() {
             return self.fail_wish(&cause("paused", false), step);
         }
+        self.pursue_wish(step);
+    }
+
+    /// The same, also while the sync is paused.
+    pub(super) fn sync_once<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
+        self.wish(true, step);
+        self.pursue_wish(step);
+    }
+
+    fn wish<S: ClientStore, C: Codec>(&mut self, despite_pause: bool, step: &mut Step<S, C>) {
+        let wish = Wish { since: step.now, report: SyncReport::default(), pulled: false, despite_pause };
+        self.wish.get_or_insert(wish).despite_pause |= despite_pause;
+    }
+
+    fn pursue_wish<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
         if !self.status.online {
             return self.fail_wish(&cause("offline", true), step);
         }
@@ -105,6 +127,7 @@ impl ClientSession {
         self.recalls.forget();
         self.verdicts.forget();
         self.refused = None;
+        self.planning.forget_link();
         self.pulling = false;
         self.space = None;
         self.timers.answer_by = None;
@@ -127,6 +150,7 @@ impl ClientSession {
             wish.report.retries += 1;
             wish.pulled = false;
         }
+        self.fail_plan(&cause, step);
         if !cause.retryable {
             self.fail_wish(&cause, step);
             self.stopped = Some(cause);
@@ -136,7 +160,7 @@ impl ClientSession {
         if self.backoff.attempts() >= WISH_ATTEMPTS {
             self.fail_wish(&cause, step);
         }
-        self.timers.retry_at = Some(step.in_ms(delay_ms));
+        self.timers.retry_at = (!self.is_silent()).then(|| step.in_ms(delay_ms));
     }
 
     pub(super) fn fail_wish<S: ClientStore, C: Codec>(&mut self, cause: &Cause, step: &mut Step<S, C>) {
@@ -168,11 +192,12 @@ impl ClientSession {
         Ok(())
     }
 
-    /// Asks for the service worker's copy to be brought up to date, if something else is in it. Nothing is, while the app pauses.
+    /// Asks for the service worker's copy to be brought up to date, if something else is in it. Nothing is, while the app pauses
+    /// or wants to be asked.
     pub(super) fn mirror<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
         let sealed = step.store.sealed()?;
         let mut waiting = sealed.iter().filter(|entry| entry.receipt.is_none()).map(|entry| entry.device_seq);
-        let first = waiting.next().filter(|_| !self.paused);
+        let first = waiting.next().filter(|_| !self.paused && !self.options.confirm);
         let copy = first.map(|first| (first, waiting.next_back().unwrap_or(first)));
         if self.mirrored != Some(copy) {
             step.outputs.push(Output::SealedChanged);

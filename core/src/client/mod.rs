@@ -9,6 +9,8 @@ mod inbox;
 mod link;
 mod outbox;
 mod overlay;
+pub mod plan;
+pub mod progress;
 mod rebuild;
 mod recover;
 mod revive;
@@ -22,5 +24,6 @@ mod versions;
 mod void;
 
 pub use overlay::take_back;
+pub use plan::{Plan, RowCounts};
 pub use session::{Cause, ClientSession, Input, Output, Outputs, SessionOptions, TwoPhase};
 pub use status::{State, Status, SyncReport};

@@ -4,6 +4,7 @@
 use super::seal;
 use super::session::{ClientSession, Link, Output, Step};
 use super::store::{ClientStore, DeviceState};
+use super::upload::Order;
 use crate::codec::Codec;
 use crate::error::Fault;
 use crate::ids::{Cursor, SchemaVersion};
@@ -57,7 +58,7 @@ impl ClientSession {
     }
 
     fn awaits_answer(&self) -> bool {
-        let asked = self.recalls.awaits_answer() || self.verdicts.awaits_answer();
+        let asked = self.recalls.awaits_answer() || self.verdicts.awaits_answer() || self.planning.awaits_answer();
         asked || self.uploads.awaits_answer() || self.pulling
     }
 
@@ -66,21 +67,43 @@ impl ClientSession {
         &mut self,
         step: &mut Step<S, C>,
     ) -> Result<Vec<ClientMessage>, Fault<S::Error>> {
-        let mut messages = match self.give_up(step)? {
+        // Giving up is a decision too, and not for a dry run.
+        let given_up = if self.planning.is_wanted() { None } else { self.give_up(step)? };
+        let mut messages = match given_up {
             Some(messages) => messages,
-            None => {
-                // What is made under a newer version than the space's stays in the open log, where it coalesces.
-                if !self.waits_for_server(step) {
-                    self.seal(limits::SEALED_IN_FLIGHT, step)?;
-                }
-                let receipts = step.device.applied_receipt;
-                let readable = self.space.map_or(SchemaVersion::default(), |space| space.version);
-                self.uploads.pump(self.options.two_phase, receipts, readable, step.store)?
-            }
+            None => self.upload(step)?,
         };
-        messages.extend(self.pull(step));
+        messages.extend(self.pump_plan(step)?);
+        messages.extend(match self.planning.is_wanted() {
+            true => self.pull_for_plan(),
+            false => self.pull(step),
+        });
         messages.extend(self.confirm(step));
         Ok(messages)
+    }
+
+    fn upload<S: ClientStore, C: Codec>(
+        &mut self,
+        step: &mut Step<S, C>,
+    ) -> Result<Vec<ClientMessage>, Fault<S::Error>> {
+        // What is made under a newer version than the space's stays in the open log, where it coalesces.
+        if !self.waits_for_server(step) {
+            let asks_first = self.planning.is_wanted() || self.options.confirm;
+            let ahead = if asks_first { limits::PLANNED_CHANGESETS } else { limits::SEALED_IN_FLIGHT };
+            self.seal(ahead, step)?;
+        }
+        let order = Order {
+            two_phase: self.options.two_phase,
+            may_commit: self.may_commit(),
+            applied_receipt: step.device.applied_receipt,
+            readable: self.readable(),
+        };
+        Ok(self.uploads.pump(order, step.store)?)
+    }
+
+    /// The newest schema version that the space can read.
+    pub(super) fn readable(&self) -> SchemaVersion {
+        self.space.map_or(SchemaVersion::default(), |space| space.version)
     }
 
     fn pull<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Option<ClientMessage> {
@@ -109,9 +132,9 @@ impl ClientSession {
     }
 
     /// A ready-made conversation for somebody without a session: the hello and every small undecided changeset, in order.
-    /// `None` if nothing waits that could travel so.
+    /// `None` if nothing waits that could travel so, or nothing may be sent: the sync is paused, or the app wants to be asked.
     pub fn ready_request<S: ClientStore>(&self, store: &mut S) -> Result<Option<Vec<ClientMessage>>, S::Error> {
-        if self.paused {
+        if self.paused || self.options.confirm {
             return Ok(None);
         }
         let device = store.device()?;

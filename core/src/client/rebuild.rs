@@ -3,7 +3,7 @@
 
 use super::apply::Applied;
 use super::recover;
-use super::session::{ClientSession, Output, Step};
+use super::session::{ClientSession, Output, Step, cause};
 use super::snapshot;
 use super::store::{ClientStore, Rebuild, SnapshotState, StagedPart};
 use super::versions;
@@ -47,6 +47,8 @@ impl ClientSession {
         self.pulling = false;
         self.uploads.reset();
         self.verdicts.forget();
+        // What would be received is told by pages, and pages are for installing.
+        self.fail_plan(&cause(RefusalCode::SnapshotNeeded.code(), true), step);
         if why == Rebuild::OtherHistory {
             step.store.drop_snapshot()?;
         }

@@ -71,6 +71,7 @@ impl ClientSession {
         step.store.drop_snapshot()?;
         step.store.set_device(device)?;
         self.mirrored = None;
+        self.planning.begin_new_life();
         self.drop_link(step);
         step.outputs.push(Output::Recovered { code: why.code() });
         if again {

@@ -3,6 +3,8 @@
 //! The adapter runs `handle` in one transaction and executes the outputs after it; after an error it makes a new session.
 
 use super::backoff::Backoff;
+use super::plan::{NOT_CONFIRMED, Plan, Planning};
+use super::progress::{Progress, receiving};
 use super::rebuild::Verdicts;
 use super::recover::Recalls;
 use super::status::{State, Status, SyncReport};
@@ -32,6 +34,8 @@ pub enum TwoPhase {
 pub struct SessionOptions {
     /// Which path changesets take.
     pub two_phase: TwoPhase,
+    /// Whether the app is asked before anything is committed, which takes two phases.
+    pub confirm: bool,
     /// Bytes asked for in one page of history or of a snapshot, where that is less than the bound.
     pub page_bytes: Option<u32>,
 }
@@ -73,6 +77,20 @@ pub enum Input {
     Delivered(Vec<ServerMessage>),
     /// The app wants to be up to date now.
     SyncNow,
+    /// The app wants to know what a sync would do.
+    Plan,
+    /// The app wants a plan carried out, also while the sync is paused.
+    Run {
+        /// The last number that the plan covers.
+        upto: DeviceSeq,
+    },
+    /// The app answers `Output::Confirm`.
+    Confirmed {
+        /// The last number that it was asked about.
+        upto: DeviceSeq,
+        /// Whether these may be committed.
+        accepted: bool,
+    },
     /// The time that was asked for has come.
     Tick,
     /// A step failed on a constraint of the local database: applying it again would fail again.
@@ -120,6 +138,12 @@ pub enum Output {
     UpToDate(SyncReport),
     /// A `SyncNow` could not be fulfilled.
     Failed(Cause),
+    /// The plan that was asked for.
+    Planned(Plan),
+    /// A plan could not be made.
+    PlanFailed(Cause),
+    /// May this be committed? `Input::Confirmed` answers.
+    Confirm(Plan),
 }
 
 /// In the order in which they are to be executed.
@@ -139,6 +163,8 @@ pub(super) struct Wish {
     pub(super) since: Millis,
     pub(super) report: SyncReport,
     pub(super) pulled: bool,
+    /// Fulfilled even while the sync is paused.
+    pub(super) despite_pause: bool,
 }
 
 /// What the space said of its schema on this connection: rows up to its head are of this version.
@@ -172,6 +198,7 @@ pub struct ClientSession {
     pub(super) recalls: Recalls,
     pub(super) verdicts: Verdicts,
     pub(super) refused: Option<Refused>,
+    pub(super) planning: Planning,
     pub(super) backoff: Backoff,
     pub(super) timers: Timers,
     pub(super) pulling: bool,
@@ -183,6 +210,7 @@ pub struct ClientSession {
     pub(super) status: Status,
     pub(super) woken_for: Option<Millis>,
     pub(super) latest: Millis,
+    pub(super) catching_up_from: Option<Seq>,
 }
 
 impl ClientSession {
@@ -197,6 +225,7 @@ impl ClientSession {
             recalls: Recalls::default(),
             verdicts: Verdicts::default(),
             refused: None,
+            planning: Planning::default(),
             backoff: Backoff::new(seed),
             timers: Timers::default(),
             pulling: false,
@@ -207,6 +236,7 @@ impl ClientSession {
             status: Status { online: true, ..Status::default() },
             woken_for: None,
             latest: Millis(0),
+            catching_up_from: None,
         }
     }
 
@@ -243,6 +273,9 @@ impl ClientSession {
             Input::Received(messages) => self.received(messages, step)?,
             Input::Delivered(messages) => self.delivered(messages, step)?,
             Input::SyncNow => self.sync_now(step),
+            Input::Plan => self.wish_plan(step),
+            Input::Run { upto } => self.run_plan(upto, step),
+            Input::Confirmed { upto, accepted } => self.answered(upto, accepted, step),
             Input::Tick => self.tick(step)?,
             Input::CannotApply => self.begin_rebuild(Rebuild::Behind, step)?,
         }
@@ -286,6 +319,9 @@ impl ClientSession {
             status.last_sync_at = Some(step.now);
             self.fulfil_wish(step);
         }
+        status.progress = self.progress(&status);
+        self.rest(step);
+        self.tell_consent(&mut status);
         if self.mirrored != Some(None) && waiting.pending == waiting.unsealed {
             self.mirror(step)?;
         }
@@ -304,10 +340,35 @@ impl ClientSession {
         match self.link {
             _ if self.paused => State::Paused,
             _ if self.stopped.is_some() => State::Error,
-            Link::Up if done => State::Idle,
+            Link::Up if done || self.planning.is_declined() => State::Idle,
             Link::Up => State::Syncing,
             Link::Connecting | Link::Greeting => State::Connecting,
             Link::Down => State::Offline,
+        }
+    }
+
+    fn progress(&mut self, status: &Status) -> Option<Progress> {
+        let catching_up = self.link == Link::Up && self.pulling && !self.planning.is_wanted();
+        if !catching_up || status.cursor >= status.head {
+            self.catching_up_from = None;
+            return self.uploads.progress();
+        }
+        let from = *self.catching_up_from.get_or_insert(status.cursor);
+        self.uploads.progress().or_else(|| receiving(from, status.cursor, status.head))
+    }
+
+    /// A paused sync that was allowed one conversation is silent again.
+    fn rest<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
+        if self.is_silent() && self.link != Link::Down {
+            self.drop_link(step);
+        }
+    }
+
+    fn tell_consent(&self, status: &mut Status) {
+        match self.planning.is_unconfirmed() {
+            true if status.reason.is_none() => status.reason = Some(String::from(NOT_CONFIRMED)),
+            false => drop(status.reason.take_if(|reason| reason == NOT_CONFIRMED)),
+            true => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! What an application may know of the sync, as facts; words and events are the façade's.
 //! The session keeps it current; it decides nothing.
 
+use super::progress::Progress;
 use crate::ids::{Millis, Seq};
 use alloc::string::String;
 
@@ -59,6 +60,8 @@ pub struct Status {
     pub last_sync_at: Option<Millis>,
     /// When the next attempt is made, while there is no connection.
     pub next_retry_at: Option<Millis>,
+    /// How far a long exchange has come, while one goes on.
+    pub progress: Option<Progress>,
     /// The code of what is wrong, while something is.
     pub reason: Option<String>,
 }

@@ -2,6 +2,7 @@
 //! It knows what was sent on this connection; what must survive a restart is the changeset's progress in the store.
 //! The session pumps it after every input while it is connected, and forgets it with the connection.
 
+use super::progress::{Meter, Progress as SendProgress};
 use super::session::TwoPhase;
 use super::store::{ClientStore, Progress, SealedEntry};
 use crate::ids::{DeviceSeq, SchemaVersion};
@@ -31,10 +32,24 @@ enum Flight {
     Refused,
 }
 
+/// How changesets may travel at the moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// Which path they take.
+    pub two_phase: TwoPhase,
+    /// Decisions may be asked for up to this number; beyond it changesets are only staged and prepared.
+    pub may_commit: DeviceSeq,
+    /// Receipts up to this number are applied.
+    pub applied_receipt: DeviceSeq,
+    /// The newest schema version that the space can read.
+    pub readable: SchemaVersion,
+}
+
 /// The uploads of one connection.
 #[derive(Debug, Default)]
 pub struct Uploads {
     flights: SortedMap<DeviceSeq, Flight>,
+    meter: Meter,
 }
 
 impl Uploads {
@@ -43,19 +58,36 @@ impl Uploads {
         self.flights.values().any(|flight| !matches!(flight, Flight::Prepared | Flight::Refused))
     }
 
+    /// Whether the space has voted for each of these and is not asked for a decision.
+    pub fn all_prepared(&self, entries: &[SealedEntry]) -> bool {
+        entries.iter().all(|entry| self.flights.get(&entry.device_seq) == Some(&Flight::Prepared))
+    }
+
     /// Forgets what was sent: the connection is gone, or the space expects another number.
     pub fn reset(&mut self) {
         self.flights.clear();
+        self.meter = Meter::default();
     }
 
     /// The space decided a number.
     pub fn decided(&mut self, device_seq: DeviceSeq) {
         self.flights.remove(&device_seq);
+        self.meter.decided(device_seq);
+    }
+
+    /// How far what is on its way has come.
+    pub fn progress(&self) -> Option<SendProgress> {
+        self.meter.progress()
     }
 
     /// The space will never take a number.
     pub fn refused(&mut self, device_seq: DeviceSeq) {
         self.flights.insert(device_seq, Flight::Refused);
+    }
+
+    /// Whether the space will never take a number, or is asked to give it up.
+    pub fn is_refused(&self, device_seq: DeviceSeq) -> bool {
+        matches!(self.flights.get(&device_seq), Some(Flight::Refused | Flight::Voiding))
     }
 
     /// Gives a number up, unless that was asked for already.
@@ -66,14 +98,9 @@ impl Uploads {
         }
     }
 
-    /// What to send now, up to the schema version that the space can read. Decisions are asked for in order; chunks may go ahead.
-    pub fn pump<S: ClientStore>(
-        &mut self,
-        two_phase: TwoPhase,
-        applied_receipt: DeviceSeq,
-        readable: SchemaVersion,
-        store: &mut S,
-    ) -> Result<Vec<ClientMessage>, S::Error> {
+    /// What to send now. Decisions are asked for in order; chunks may go ahead.
+    pub fn pump<S: ClientStore>(&mut self, order: Order, store: &mut S) -> Result<Vec<ClientMessage>, S::Error> {
+        let Order { two_phase, may_commit, applied_receipt, readable } = order;
         let mut messages = Vec::new();
         let mut in_order = true;
         for entry in store.sealed()? {
@@ -83,13 +110,17 @@ impl Uploads {
             if entry.schema > readable {
                 break;
             }
-            let single = two_phase == TwoPhase::Auto && entry.total_bytes <= SINGLE_MESSAGE_BYTES;
+            let may_commit = entry.device_seq <= may_commit;
+            let small = two_phase == TwoPhase::Auto && entry.total_bytes <= SINGLE_MESSAGE_BYTES;
+            let single = small && may_commit;
             let flight = self.flights.get(&entry.device_seq).copied();
             let next = match (flight, single) {
                 (None, true) if in_order => Some(submit(&entry, applied_receipt, store, &mut messages)?),
                 (None, true) => None,
                 (None, false) => Some(start(&entry, &mut messages)),
-                (Some(Flight::Prepared), _) if in_order => Some(commit(&entry, applied_receipt, &mut messages)),
+                (Some(Flight::Prepared), _) if in_order && may_commit => {
+                    Some(commit(&entry, applied_receipt, &mut messages))
+                }
                 (flight, _) => flight,
             };
             let next = match next {
@@ -99,7 +130,10 @@ impl Uploads {
                 other => other,
             };
             in_order &= matches!(next, Some(Flight::Submitted | Flight::Committing));
-            next.map(|flight| self.flights.insert(entry.device_seq, flight));
+            if let Some(flight) = next {
+                self.meter.note(entry.device_seq, arrived_bytes(flight), entry.total_bytes as u64);
+                self.flights.insert(entry.device_seq, flight);
+            }
         }
         Ok(messages)
     }
@@ -139,6 +173,16 @@ impl Uploads {
 fn undecided<S: ClientStore>(device_seq: DeviceSeq, store: &mut S) -> Result<Option<SealedEntry>, S::Error> {
     let mut sealed = store.sealed()?.into_iter();
     Ok(sealed.find(|entry| entry.device_seq == device_seq && entry.receipt.is_none()))
+}
+
+/// `None` where it is as many as before: what the last chunks ask for is not answered yet.
+fn arrived_bytes(flight: Flight) -> Option<u64> {
+    match flight {
+        Flight::Submitted | Flight::Asked | Flight::Voiding | Flight::Refused => Some(0),
+        Flight::Sending { acknowledged, .. } => Some(u64::from(acknowledged) * CHUNK_BYTES as u64),
+        Flight::Preparing => None,
+        Flight::Prepared | Flight::Committing => Some(u64::MAX),
+    }
 }
 
 fn chunk_count(entry: &SealedEntry) -> u32 {

@@ -52,22 +52,36 @@ pub fn open_commit<S: ClientStore, C: Codec>(
     store: &mut S,
     codec: &C,
 ) -> Result<Commit, Fault<S::Error>> {
+    let Read { commit, unknown } = look_into(bytes, store, codec)?;
+    if let Some(unknown) = unknown {
+        store.keep_unknown(&unknown)?;
+    }
+    Ok(commit)
+}
+
+/// A commit as this version reads it.
+pub struct Read {
+    pub commit: Commit,
+    /// The cells for which this version has no place, if it is the older one.
+    pub unknown: Option<Vec<Unknown>>,
+}
+
+/// Unpacks a commit and changes nothing.
+pub fn look_into<S: ClientStore, C: Codec>(bytes: &[u8], store: &mut S, codec: &C) -> Result<Read, Fault<S::Error>> {
     let version = codec.schema_of(bytes).map_err(Fault::Peer)?;
     let theirs = catalogue(version, store)?;
     let mut commit = codec.open_commit(bytes, &theirs).map_err(Fault::Peer)?;
     let own = store.catalogue();
     if version == own.version {
-        return Ok(commit);
+        return Ok(Read { commit, unknown: None });
     }
     let map = VersionMap::new(&theirs, &own);
-    if version > own.version {
-        let unknown = commit.outcomes.iter().filter_map(|outcome| map.unknown(outcome, &theirs));
-        store.keep_unknown(&unknown.collect::<Vec<Unknown>>())?;
-    }
+    let unknown = || commit.outcomes.iter().filter_map(|outcome| map.unknown(outcome, &theirs)).collect();
+    let unknown = (version > own.version).then(unknown);
     commit.outcomes = commit.outcomes.into_iter().filter_map(|outcome| map.outcome(outcome)).collect();
     commit.conflicts = commit.conflicts.into_iter().filter_map(|conflict| map.conflict(conflict)).collect();
     commit.queue = commit.queue.into_iter().filter_map(|change| map.queued(change)).collect();
-    Ok(commit)
+    Ok(Read { commit, unknown })
 }
 
 /// Unpacks a changeset that waits here, perhaps since before a migration.

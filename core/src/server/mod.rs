@@ -7,6 +7,7 @@ mod deletes;
 pub mod draft;
 mod drafts;
 mod greeting;
+mod predict;
 mod queue;
 mod references;
 mod resend;

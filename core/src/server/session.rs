@@ -4,6 +4,7 @@
 
 use super::answer;
 use super::decide::Verdict;
+use super::predict::predict;
 use super::resend;
 use super::retention;
 use super::snapshot;
@@ -127,6 +128,10 @@ impl ServerSession {
             ClientMessage::Stage(chunk) => self.stage(chunk, &mut author, now, store, codec),
             ClientMessage::Resume { device_seq, hash } => staging::resume(&author, device_seq, hash, store),
             ClientMessage::Prepare { device_seq, hash } => staging::prepare(&author, device_seq, hash, store, codec),
+            ClientMessage::Predict { upto } => {
+                let may_write = self.state.identity.may_write;
+                Ok(replies(predict(&author, upto, may_write, now, store, codec)?))
+            }
             ClientMessage::Commit { device_seq, hash, applied_receipt } => {
                 self.confirm_receipts(applied_receipt, &mut author, store)?;
                 self.commit_staged(device_seq, hash, &mut author, now, store, codec)
@@ -371,7 +376,7 @@ impl ServerSession {
     }
 }
 
-fn forbidden(changeset: &Changeset) -> Verdict {
+pub(super) fn forbidden(changeset: &Changeset) -> Verdict {
     let reject = |index: usize| Rejection {
         index: index as u32,
         reason: Reason::Forbidden,

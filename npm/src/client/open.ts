@@ -8,6 +8,7 @@ import type { Database, OpenOptions, SyncOptions } from '../types.ts';
 import { Connection, type Notice } from './connection.ts';
 import { compileEngine } from './engine.ts';
 import { WorkerDatabase } from './database.ts';
+import { answerConfirm } from './plan.ts';
 import { Resolver } from './resolver.ts';
 import { PageSync } from './sync.ts';
 import { answerToken } from './token.ts';
@@ -42,8 +43,14 @@ export async function open(options: OpenOptions): Promise<Database> {
 }
 
 async function receive(notice: Notice, sync: PageSync, connection: Connection, options: OpenOptions): Promise<void> {
-  if (notice.kind !== 'wantToken') return sync.receive(notice);
-  connection.tell(await answerToken(notice.id, options.sync!.token));
+  switch (notice.kind) {
+    case 'wantToken':
+      return connection.tell(await answerToken(notice.id, options.sync!.token));
+    case 'wantConfirm':
+      return connection.tell(await answerConfirm(notice.plan, options.sync!.confirm!));
+    default:
+      return sync.receive(notice);
+  }
 }
 
 function requireBrowser(): void {
@@ -78,11 +85,12 @@ function openRequest(options: OpenOptions): Omit<OpenRequest, 'engine' | 'online
 
 function syncRequest(sync: SyncOptions): NonNullable<OpenRequest['sync']> {
   if (typeof sync !== 'object' || sync === null) throw badOption('`sync` is an object with url, space and token');
-  const { url, space, token, twoPhase = 'auto' } = sync;
+  const { url, space, token, twoPhase = 'auto', confirm } = sync;
   if (typeof space !== 'string' || space === '') throw badOption('`sync.space` must be the name of a space');
   if (typeof token !== 'function') throw badOption('`sync.token` must be a function that answers a token');
   if (twoPhase !== 'auto' && twoPhase !== 'always') throw badOption("`sync.twoPhase` is 'auto' or 'always'");
-  return { url: serverUrl(url), space, twoPhase };
+  if (confirm !== undefined && typeof confirm !== 'function') throw badOption('`sync.confirm` must be a function that answers yes or no');
+  return { url: serverUrl(url), space, twoPhase, confirm: confirm !== undefined };
 }
 
 /** The worker's own address may be another origin's, so a relative URL is resolved here. */

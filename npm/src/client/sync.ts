@@ -4,8 +4,9 @@
  */
 import { EbbtideError } from '../errors.ts';
 import { requestBackgroundSync } from '../service-worker/register.ts';
-import type { Sync, SyncEventMap, SyncInspection, SyncReport, SyncStatus } from '../types.ts';
+import type { RunnableSyncPlan, Sync, SyncEventMap, SyncInspection, SyncReport, SyncStatus } from '../types.ts';
 import type { Connection, Notice } from './connection.ts';
+import { planOf } from './plan.ts';
 
 /** The page's view of the sync. */
 export class PageSync extends EventTarget implements Sync {
@@ -37,6 +38,12 @@ export class PageSync extends EventTarget implements Sync {
     options.signal?.throwIfAborted();
     const report = this.#connection.call('syncNow', null);
     return options.signal === undefined ? report : Promise.race([report, aborted(options.signal, report)]);
+  }
+
+  async plan(): Promise<RunnableSyncPlan> {
+    this.#requireSync('plan');
+    const facts = await this.#connection.call('plan', null);
+    return { ...planOf(facts), run: () => this.#connection.call('runPlan', { upto: facts.upto }) };
   }
 
   async pause(): Promise<void> {
@@ -82,6 +89,7 @@ export class PageSync extends EventTarget implements Sync {
       case 'mirrored':
         return this.#wakeServiceWorker();
       case 'wantToken':
+      case 'wantConfirm':
         return;
     }
   }

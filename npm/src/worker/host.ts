@@ -3,19 +3,20 @@
  * It knows messages and the mailbox, nothing of the conversation. The other end is `wasm-client/src/sync/host.rs`.
  */
 import { EbbtideError, type ErrorFacts } from '../errors.ts';
-import type { ToPage, ToWorker } from '../rpc.ts';
+import type { PlanFacts, ToPage, ToWorker } from '../rpc.ts';
 import type { SyncReport, SyncStatus } from '../types.ts';
 import { Mirror } from './mirror.ts';
 import { failureOf } from './failures.ts';
 
-type Waiter = { readonly resolve: (report: SyncReport) => void; readonly reject: (error: EbbtideError) => void };
+type Waiter<T> = { readonly resolve: (answer: T) => void; readonly reject: (error: EbbtideError) => void };
 
 /** The object that the wasm client is given. */
 export class SyncHost {
   readonly #post: (message: ToPage) => void;
   readonly #changed: () => void;
   readonly #mirror: Mirror;
-  readonly #waiters: Waiter[] = [];
+  readonly #waiters: Waiter<SyncReport>[] = [];
+  readonly #planners: Waiter<PlanFacts>[] = [];
   readonly #tokens = new Map<number, { resolve: (token: string) => void; reject: (facts: ErrorFacts) => void }>();
   #token: Promise<string> | undefined;
   #nextToken = 1;
@@ -45,6 +46,22 @@ export class SyncHost {
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
+  /** The next plan. */
+  plan(): Promise<PlanFacts> {
+    return new Promise((resolve, reject) => this.#planners.push({ resolve, reject }));
+  }
+
+  /** The plan that was asked for. */
+  planned(facts: string, merged: Uint8Array, refused: Uint8Array): void {
+    const plan = planFacts(facts, merged, refused);
+    for (const planner of this.#planners.splice(0)) planner.resolve(plan);
+  }
+
+  /** The wasm client asks whether this may be committed; the page answers it. */
+  confirm(facts: string, merged: Uint8Array, refused: Uint8Array): void {
+    this.#post({ kind: 'wantConfirm', plan: planFacts(facts, merged, refused) });
+  }
+
   /** News from the wasm client. */
   notice(kind: string, json: string): void {
     const news: unknown = JSON.parse(json);
@@ -53,6 +70,8 @@ export class SyncHost {
         return this.#settle((waiter) => waiter.resolve(news as SyncReport));
       case 'failed':
         return this.#settle((waiter) => waiter.reject(failureOf(news as ErrorFacts)));
+      case 'planFailed':
+        return this.#failPlans(failureOf(news as ErrorFacts));
       case 'fault':
         return this.#fault(news as ErrorFacts & { nextRetryAt: number });
       case 'status':
@@ -86,6 +105,7 @@ export class SyncHost {
   close(): void {
     const closed = new EbbtideError('database_closed', 'the database was closed');
     this.#settle((waiter) => waiter.reject(closed));
+    this.#failPlans(closed);
   }
 
   #askToken(): Promise<string> {
@@ -95,11 +115,21 @@ export class SyncHost {
   }
 
   #fault(fault: ErrorFacts & { nextRetryAt: number }): void {
-    this.#settle((waiter) => waiter.reject(EbbtideError.from(fault)));
+    const error = EbbtideError.from(fault);
+    this.#settle((waiter) => waiter.reject(error));
+    this.#failPlans(error);
     this.#post({ kind: 'fault', code: fault.code, nextRetryAt: fault.nextRetryAt });
   }
 
-  #settle(tell: (waiter: Waiter) => void): void {
+  #failPlans(error: EbbtideError): void {
+    for (const planner of this.#planners.splice(0)) planner.reject(error);
+  }
+
+  #settle(tell: (waiter: Waiter<SyncReport>) => void): void {
     for (const waiter of this.#waiters.splice(0)) tell(waiter);
   }
+}
+
+function planFacts(facts: string, merged: Uint8Array, refused: Uint8Array): PlanFacts {
+  return { ...(JSON.parse(facts) as Omit<PlanFacts, 'merged' | 'refused'>), merged, refused };
 }

@@ -4,7 +4,7 @@
  * `index.ts` calls it for every message.
  */
 import { EbbtideError } from '../errors.ts';
-import type { Answer, Argument, OpenRequest, Operation, ToPage, ToWorker, TransactionId } from '../rpc.ts';
+import type { Answer, Argument, OpenRequest, Operation, PlanFacts, ToPage, ToWorker, TransactionId } from '../rpc.ts';
 import type { SyncInspection, SyncReport, SyncStatus } from '../types.ts';
 import type { Client } from './engine.ts';
 import { startEngine } from './engine.ts';
@@ -37,8 +37,14 @@ export class Session {
 
   /** Takes note of something that needs no answer. */
   notice(message: Exclude<ToWorker, { kind: 'call' }>): void {
-    if (message.kind === 'token') this.#host?.tokenCame(message);
-    else this.#client?.setOnline(message.online);
+    switch (message.kind) {
+      case 'token':
+        return this.#host?.tokenCame(message);
+      case 'confirmed':
+        return this.#client?.confirmed(message.upto, message.accepted);
+      case 'online':
+        return this.#client?.setOnline(message.online);
+    }
   }
 
   readonly #handlers: Handlers = {
@@ -53,7 +59,9 @@ export class Session {
     watchNext: ({ watch }) => this.#watches.next(watch, this.#scheduler.busy),
     unwatch: ({ watch }) => this.#watches.remove(watch),
     export: () => this.#scheduler.outside(() => this.#required().export()),
-    syncNow: () => this.#syncNow(),
+    syncNow: () => this.#sync((client) => client.syncNow()),
+    plan: () => this.#plan(),
+    runPlan: ({ upto }) => this.#sync((client) => client.runPlan(upto)),
     pause: ({ paused }) => this.#tell((client) => client.setPaused(paused)),
     inspect: () => this.#scheduler.outside(() => JSON.parse(this.#required().inspect()) as SyncInspection),
     rejected: () => this.#scheduler.outside(() => this.#required().rejected()),
@@ -86,11 +94,18 @@ export class Session {
     client.startSync();
   }
 
-  #syncNow(): Promise<SyncReport> {
+  #sync(begin: (client: Client) => void): Promise<SyncReport> {
     const client = this.#required();
     const report = this.#host!.report();
-    client.syncNow();
+    begin(client);
     return report;
+  }
+
+  #plan(): Promise<PlanFacts> {
+    const client = this.#required();
+    const plan = this.#host!.plan();
+    client.plan();
+    return plan;
   }
 
   #tell(work: (client: Client) => void): null {

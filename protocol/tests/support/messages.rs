@@ -31,7 +31,7 @@ pub fn client(random: &mut Random, kind: u64) -> ClientMessage {
     let device_seq = device_seq(random);
     let hash = Hash(array(random));
     let applied_receipt = DeviceSeq(random.pick(&[device_seq.0, device_seq.0.saturating_sub(1), 0]));
-    match kind % 11 {
+    match kind % 12 {
         0 => ClientMessage::Hello(hello(random)),
         1 => ClientMessage::Submit(Submit { device_seq, applied_receipt, bytes: random.bytes(200) }),
         2 => ClientMessage::Stage(chunk(random)),
@@ -42,6 +42,7 @@ pub fn client(random: &mut Random, kind: u64) -> ClientMessage {
         7 => ClientMessage::Pull { cursor: cursor(random), max_bytes: random.number() as u32 },
         8 => ClientMessage::Recall(recall(random)),
         9 => ClientMessage::Snapshot { token: maybe(random, token), max_bytes: random.number() as u32 },
+        10 => ClientMessage::Predict { upto: device_seq },
         _ => ClientMessage::Applied { seq: Seq(random.number()), applied_receipt },
     }
 }
@@ -113,7 +114,7 @@ fn chunk(random: &mut Random) -> Chunk {
 
 /// A message of a space; `kind` picks which.
 pub fn server(random: &mut Random, kind: u64) -> ServerMessage {
-    match kind % 11 {
+    match kind % 12 {
         0 => ServerMessage::Welcome(welcome(random)),
         1 => ServerMessage::Staged { device_seq: device_seq(random), next_chunk: random.number() as u32 },
         2 => ServerMessage::Prepared { device_seq: device_seq(random) },
@@ -124,6 +125,7 @@ pub fn server(random: &mut Random, kind: u64) -> ServerMessage {
         7 => ServerMessage::Head { seq: Seq(random.number()) },
         8 => ServerMessage::Recalled(recalled(random)),
         9 => ServerMessage::Page(page(random)),
+        10 => ServerMessage::Predicted(predictions(random)),
         _ => ServerMessage::Refused(refusal(random)),
     }
 }
@@ -173,6 +175,12 @@ pub fn receipt(random: &mut Random) -> Receipt {
         as_sent: random.below(2) == 0,
         conflicts: random.pick(&[0, 1, u32::MAX]),
     }
+}
+
+fn predictions(random: &mut Random) -> Vec<Prediction> {
+    (0..random.below(4))
+        .map(|_| Prediction { receipt: receipt(random), opened: random.number() as u32, conflicts: random.bytes(100) })
+        .collect()
 }
 
 fn range(random: &mut Random) -> Range {

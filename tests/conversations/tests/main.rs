@@ -6,6 +6,7 @@ mod deletes;
 mod exchange;
 mod golden;
 mod history;
+mod plans;
 mod recovery;
 mod rejections;
 mod review;

@@ -11,7 +11,7 @@ const PAGE_BYTES: u32 = 300;
 
 fn on_both_paths(script: impl Fn(&mut Dialogue)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let options = SessionOptions { two_phase, page_bytes: Some(PAGE_BYTES) };
+        let options = SessionOptions { two_phase, page_bytes: Some(PAGE_BYTES), ..SessionOptions::default() };
         script(&mut Dialogue::with_options(2, options));
     }
 }

@@ -116,6 +116,11 @@ impl Dialogue {
         self.parties[party].device = Some(device);
     }
 
+    /// From its next start on, every device asks its app before anything is committed.
+    pub fn confirm(&mut self, confirm: bool) {
+        self.options.confirm = confirm;
+    }
+
     /// What the device's clock shows.
     pub fn time_of(&self, party: usize) -> Millis {
         Millis(self.now.0.saturating_add_signed(self.parties[party].skew_ms))

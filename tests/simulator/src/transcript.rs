@@ -139,6 +139,7 @@ pub fn client(message: &ClientMessage, book: &Book) -> String {
             Some(token) => format!("snapshot of {}, table {} on", token.begun_at.0, token.table.0),
             None => "snapshot".into(),
         },
+        ClientMessage::Predict { upto } => format!("predict up to {}", upto.0),
         ClientMessage::Applied { seq, applied_receipt } => format!("applied {}, receipts {}", seq.0, applied_receipt.0),
     }
 }
@@ -179,6 +180,12 @@ pub fn server(message: &ServerMessage, book: &Book) -> String {
             format!("page of {}{place}: {}", page.token.begun_at.0, book.commit(&page.bytes))
         }
         ServerMessage::Refused(refusal) => format!("refused {}: {}", refusal.code.code(), refusal.detail),
+        ServerMessage::Predicted(predictions) => {
+            let each = predictions.iter().map(|prediction| {
+                format!(" [{}; {}]", receipt_text(&prediction.receipt), book.commit(&prediction.conflicts))
+            });
+            format!("predicted{}", each.collect::<String>())
+        }
     }
 }
 

@@ -5,14 +5,16 @@
 use super::host::Host;
 use super::link::{self, Link};
 use super::timer::Timer;
-use super::{report, request};
+use super::{plan, report, request};
 use crate::clock;
 use crate::database::Database;
 use crate::error::ClientError;
 use crate::inspect;
 use crate::limits::{FAULT_FIRST_WAIT_MS, FAULT_MAX_WAIT_MS};
 use crate::options::SyncOptions;
-use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, SessionOptions, State};
+use ebbtide_core::client::store::ClientStore;
+use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, Plan, SessionOptions, State};
+use ebbtide_core::ids::DeviceSeq;
 use ebbtide_core::message::ClientMessage;
 use ebbtide_store::local::SyncStep;
 use js_sys::{Math, Reflect};
@@ -145,10 +147,30 @@ impl Sync {
 
     /// The app wants to be up to date; a report or a failure follows.
     pub fn sync_now(&self) {
+        self.count_from_here();
+        self.feed(Input::SyncNow);
+    }
+
+    /// The app wants to know what a sync would do; a plan or a failure follows.
+    pub fn plan(&self) {
+        self.feed(Input::Plan);
+    }
+
+    /// The app wants a plan carried out; a report or a failure follows.
+    pub fn run_plan(&self, upto: DeviceSeq) {
+        self.count_from_here();
+        self.feed(Input::Run { upto });
+    }
+
+    /// The app answers the question that `Host::confirm` asked.
+    pub fn confirmed(&self, upto: DeviceSeq, accepted: bool) {
+        self.feed(Input::Confirmed { upto, accepted });
+    }
+
+    fn count_from_here(&self) {
         if self.bytes_at_wish.get().is_none() {
             self.bytes_at_wish.set(Some(self.bytes.get()));
         }
-        self.feed(Input::SyncNow);
     }
 
     /// While the app has a transaction open, nothing else may run on the connection.
@@ -227,6 +249,21 @@ impl Sync {
                 self.traffic_of_wish();
                 self.host.notice("failed", &report::failure(&cause));
             }
+            Output::Planned(plan) => self.tell(&plan, Host::planned),
+            Output::PlanFailed(cause) => self.host.notice("planFailed", &report::failure(&cause)),
+            Output::Confirm(plan) => self.tell(&plan, Host::confirm),
+        }
+    }
+
+    fn tell(&self, plan: &Plan, tell: fn(&Host, &str, Vec<u8>, Vec<u8>)) {
+        let mut database = self.database.borrow_mut();
+        let Some(database) = database.as_mut() else { return };
+        match database.sync_step(clock::now(), |store| Ok(store.catalogue())) {
+            Ok(catalogue) => {
+                let (merged, refused) = (plan::merged(plan, &catalogue), plan::refused(plan, &catalogue));
+                tell(&self.host, &plan::facts(plan, &catalogue), merged, refused);
+            }
+            Err(error) => self.fault(&error),
         }
     }
 
@@ -375,7 +412,8 @@ fn rests_on_disk(output: &Output) -> bool {
 fn new_session(options: &SyncOptions) -> ClientSession {
     // The seed spreads retries apart; it protects nothing.
     let seed = (Math::random() * 2f64.powi(53)) as u64;
-    ClientSession::new(SessionOptions { two_phase: options.two_phase.into(), page_bytes: None }, seed)
+    let SyncOptions { confirm, .. } = *options;
+    ClientSession::new(SessionOptions { two_phase: options.two_phase.into(), confirm, page_bytes: None }, seed)
 }
 
 /// What the page's token function failed with.

@@ -13,6 +13,14 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub async fn token(this: &Host) -> Result<JsValue, JsValue>;
 
+    /// The plan that was asked for: its numbers as JSON, what would be merged and what refused as rows.
+    #[wasm_bindgen(method)]
+    pub fn planned(this: &Host, facts: &str, merged: Vec<u8>, refused: Vec<u8>);
+
+    /// The same as a question: may it be committed? `Client.confirmed` answers.
+    #[wasm_bindgen(method)]
+    pub fn confirm(this: &Host, facts: &str, merged: Vec<u8>, refused: Vec<u8>);
+
     /// News for the page: a kind, and JSON.
     #[wasm_bindgen(method)]
     pub fn notice(this: &Host, kind: &str, json: &str);

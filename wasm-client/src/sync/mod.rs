@@ -6,6 +6,7 @@ mod driver;
 mod host;
 mod http;
 mod link;
+mod plan;
 mod report;
 mod request;
 mod socket;

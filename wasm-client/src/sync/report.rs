@@ -4,6 +4,7 @@
 use super::driver::Traffic;
 use crate::conflicts::id_text;
 use crate::error::ClientError;
+use ebbtide_core::client::progress::Progress;
 use ebbtide_core::client::store::RejectedTransaction;
 use ebbtide_core::client::{Cause, Status, SyncReport};
 use ebbtide_core::conflict::{ClosedConflict, Closing, ConflictId};
@@ -23,6 +24,11 @@ pub fn status(status: &Status) -> String {
         if let Some(at) = at {
             object.whole(name, at.0);
         }
+    }
+    if let Some(Progress { phase, done, total }) = status.progress {
+        let mut progress = ObjectWriter::default();
+        progress.text("phase", phase.name()).whole("done", done).whole("total", total);
+        object.raw("progress", &progress.finish());
     }
     object.finish()
 }

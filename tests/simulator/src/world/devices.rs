@@ -199,7 +199,10 @@ impl World {
             | Output::Conflicts { .. }
             | Output::UpToDate(_)
             | Output::Resolved(_)
-            | Output::Failed(_) => {}
+            | Output::Failed(_)
+            | Output::Planned(_)
+            | Output::PlanFailed(_)
+            | Output::Confirm(_) => {}
         }
         Ok(())
     }
