@@ -108,6 +108,8 @@ pub enum Reason {
     Custom,
     /// It waits in an open conflict until a person has chosen.
     Parked,
+    /// It was made before its table was kept in step, and gave way to what the space has. Only a device says so, of its own.
+    Replaced,
 }
 
 impl Reason {
@@ -126,6 +128,7 @@ impl Reason {
             Reason::Overflow => "overflow",
             Reason::Custom => "custom_rejected",
             Reason::Parked => "parked",
+            Reason::Replaced => "replaced",
         }
     }
 }

@@ -3,7 +3,7 @@
  * Shapes only: who sends what when is in `client/connection.ts` and `worker/`.
  */
 import type { ErrorFacts } from './errors.ts';
-import type { ClosedConflict, SchemaDefinition, SyncInspection, SyncPlan, SyncReport, SyncStatus } from './types.ts';
+import type { ClosedConflict, SchemaDefinition, StartChoice, SyncInspection, SyncPlan, SyncReport, SyncStatus } from './types.ts';
 
 /** What the worker needs to open the database. It crosses as a structured clone, so it holds no functions. */
 export interface OpenRequest {
@@ -16,7 +16,7 @@ export interface OpenRequest {
   readonly online: boolean;
   /** Whether the app has paused the sync; a new worker keeps to it. */
   readonly paused: boolean;
-  readonly sync?: { readonly url: string; readonly space: string; readonly twoPhase: 'auto' | 'always'; readonly confirm: boolean };
+  readonly sync?: { readonly url: string; readonly space: string; readonly twoPhase: 'auto' | 'always'; readonly confirm: boolean; readonly start: StartChoice };
 }
 
 /** A plan as the worker tells it: what is numbers, and the rows that `client/plan.ts` gathers. */
@@ -52,6 +52,7 @@ export interface Operations {
   syncNow: [null, SyncReport];
   plan: [null, PlanFacts];
   runPlan: [{ upto: number }, SyncReport];
+  start: [{ choice: StartChoice }, null];
   pause: [{ paused: boolean }, null];
   inspect: [null, SyncInspection];
   rejected: [null, Uint8Array];

@@ -70,7 +70,17 @@ export interface SyncOptions {
    * the reason `not_confirmed`; it is asked again when there is more to send, and by `sync.now()`.
    */
   readonly confirm?: (plan: SyncPlan) => boolean | Promise<boolean>;
+  /** What becomes of rows that were written before there was a space. Default `seed`. It matters only while there are such rows. */
+  readonly start?: StartChoice;
 }
+
+/**
+ * What becomes of what was written before a database, or a table that joins `tables` later, was kept in step.
+ * `seed`: it goes to the space if that has nothing yet; otherwise the sync waits with the reason `sync_choice_needed`.
+ * `merge`: it goes to the space and meets what is there as concurrent writes do, field by field.
+ * `take`: what the space has replaces it; it is listed in `db.rejected` with the reason `replaced`.
+ */
+export type StartChoice = 'seed' | 'merge' | 'take';
 
 /** A row as an object: column name to value. */
 export type Row = Record<string, Cell>;
@@ -248,6 +258,8 @@ export interface Sync extends EventTarget {
   now(options?: { readonly signal?: AbortSignal }): Promise<SyncReport>;
   /** What a sync would do, told without doing it; also while paused. Offline it rejects with a retryable error. */
   plan(): Promise<RunnableSyncPlan>;
+  /** Says what becomes of rows that were written before there was a space, as the option `start` does. */
+  start(choice: StartChoice): Promise<void>;
   /** Stops talking to the server until `resume`; writes are kept and sent then. */
   pause(): Promise<void>;
   resume(): Promise<void>;

@@ -24,7 +24,7 @@ const DECIDED_BEFORE: u8 = 1 << 5;
 const DECIDED_WITH: u8 = 1 << 6;
 
 /// Reasons by their code on the wire, which is never given twice.
-const REASONS: [Reason; 12] = [
+const REASONS: [Reason; 13] = [
     Reason::ForeignKey,
     Reason::Unique,
     Reason::Constraint,
@@ -37,6 +37,7 @@ const REASONS: [Reason; 12] = [
     Reason::Overflow,
     Reason::Custom,
     Reason::Parked,
+    Reason::Replaced,
 ];
 
 fn reason_code(reason: Reason) -> u8 {
@@ -53,6 +54,7 @@ fn reason_code(reason: Reason) -> u8 {
         Reason::Overflow => 9,
         Reason::Custom => 10,
         Reason::Parked => 11,
+        Reason::Replaced => 12,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::conflicts;
 use crate::database::Database;
 use crate::error::{ClientError, Result};
 use crate::inspect;
-use crate::options::{Options, Storage};
+use crate::options::{self, Options, Storage};
 use crate::records;
 use crate::storage;
 use crate::sync::{Host, SharedDatabase, Sync, Wishes};
@@ -37,7 +37,7 @@ impl Client {
     pub async fn open(options: String, host: Host) -> Js<Client> {
         let options = Options::parse(&options)?;
         let opened = storage::open(&options).await?;
-        let mut database = Database::open(opened.connection, &options.schema, options.durability)?;
+        let mut database = Database::open(opened.connection, &options)?;
         let device = inspect::device_id(&mut database)?;
         let database: SharedDatabase = Rc::new(Some(database).into());
         let wishes = Wishes { online: options.online, paused: options.paused };
@@ -171,6 +171,14 @@ impl Client {
         if let Some(sync) = &self.sync {
             sync.confirmed(DeviceSeq(upto as u64), accepted);
         }
+    }
+
+    /// The app says what becomes of what was written before there was a space: `seed`, `merge` or `take`.
+    pub fn start(&self, choice: &str) -> Js<()> {
+        let start = options::start(choice)
+            .ok_or_else(|| ClientError::permanent("bad_parameter", "sync.start(): it is 'seed', 'merge' or 'take'"))?;
+        self.syncing()?.start_with(start);
+        Ok(())
     }
 
     /// Pauses or resumes the sync.

@@ -4,7 +4,7 @@
 use crate::cells::{Parameters, Rows};
 use crate::clock;
 use crate::error::{ClientError, Result};
-use crate::options::Durability;
+use crate::options::{Durability, Options};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::error::Fault;
@@ -14,7 +14,6 @@ use ebbtide_store::local::{
     Choice, ConflictRecord, DbError, DbErrorCode, Edit, LocalDatabase, OpenRecord, RejectedRecord, RowSink, RowSource,
     SyncStep,
 };
-use ebbtide_store::schema::Schema;
 use ebbtide_store::sql::SqlError;
 use rusqlite::{Connection, Row};
 use std::ops::ControlFlow;
@@ -40,9 +39,10 @@ pub struct Database {
 
 impl Database {
     /// Opens it and brings it to the schema's version.
-    pub fn open(connection: Connection, schema: &Schema, durability: Durability) -> Result<Self> {
-        let local = LocalDatabase::open(connection, schema, clock::now(), clock::random_bytes()?)?;
-        Ok(Self { local, durability, unsynced: false })
+    pub fn open(connection: Connection, options: &Options) -> Result<Self> {
+        let mut local = LocalDatabase::open(connection, &options.schema, clock::now(), clock::random_bytes()?)?;
+        local.keep_in_step(options.sync.is_some());
+        Ok(Self { local, durability: options.durability, unsynced: false })
     }
 
     /// Runs one statement; answers how many rows it changed.

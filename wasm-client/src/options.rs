@@ -4,6 +4,7 @@
 
 use crate::error::{ClientError, Result};
 use crate::limits::NAME_CHARS;
+use ebbtide_core::client::Start;
 use ebbtide_store::json::{self, Fields, Json};
 use ebbtide_store::schema::Schema;
 
@@ -37,6 +38,15 @@ pub struct SyncOptions {
     pub two_phase: TwoPhase,
     /// Whether the app is asked before anything is committed.
     pub confirm: bool,
+    /// What becomes of what was written before there was a space.
+    pub start: Start,
+}
+
+const STARTS: [(&str, Start); 3] = [("seed", Start::Seed), ("merge", Start::Merge), ("take", Start::Take)];
+
+/// A choice of the app by its name.
+pub fn start(name: &str) -> Option<Start> {
+    STARTS.iter().find(|(choice, _)| *choice == name).map(|(_, start)| *start)
 }
 
 /// Which path changesets take.
@@ -66,6 +76,7 @@ impl SyncOptions {
             space: fields.required_text("space")?,
             two_phase: choice(&mut fields, "twoPhase", &[("auto", TwoPhase::Auto), ("always", TwoPhase::Always)])?,
             confirm: fields.flag("confirm")?,
+            start: choice(&mut fields, "start", &STARTS)?,
         };
         fields.finish()?;
         Ok(options)
@@ -140,7 +151,10 @@ impl Options {
 fn choice<T: Copy>(fields: &mut Fields, name: &str, choices: &[(&str, T)]) -> core::result::Result<T, String> {
     let Some(given) = fields.text(name)? else { return Ok(choices[0].1) };
     let found = choices.iter().find(|(choice, _)| *choice == given);
-    found.map(|(_, value)| *value).ok_or_else(|| fields.wrong(name, choices[0].0) + &format!(" or {}", choices[1].0))
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+        fields.wrong(name, &names.join(" or "))
+    })
 }
 
 fn bad_option(what: String) -> ClientError {

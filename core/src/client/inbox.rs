@@ -87,6 +87,9 @@ impl ClientSession {
         welcome: Welcome,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
+        if !self.may_begin(welcome.head, step)? {
+            return Ok(());
+        }
         if self.link == Link::Greeting {
             self.link = Link::Up;
             self.pulling = step.device.rebuild.is_none();

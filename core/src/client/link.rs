@@ -94,6 +94,7 @@ impl ClientSession {
     }
 
     fn pursue_wish<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
+        self.choice_needed = false;
         if !self.status.online {
             return self.fail_wish(&cause("offline", true), step);
         }
@@ -130,6 +131,7 @@ impl ClientSession {
         self.planning.forget_link();
         self.pulling = false;
         self.space = None;
+        self.choice_needed = false;
         self.timers.answer_by = None;
         self.timers.confirm_at = None;
         self.timers.mirror_at = Some(step.now);

@@ -5,6 +5,7 @@ use super::apply::Applied;
 use super::recover;
 use super::session::{ClientSession, Output, Step, cause};
 use super::snapshot;
+use super::start::{self, Start};
 use super::store::{ClientStore, Rebuild, SnapshotState, StagedPart};
 use super::versions;
 use crate::codec::Codec;
@@ -106,6 +107,9 @@ impl ClientSession {
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
         let mut applied = Applied::default();
+        if self.options.start == Start::Take && step.store.waiting()?.local > 0 {
+            start::give_way(step.store, &mut applied)?;
+        }
         snapshot::install(state, &mut step.device, step.store, step.codec, &mut applied)?;
         if step.device.recovering {
             let other_history = step.device.rebuild == Some(Rebuild::OtherHistory);

@@ -26,7 +26,7 @@ pub fn seal_next<S: ClientStore, C: Codec>(
     store: &mut S,
     codec: &C,
 ) -> Result<bool, Fault<S::Error>> {
-    if device.recovering {
+    if device.recovering || store.waiting()?.local > 0 {
         return Ok(false);
     }
     let mut log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;

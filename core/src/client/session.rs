@@ -7,6 +7,7 @@ use super::plan::{NOT_CONFIRMED, Plan, Planning};
 use super::progress::{Progress, receiving};
 use super::rebuild::Verdicts;
 use super::recover::Recalls;
+use super::start::{CHOICE_NEEDED, Start};
 use super::status::{State, Status, SyncReport};
 use super::store::{ClientStore, DeviceState, Rebuild, RejectedTransaction};
 use super::upload::Uploads;
@@ -36,6 +37,8 @@ pub struct SessionOptions {
     pub two_phase: TwoPhase,
     /// Whether the app is asked before anything is committed, which takes two phases.
     pub confirm: bool,
+    /// What becomes of what was written before there was a space.
+    pub start: Start,
     /// Bytes asked for in one page of history or of a snapshot, where that is less than the bound.
     pub page_bytes: Option<u32>,
 }
@@ -91,6 +94,8 @@ pub enum Input {
         /// Whether these may be committed.
         accepted: bool,
     },
+    /// The app says what becomes of what was written before there was a space.
+    Choose(Start),
     /// The time that was asked for has come.
     Tick,
     /// A step failed on a constraint of the local database: applying it again would fail again.
@@ -211,6 +216,8 @@ pub struct ClientSession {
     pub(super) woken_for: Option<Millis>,
     pub(super) latest: Millis,
     pub(super) catching_up_from: Option<Seq>,
+    /// Local transactions met rows of the space, and the app has not said what becomes of them.
+    pub(super) choice_needed: bool,
 }
 
 impl ClientSession {
@@ -237,6 +244,7 @@ impl ClientSession {
             woken_for: None,
             latest: Millis(0),
             catching_up_from: None,
+            choice_needed: false,
         }
     }
 
@@ -257,6 +265,7 @@ impl ClientSession {
         let mut outputs = Vec::new();
         let mut step = Step { device: store.device()?, now, store, codec, outputs: &mut outputs };
         self.input(input, &mut step)?;
+        self.settle_start(&mut step)?;
         self.pump(&mut step)?;
         self.refresh(&mut step)?;
         Ok(outputs)
@@ -276,6 +285,7 @@ impl ClientSession {
             Input::Plan => self.wish_plan(step),
             Input::Run { upto } => self.run_plan(upto, step),
             Input::Confirmed { upto, accepted } => self.answered(upto, accepted, step),
+            Input::Choose(start) => self.choose(start, step),
             Input::Tick => self.tick(step)?,
             Input::CannotApply => self.begin_rebuild(Rebuild::Behind, step)?,
         }
@@ -315,13 +325,17 @@ impl ClientSession {
         if status.cursor >= status.head && self.waits_for_server(step) {
             self.fulfil_wish_so_far(step);
         }
+        if self.choice_needed {
+            self.fail_wish(&cause(CHOICE_NEEDED, false), step);
+        }
         if done {
             status.last_sync_at = Some(step.now);
             self.fulfil_wish(step);
         }
         status.progress = self.progress(&status);
         self.rest(step);
-        self.tell_consent(&mut status);
+        tell(&mut status, CHOICE_NEEDED, self.choice_needed);
+        tell(&mut status, NOT_CONFIRMED, self.planning.is_unconfirmed());
         if self.mirrored != Some(None) && waiting.pending == waiting.unsealed {
             self.mirror(step)?;
         }
@@ -340,7 +354,7 @@ impl ClientSession {
         match self.link {
             _ if self.paused => State::Paused,
             _ if self.stopped.is_some() => State::Error,
-            Link::Up if done || self.planning.is_declined() => State::Idle,
+            Link::Up if done || self.choice_needed || self.planning.is_declined() => State::Idle,
             Link::Up => State::Syncing,
             Link::Connecting | Link::Greeting => State::Connecting,
             Link::Down => State::Offline,
@@ -361,14 +375,6 @@ impl ClientSession {
     fn rest<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) {
         if self.is_silent() && self.link != Link::Down {
             self.drop_link(step);
-        }
-    }
-
-    fn tell_consent(&self, status: &mut Status) {
-        match self.planning.is_unconfirmed() {
-            true if status.reason.is_none() => status.reason = Some(String::from(NOT_CONFIRMED)),
-            false => drop(status.reason.take_if(|reason| reason == NOT_CONFIRMED)),
-            true => {}
         }
     }
 
@@ -413,6 +419,16 @@ pub(super) struct Step<'a, S, C> {
 impl<S, C> Step<'_, S, C> {
     pub(super) fn in_ms(&self, delay_ms: u64) -> Millis {
         Millis(self.now.0 + delay_ms)
+    }
+}
+
+/// What the session waits for is the status' reason while nothing else is wrong.
+fn tell(status: &mut Status, code: &str, waits: bool) {
+    if waits && status.reason.is_none() {
+        status.reason = Some(String::from(code));
+    }
+    if !waits {
+        status.reason.take_if(|reason| reason == code);
     }
 }
 

@@ -189,6 +189,8 @@ pub struct Waiting {
     pub pending: u32,
     /// Of these, not yet sealed.
     pub unsealed: u32,
+    /// Of these, made before the database or their table was kept in step, and not yet decided about.
+    pub local: u32,
     /// Of the pending ones, taken out of the view because they collide with what the space decided.
     pub blocked: u32,
     /// Listed as rejected.
@@ -235,6 +237,12 @@ pub trait ClientStore {
 
     /// The waiting transactions of earlier lives, ascending.
     fn inherited(&mut self) -> Result<Vec<Inherited>, Self::Error>;
+
+    /// The waiting transactions that were made before the database, or their table, was kept in step, ascending.
+    fn local_log(&mut self) -> Result<Vec<LogId>, Self::Error>;
+
+    /// From here on those are as all others.
+    fn adopt_local(&mut self) -> Result<(), Self::Error>;
 
     /// Removes waiting transactions that are not sealed. The rows are not touched: the caller brings them in line.
     fn drop_transactions(&mut self, transactions: &[LogId]) -> Result<(), Self::Error>;

@@ -10,7 +10,7 @@ import { compileEngine } from './engine.ts';
 import { WorkerDatabase } from './database.ts';
 import { answerConfirm } from './plan.ts';
 import { Resolver } from './resolver.ts';
-import { PageSync } from './sync.ts';
+import { isStartChoice, PageSync } from './sync.ts';
 import { answerToken } from './token.ts';
 
 /** Opens a database of this origin, creating it where it does not exist. */
@@ -27,7 +27,8 @@ export async function open(options: OpenOptions): Promise<Database> {
     },
     async openRequest() {
       const engine = await compileEngine(engineUrl);
-      return { ...request, engine, online: navigator.onLine, paused: sync.isPaused };
+      const chosen = request.sync === undefined ? {} : { sync: { ...request.sync, start: sync.startChoice ?? request.sync.start } };
+      return { ...request, ...chosen, engine, online: navigator.onLine, paused: sync.isPaused };
     },
     opened: (status) => sync.update(status),
     notice: (notice) => {
@@ -85,12 +86,13 @@ function openRequest(options: OpenOptions): Omit<OpenRequest, 'engine' | 'online
 
 function syncRequest(sync: SyncOptions): NonNullable<OpenRequest['sync']> {
   if (typeof sync !== 'object' || sync === null) throw badOption('`sync` is an object with url, space and token');
-  const { url, space, token, twoPhase = 'auto', confirm } = sync;
+  const { url, space, token, twoPhase = 'auto', confirm, start = 'seed' } = sync;
   if (typeof space !== 'string' || space === '') throw badOption('`sync.space` must be the name of a space');
   if (typeof token !== 'function') throw badOption('`sync.token` must be a function that answers a token');
   if (twoPhase !== 'auto' && twoPhase !== 'always') throw badOption("`sync.twoPhase` is 'auto' or 'always'");
   if (confirm !== undefined && typeof confirm !== 'function') throw badOption('`sync.confirm` must be a function that answers yes or no');
-  return { url: serverUrl(url), space, twoPhase, confirm: confirm !== undefined };
+  if (!isStartChoice(start)) throw badOption("`sync.start` is 'seed', 'merge' or 'take'");
+  return { url: serverUrl(url), space, twoPhase, confirm: confirm !== undefined, start };
 }
 
 /** The worker's own address may be another origin's, so a relative URL is resolved here. */

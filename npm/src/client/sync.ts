@@ -4,7 +4,7 @@
  */
 import { EbbtideError } from '../errors.ts';
 import { requestBackgroundSync } from '../service-worker/register.ts';
-import type { RunnableSyncPlan, Sync, SyncEventMap, SyncInspection, SyncReport, SyncStatus } from '../types.ts';
+import type { RunnableSyncPlan, StartChoice, Sync, SyncEventMap, SyncInspection, SyncReport, SyncStatus } from '../types.ts';
 import type { Connection, Notice } from './connection.ts';
 import { planOf } from './plan.ts';
 
@@ -15,6 +15,7 @@ export class PageSync extends EventTarget implements Sync {
   readonly #isLocal: boolean;
   #status: SyncStatus;
   #isPaused = false;
+  #startChoice: StartChoice | undefined;
 
   constructor(connection: Connection, databaseName: string, isLocal: boolean) {
     super();
@@ -33,6 +34,11 @@ export class PageSync extends EventTarget implements Sync {
     return this.#isPaused;
   }
 
+  /** What the app has chosen since it opened; a worker that replaces another must be told. */
+  get startChoice(): StartChoice | undefined {
+    return this.#startChoice;
+  }
+
   async now(options: { readonly signal?: AbortSignal } = {}): Promise<SyncReport> {
     this.#requireSync('now');
     options.signal?.throwIfAborted();
@@ -44,6 +50,13 @@ export class PageSync extends EventTarget implements Sync {
     this.#requireSync('plan');
     const facts = await this.#connection.call('plan', null);
     return { ...planOf(facts), run: () => this.#connection.call('runPlan', { upto: facts.upto }) };
+  }
+
+  async start(choice: StartChoice): Promise<void> {
+    this.#requireSync('start');
+    if (!isStartChoice(choice)) throw new EbbtideError('bad_parameter', "sync.start(): it is 'seed', 'merge' or 'take'");
+    this.#startChoice = choice;
+    await this.#connection.call('start', { choice });
   }
 
   async pause(): Promise<void> {
@@ -109,6 +122,11 @@ export class PageSync extends EventTarget implements Sync {
     if (!this.#isLocal) return;
     throw new EbbtideError('not_syncing', `sync.${verb}(): the database was opened without \`sync\``);
   }
+}
+
+/** Whether it is a choice at all: apps without types may pass anything. */
+export function isStartChoice(choice: unknown): choice is StartChoice {
+  return choice === 'seed' || choice === 'merge' || choice === 'take';
 }
 
 const NOTHING_YET = { pending: 0, failed: 0, blocked: 0, conflicts: 0, cursor: 0 } as const;

@@ -62,6 +62,7 @@ export class Session {
     syncNow: () => this.#sync((client) => client.syncNow()),
     plan: () => this.#plan(),
     runPlan: ({ upto }) => this.#sync((client) => client.runPlan(upto)),
+    start: ({ choice }) => this.#tell((client) => client.start(choice)),
     pause: ({ paused }) => this.#tell((client) => client.setPaused(paused)),
     inspect: () => this.#scheduler.outside(() => JSON.parse(this.#required().inspect()) as SyncInspection),
     rejected: () => this.#scheduler.outside(() => this.#required().rejected()),

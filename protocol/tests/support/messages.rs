@@ -146,7 +146,7 @@ fn welcome(random: &mut Random) -> Welcome {
 }
 
 pub fn receipt(random: &mut Random) -> Receipt {
-    const REASONS: [Reason; 11] = [
+    const REASONS: [Reason; 13] = [
         Reason::ForeignKey,
         Reason::Unique,
         Reason::Constraint,
@@ -158,6 +158,8 @@ pub fn receipt(random: &mut Random) -> Receipt {
         Reason::Stale,
         Reason::Overflow,
         Reason::Custom,
+        Reason::Parked,
+        Reason::Replaced,
     ];
     let seq = maybe(random, |random| Seq(random.number()));
     let near = seq.unwrap_or_default().0;

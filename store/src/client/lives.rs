@@ -1,4 +1,5 @@
-//! What a new life of a database inherits: waiting transactions, open again, with the life that captured them.
+//! What a new life of a database inherits: waiting transactions, open again, with the life that captured them; and those of a time
+//! before there was a space.
 //! It rewrites records and leaves rows alone; when a life ends is the session's business.
 //! Called by the client store only.
 
@@ -91,6 +92,18 @@ pub(super) fn prepend_log(connection: &Connection, transactions: &[LoggedTransac
 
 pub(super) fn clamp_bases(connection: &Connection, fork: Seq) -> Result<(), SqlError> {
     execute(connection, "UPDATE _ebb_log SET seq = ?1 WHERE seq > ?1", [fork.0 as i64]).map(drop)
+}
+
+pub(super) fn local(connection: &Connection) -> Result<Vec<LogId>, SqlError> {
+    let sql = "SELECT id FROM _ebb_log WHERE local ORDER BY id";
+    let read = || -> rusqlite::Result<Vec<_>> {
+        connection.prepare_cached(sql)?.query_map([], |row| row.get(0).map(LogId))?.collect()
+    };
+    read().map_err(|error| sql_error(&error, sql))
+}
+
+pub(super) fn adopt_local(connection: &Connection) -> Result<(), SqlError> {
+    execute(connection, "UPDATE _ebb_log SET local = 0 WHERE local", []).map(drop)
 }
 
 pub(super) fn drop_transactions(connection: &Connection, transactions: &[LogId]) -> Result<(), SqlError> {

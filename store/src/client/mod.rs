@@ -94,6 +94,16 @@ impl ClientStore for SyncStep<'_> {
         lives::inherited(&self.db.connection)
     }
 
+    fn local_log(&mut self) -> Result<Vec<LogId>, SqlError> {
+        lives::local(&self.db.connection)
+    }
+
+    fn adopt_local(&mut self) -> Result<(), SqlError> {
+        self.device_changed = true;
+        self.db.waitlist.forget_counts();
+        lives::adopt_local(&self.db.connection)
+    }
+
     fn drop_transactions(&mut self, transactions: &[LogId]) -> Result<(), SqlError> {
         self.device_changed = true;
         self.db.waitlist.forget();

@@ -2,7 +2,7 @@
 //! It follows the log: capture says that it grew, the client store what it took away.
 //! Owned by the local database.
 
-use crate::local::log::{self, Select};
+use crate::local::log::{self, Made, Select};
 use crate::sql::SqlError;
 use crate::sqlite::sql_error;
 use ebbtide_core::change::{LoggedChange, LoggedMutation, RowId};
@@ -29,16 +29,18 @@ struct Index {
 
 const COUNT: &str = "SELECT (SELECT count(*) FROM _ebb_log),
     (SELECT count(*) FROM _ebb_log WHERE id > ifnull((SELECT max(log_upto) FROM _ebb_changeset), 0)),
+    (SELECT count(*) FROM _ebb_log WHERE local),
     (SELECT count(*) FROM _ebb_blocked), (SELECT count(*) FROM _ebb_rejected),
     (SELECT count(*) FROM _ebb_queue AS q WHERE NOT EXISTS (SELECT 1 FROM _ebb_resolution AS r
       WHERE r.seq = q.seq AND r.idx = q.idx AND r.log NOT IN (SELECT log FROM _ebb_blocked)))";
 
 impl Waitlist {
     /// A local transaction was logged.
-    pub(crate) fn note_commit(&mut self) {
+    pub(crate) fn note_commit(&mut self, made: Made) {
         if let Some(counts) = &mut self.counts {
             counts.pending += 1;
             counts.unsealed += 1;
+            counts.local += u32::from(made == Made::Apart);
         }
     }
 
@@ -67,9 +69,10 @@ impl Waitlist {
                 Ok(Waiting {
                     pending: row.get(0)?,
                     unsealed: row.get(1)?,
-                    blocked: row.get(2)?,
-                    rejected: row.get(3)?,
-                    conflicts: row.get(4)?,
+                    local: row.get(2)?,
+                    blocked: row.get(3)?,
+                    rejected: row.get(4)?,
+                    conflicts: row.get(5)?,
                 })
             })
         };

@@ -14,27 +14,41 @@ use ebbtide_core::ids::{ColumnId, DeviceSeq, Incarnation, LogId, SchemaVersion, 
 use ebbtide_core::limits::{TRANSACTION_BYTES, TRANSACTION_ROWS};
 use rusqlite::{Connection, Row, params};
 
-const INSERT: &str = "INSERT INTO _ebb_log (stamp, seq, device_seq, schema, changes) VALUES (?, ?, ?, ?, ?)";
+const INSERT: &str = "INSERT INTO _ebb_log (stamp, seq, device_seq, schema, changes, local) VALUES (?, ?, ?, ?, ?, ?)";
 const INSERT_RESOLUTION: &str = "INSERT INTO _ebb_resolution (log, seq, idx, seen, side) VALUES (?, ?, ?, ?, ?)";
 const RESOLUTIONS: &str = "SELECT seq, idx, seen, side FROM _ebb_resolution WHERE log = ? ORDER BY seq, idx";
 const INSERT_PART: &str = "INSERT INTO _ebb_log_part (log, part, changes) VALUES (?, ?, ?)";
 
+/// What a transaction has to do with the space when it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// The database and its table are kept in step.
+    InStep,
+    /// They are not yet: the app says later what becomes of it.
+    Apart,
+}
+
+/// What a transaction is noted with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub stamp: Stamp,
+    pub base: Base,
+    pub schema: SchemaVersion,
+    pub made: Made,
+}
+
 /// Writes one transaction; belongs to that transaction.
-pub(crate) fn append(
-    connection: &Connection,
-    taken: &Taken,
-    stamp: Stamp,
-    base: Base,
-    schema: SchemaVersion,
-) -> rusqlite::Result<LogId> {
+pub(crate) fn append(connection: &Connection, taken: &Taken, head: Head) -> rusqlite::Result<LogId> {
+    let Head { stamp, base, schema, made } = head;
     let ends = taken.parts.iter().copied().chain([taken.bytes.len()]);
     let mut start = 0;
     let mut id = 0;
     for (part, end) in ends.enumerate() {
         let changes = &taken.bytes[start..end];
         if part == 0 {
-            let head = params![stamp.0 as i64, base.seq.0 as i64, base.device_seq.0 as i64, schema.0, changes];
-            connection.prepare_cached(INSERT)?.execute(head)?;
+            let (stamp, seq, device_seq) = (stamp.0 as i64, base.seq.0 as i64, base.device_seq.0 as i64);
+            let row = params![stamp, seq, device_seq, schema.0, changes, made == Made::Apart];
+            connection.prepare_cached(INSERT)?.execute(row)?;
             id = connection.last_insert_rowid();
         } else {
             connection.prepare_cached(INSERT_PART)?.execute(params![id, part as i64, changes])?;

@@ -5,21 +5,19 @@
 use super::access::SharedAccess;
 use super::device;
 use super::error::DbError;
-use super::log::{self, Select, damaged};
+use super::joined::{has_local, parents_first, transactions};
+use super::log::{self, Head, Made, Select, damaged};
 use super::open::{Check, failed};
 use super::triggers::TriggerPlan;
-use crate::capture::Taken;
 use crate::client::{Statements, unknown};
 use crate::compare::Moved;
-use crate::limits::LOG_PART_BYTES;
 use crate::sqlite::value::Bound;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::change::{Base, Field, LoggedChange, LoggedField, LoggedMutation, RowId};
-use ebbtide_core::client::store::DeviceState;
+use ebbtide_core::client::store::{DeviceState, Rebuild};
 use ebbtide_core::client::take_back;
 use ebbtide_core::commit::{Effect, Outcome};
-use ebbtide_core::ids::{DeviceSeq, LogId, Millis, Seq, TableId};
-use ebbtide_core::limits::TRANSACTION_ROWS;
+use ebbtide_core::ids::{DeviceSeq, LogId, Millis, TableId};
 use ebbtide_core::value::{Key, Value};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeSet, HashMap};
@@ -47,20 +45,27 @@ impl Migrated<'_> {
     /// Sorts what changed into what is captured, what gives way later, and what gives way now; then moves the cells of newer versions.
     pub(super) fn settle(self, connection: &Connection, access: &SharedAccess) -> Result<(), DbError> {
         let found = device::read(connection).map_err(|e| failed(&e))?;
-        let (device, mut clock) = found.unwrap_or_default();
-        let cells = self.cells(connection).map_err(|e| failed(&e))?;
+        let (mut device, mut clock) = found.unwrap_or_default();
+        let mut cells = self.cells(connection).map_err(|e| failed(&e))?;
         if self.moved.is_empty() && cells.is_empty() {
             return Ok(());
         }
         let pending = pending(connection)?;
-        let (mut captured, mut back) = (Vec::new(), Vec::new());
+        let (mut joined, mut captured, mut back) = (Vec::new(), Vec::new(), Vec::new());
         for moved in &self.moved {
             match self.fate(moved, &device, &pending, connection).map_err(|e| failed(&e))? {
+                Fate::Joined => joined.extend(self.change(moved)),
                 Fate::Captured => captured.extend(self.change(moved)),
                 Fate::Preview(server) => keep(connection, &moved.row, server.as_deref()).map_err(|e| failed(&e))?,
                 Fate::GivesWay => back.push(outcome(&moved.row, moved.before.clone())),
                 Fate::Settled => {}
             }
+        }
+        if self.meets(&joined, &cells) {
+            // The space's rows may not fit beside this device's: a snapshot lays them under what waits.
+            cells.retain(|outcome| !self.joined.contains(&outcome.row.table));
+            device.rebuild.get_or_insert(Rebuild::Behind);
+            device::write(connection, &device, clock).map_err(|e| failed(&e))?;
         }
         back.extend(cells);
         let plan = TriggerPlan::of(connection, access, self.after)?;
@@ -68,13 +73,24 @@ impl Migrated<'_> {
         let statements = Statements::of(self.after);
         back.iter().try_for_each(|outcome| write(connection, &statements, outcome)).map_err(|e| failed(&e))?;
         plan.restore(connection).map_err(|e| failed(&e))?;
-        for changes in captured.chunks(TRANSACTION_ROWS) {
-            let base =
-                Base { seq: device.cursor.seq, device_seq: DeviceSeq(device.next_device_seq.0.saturating_sub(1)) };
-            let taken = taken(changes).map_err(|e| failed(&e))?;
-            log::append(connection, &taken, clock.tick(self.now), base, self.after.version).map_err(|e| failed(&e))?;
+        let base = Base { seq: device.cursor.seq, device_seq: DeviceSeq(device.next_device_seq.0.saturating_sub(1)) };
+        let apart = device.is_new() && has_local(connection).map_err(|e| failed(&e))?;
+        let made = if apart { Made::Apart } else { Made::InStep };
+        parents_first(&mut joined, self.after);
+        // What was local had seen nothing of the space's.
+        for (changes, base, made) in [(joined, Base::default(), Made::Apart), (captured, base, made)] {
+            for taken in transactions(&changes).map_err(|e| failed(&e))? {
+                let head = Head { stamp: clock.tick(self.now), base, schema: self.after.version, made };
+                log::append(connection, &taken, head).map_err(|e| failed(&e))?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether a table that joins has rows of this device and rows of the space.
+    fn meets(&self, joined: &[LoggedChange], cells: &[Outcome]) -> bool {
+        let of = |table: TableId| joined.iter().any(|change| change.row.table == table);
+        cells.iter().any(|outcome| self.joined.contains(&outcome.row.table) && of(outcome.row.table))
     }
 
     fn fate(
@@ -84,8 +100,10 @@ impl Migrated<'_> {
         pending: &Pending,
         connection: &Connection,
     ) -> rusqlite::Result<Fate> {
-        let was_local = device.author.is_none() && device.cursor.seq == Seq(0);
-        if self.joined.contains(&moved.row.table) || was_local && self.before.is_some() {
+        if self.joined.contains(&moved.row.table) {
+            return Ok(Fate::Joined);
+        }
+        if device.is_new() && self.before.is_some() {
             return Ok(Fate::Captured);
         }
         if is_kept(connection, &moved.row)? {
@@ -174,6 +192,8 @@ pub(super) fn take_out(connection: &Connection, access: &SharedAccess, before: &
 
 /// What becomes of a change that a migration made.
 enum Fate {
+    /// It was this device's before its table was kept in step: the app says whether it travels.
+    Joined,
     /// Only this device has the row: the change is the user's data and travels.
     Captured,
     /// It shows until the space is as far; this is the space's row until then.
@@ -203,18 +223,6 @@ fn pending(connection: &Connection) -> Result<Pending, DbError> {
 fn differences(table: &Table, before: &[Value], after: &[Value]) -> Vec<LoggedField> {
     let changed = table.fields().zip(before).zip(after).filter(|((_, old), new)| old != new);
     changed.map(|(((column, _), old), new)| LoggedField { column, old: old.clone(), new: new.clone() }).collect()
-}
-
-fn taken(changes: &[LoggedChange]) -> rusqlite::Result<Taken> {
-    let (mut bytes, mut parts, mut start) = (Vec::new(), Vec::new(), 0);
-    for change in changes {
-        if bytes.len() - start >= LOG_PART_BYTES {
-            start = bytes.len();
-            parts.push(start);
-        }
-        bytes = postcard::to_extend(change, bytes).map_err(damaged)?;
-    }
-    Ok(Taken { bytes, parts, rows: changes.len() })
 }
 
 fn is_kept(connection: &Connection, row: &RowId) -> rusqlite::Result<bool> {

@@ -12,6 +12,7 @@ mod error;
 mod execute;
 mod export;
 mod ids;
+mod joined;
 mod kept;
 pub(crate) mod log;
 mod migrated;
@@ -69,6 +70,8 @@ pub struct LocalDatabase {
     ids: IdClock,
     classes: Classes,
     open: Option<OpenTransaction>,
+    /// It is kept in step with nothing.
+    apart: bool,
     /// The open conflicts that the open transaction resolves.
     resolving: Vec<Resolution>,
     /// Worked out again after the app has changed its local tables.

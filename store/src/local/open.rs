@@ -71,6 +71,7 @@ impl LocalDatabase {
             ids,
             classes,
             open: None,
+            apart: false,
             resolving: Vec::new(),
             triggers: Some(triggers),
             shadows,

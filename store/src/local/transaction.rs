@@ -4,8 +4,10 @@
 
 use super::LocalDatabase;
 use super::error::{DbError, DbErrorCode};
+use super::log::{Head, Made};
 use super::{kept, log};
 use crate::capture::Mark;
+use crate::sql::SqlError;
 use ebbtide_core::change::Base;
 use ebbtide_core::ids::{DeviceSeq, Millis};
 
@@ -99,16 +101,30 @@ impl LocalDatabase {
                 seq: self.device.cursor.seq,
                 device_seq: DeviceSeq(self.device.next_device_seq.0.saturating_sub(1)),
             };
-            log::append(&self.connection, &taken, stamp, base, self.catalogue.version)
+            let made = self.made()?;
+            let head = Head { stamp, base, schema: self.catalogue.version, made };
+            log::append(&self.connection, &taken, head)
                 .and_then(|id| log::append_resolutions(&self.connection, id, &resolutions))
                 .map_err(|error| DbError::from_sqlite(&error, "INSERT INTO _ebb_log"))?;
             if !resolutions.is_empty() {
                 self.waitlist.forget_counts();
             }
-            self.waitlist.note_commit();
+            self.waitlist.note_commit(made);
         }
         self.capture.lock().recycle(taken);
         Ok(())
+    }
+
+    /// Says whether the database is kept in step with a space at present. What is written while it is not, and no space has ever
+    /// welcomed it, waits for a choice.
+    pub fn keep_in_step(&mut self, in_step: bool) {
+        self.apart = !in_step;
+    }
+
+    /// What was written apart may have been written on top of, so the choice is about all of it.
+    fn made(&mut self) -> Result<Made, SqlError> {
+        let apart = self.device.is_new() && (self.apart || self.waitlist.counts(&self.connection)?.local > 0);
+        Ok(if apart { Made::Apart } else { Made::InStep })
     }
 
     /// Rolls back, unless SQLite has done so.

@@ -14,6 +14,7 @@ mod script;
 mod setback;
 mod snapshot;
 mod staging;
+mod start;
 mod strategies;
 mod strategies_at_random;
 mod texts;

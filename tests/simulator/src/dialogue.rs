@@ -7,7 +7,7 @@ use crate::disk::{Aftermath, Disk, Image};
 use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
 use crate::rows::Rows;
 use crate::transcript;
-use ebbtide_core::client::{Cause, Input, Output, SessionOptions, State, TwoPhase};
+use ebbtide_core::client::{Cause, Input, Output, SessionOptions, Start, State, TwoPhase};
 use ebbtide_core::ids::{Millis, Seq};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
@@ -119,6 +119,16 @@ impl Dialogue {
     /// From its next start on, every device asks its app before anything is committed.
     pub fn confirm(&mut self, confirm: bool) {
         self.options.confirm = confirm;
+    }
+
+    /// The device's app has not turned sync on, or has; until its next start.
+    pub fn keep_in_step(&mut self, party: usize, in_step: bool) {
+        self.device(party).database().keep_in_step(in_step);
+    }
+
+    /// What becomes of what was local, from every device's next start on.
+    pub fn start_with(&mut self, start: Start) {
+        self.options.start = start;
     }
 
     /// What the device's clock shows.

@@ -13,7 +13,7 @@ use crate::inspect;
 use crate::limits::{FAULT_FIRST_WAIT_MS, FAULT_MAX_WAIT_MS};
 use crate::options::SyncOptions;
 use ebbtide_core::client::store::ClientStore;
-use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, Plan, SessionOptions, State};
+use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, Plan, SessionOptions, Start, State};
 use ebbtide_core::ids::DeviceSeq;
 use ebbtide_core::message::ClientMessage;
 use ebbtide_store::local::SyncStep;
@@ -32,6 +32,8 @@ pub type SharedDatabase = Rc<RefCell<Option<Database>>>;
 pub struct Sync {
     host: Host,
     options: SyncOptions,
+    /// The app's last word on what becomes of what was local.
+    start: Cell<Start>,
     /// This life of the database in hex; another one after `Recovered`.
     device: RefCell<String>,
     database: SharedDatabase,
@@ -71,9 +73,10 @@ pub struct Traffic {
 impl Sync {
     /// A sync that has not started.
     pub fn new(host: Host, options: SyncOptions, device: String, database: SharedDatabase, wishes: Wishes) -> Rc<Self> {
-        let session = RefCell::new(new_session(&options));
+        let session = RefCell::new(new_session(&options, options.start));
         Rc::new_cyclic(|this| Self {
             host,
+            start: Cell::new(options.start),
             options,
             device: RefCell::new(device),
             database,
@@ -160,6 +163,12 @@ impl Sync {
     pub fn run_plan(&self, upto: DeviceSeq) {
         self.count_from_here();
         self.feed(Input::Run { upto });
+    }
+
+    /// The app says what becomes of what was written before there was a space.
+    pub fn start_with(&self, start: Start) {
+        self.start.set(start);
+        self.feed(Input::Choose(start));
     }
 
     /// The app answers the question that `Host::confirm` asked.
@@ -282,7 +291,7 @@ impl Sync {
     fn fault(&self, error: &ClientError) {
         link::disconnect(self);
         self.queue.borrow_mut().clear();
-        *self.session.borrow_mut() = new_session(&self.options);
+        *self.session.borrow_mut() = new_session(&self.options, self.start.get());
         self.traffic_of_wish();
         let doubled = FAULT_FIRST_WAIT_MS * 2f64.powi(self.faults.get().min(16) as i32);
         self.faults.set(self.faults.get().saturating_add(1));
@@ -409,11 +418,11 @@ fn rests_on_disk(output: &Output) -> bool {
     matches!(output, Output::Send(_) | Output::Connect | Output::SealedChanged | Output::UpToDate(_))
 }
 
-fn new_session(options: &SyncOptions) -> ClientSession {
+fn new_session(options: &SyncOptions, start: Start) -> ClientSession {
     // The seed spreads retries apart; it protects nothing.
     let seed = (Math::random() * 2f64.powi(53)) as u64;
-    let SyncOptions { confirm, .. } = *options;
-    ClientSession::new(SessionOptions { two_phase: options.two_phase.into(), confirm, page_bytes: None }, seed)
+    let SyncOptions { two_phase, confirm, .. } = *options;
+    ClientSession::new(SessionOptions { two_phase: two_phase.into(), confirm, start, page_bytes: None }, seed)
 }
 
 /// What the page's token function failed with.

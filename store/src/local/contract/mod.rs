@@ -2,6 +2,7 @@
 //! It knows no back end: natively `tests/local_contract.rs` runs it, on OPFS the wasm client's contract build.
 //! A case gets an empty database of its own and panics where it is not kept.
 
+mod apart;
 mod apply;
 mod capture;
 mod queue;
@@ -68,6 +69,9 @@ cases! {
     records::st28_pieces_of_a_commit_are_kept_until_the_last,
     records::st72_a_snapshot_is_kept_in_pieces_and_keys_are_listed_in_order,
     records::st71_a_new_life_inherits_what_waits,
+    apart::st73_what_is_written_apart_is_told_from_the_rest,
+    apart::st73_a_table_that_joins_brings_its_rows_along,
+    apart::st73_joined_rows_do_not_hide_what_the_space_told_of,
     records::st29_what_waits_follows_a_migration,
     queue::st60_the_queue_follows_the_commits_and_is_listed_with_names,
     queue::st60_a_snapshot_replaces_the_queue_and_a_migration_moves_it,
