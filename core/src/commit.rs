@@ -5,7 +5,7 @@
 use crate::change::{Field, RowId};
 use crate::clock::Stamp;
 use crate::conflict::{AuthorName, Conflict, QueueChange};
-use crate::ids::{AuthorId, DeviceSeq, Hash, Millis, SchemaVersion, Seq};
+use crate::ids::{AuthorId, DeviceSeq, Fingerprint, Hash, Millis, SchemaVersion, Seq};
 use crate::value::Value;
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,8 @@ pub struct Commit {
 pub struct Receipt {
     /// Which changeset.
     pub device_seq: DeviceSeq,
+    /// Of which bytes: a copy of the database may have sealed others under this number.
+    pub fingerprint: Fingerprint,
     /// Its commit; none if nothing of it became visible.
     pub seq: Option<Seq>,
     /// The head when it was decided: the cursor at which it leaves the overlay if it has no commit.

@@ -60,6 +60,11 @@ pub struct Incarnation(pub [u8; 16]);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hash(pub [u8; 32]);
 
+/// The first 8 bytes of a changeset's hash: enough for a device to tell that a verdict is on what it sealed. Zeroes where a
+/// number was given up, whatever its bytes were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Fingerprint(pub [u8; 8]);
+
 /// The first 8 bytes of the hash chain over a space's commits up to a seq. Only the server computes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ChainHash(pub [u8; 8]);
@@ -80,9 +85,18 @@ impl AuthorId {
 impl Hash {
     /// What travels of a chain hash.
     pub fn truncated(self) -> ChainHash {
-        let mut short = [0; 8];
-        short.copy_from_slice(&self.0[..8]);
-        ChainHash(short)
+        ChainHash(self.front())
+    }
+
+    /// What travels of a changeset's hash with its receipt.
+    pub fn fingerprint(self) -> Fingerprint {
+        Fingerprint(self.front())
+    }
+
+    fn front(self) -> [u8; 8] {
+        let mut front = [0; 8];
+        front.copy_from_slice(&self.0[..8]);
+        front
     }
 }
 

@@ -9,7 +9,7 @@ use crate::output::Output;
 use alloc::vec::Vec;
 use ebbtide_core::commit::{Reason, Receipt, Rejection};
 use ebbtide_core::error::Malformed;
-use ebbtide_core::ids::{DeviceSeq, Seq};
+use ebbtide_core::ids::{DeviceSeq, Fingerprint, Seq};
 
 const STORED_VERSION: u8 = 1;
 
@@ -22,6 +22,8 @@ const HAS_REJECTED: u8 = 1 << 4;
 const DECIDED_BEFORE: u8 = 1 << 5;
 /// Decided with its own commit as the head.
 const DECIDED_WITH: u8 = 1 << 6;
+/// Of some bytes, whose fingerprint ends the receipt; a number that was given up has none.
+const HAS_FINGERPRINT: u8 = 1 << 7;
 
 /// Reasons by their code on the wire, which is never given twice.
 const REASONS: [Reason; 13] = [
@@ -90,6 +92,7 @@ fn flags(receipt: &Receipt) -> u8 {
         | bit(receipt.clock_shift_ms != 0, HAS_SHIFT)
         | bit(receipt.conflicts != 0, HAS_CONFLICTS)
         | bit(!receipt.rejected.is_empty(), HAS_REJECTED)
+        | bit(receipt.fingerprint != Fingerprint::default(), HAS_FINGERPRINT)
 }
 
 pub(crate) fn write(out: &mut Output, receipt: &Receipt) {
@@ -110,6 +113,9 @@ pub(crate) fn write(out: &mut Output, receipt: &Receipt) {
     }
     if flags & HAS_REJECTED != 0 {
         write_rejections(out, &receipt.rejected);
+    }
+    if flags & HAS_FINGERPRINT != 0 {
+        out.bytes(&receipt.fingerprint.0);
     }
 }
 
@@ -132,17 +138,25 @@ pub(crate) fn read(input: &mut Input<'_>) -> Result<Receipt, Malformed> {
     let clock_shift_ms = if has(HAS_SHIFT) { input.varint()? } else { 0 };
     let conflicts = if has(HAS_CONFLICTS) { input.varint_u32()? } else { 0 };
     let rejected = if has(HAS_REJECTED) { read_rejections(input)? } else { Vec::new() };
-    Ok(Receipt { device_seq, seq, decided_at, clock_shift_ms, as_sent: has(AS_SENT), rejected, conflicts })
+    let fingerprint = if has(HAS_FINGERPRINT) { read_fingerprint(input)? } else { Fingerprint::default() };
+    let as_sent = has(AS_SENT);
+    Ok(Receipt { device_seq, fingerprint, seq, decided_at, clock_shift_ms, as_sent, rejected, conflicts })
 }
 
 fn read_decided_at(input: &mut Input<'_>, flags: u8, seq: Option<Seq>) -> Result<Seq, Malformed> {
     match (flags & (DECIDED_BEFORE | DECIDED_WITH), seq) {
-        _ if flags & 0x80 != 0 => malformed("receipt: unknown flags"),
         (0, _) => input.varint().map(Seq),
         (DECIDED_BEFORE, Some(Seq(seq))) if seq > 0 => Ok(Seq(seq - 1)),
         (DECIDED_WITH, Some(seq)) => Ok(seq),
         _ => malformed("receipt: decided at no seq"),
     }
+}
+
+/// Zeroes say what the missing flag says, and would give other bytes for the same receipt.
+fn read_fingerprint(input: &mut Input<'_>) -> Result<Fingerprint, Malformed> {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.0.copy_from_slice(input.bytes(8)?);
+    if fingerprint == Fingerprint::default() { malformed("receipt: a fingerprint of nothing") } else { Ok(fingerprint) }
 }
 
 fn read_rejections(input: &mut Input<'_>) -> Result<Vec<Rejection>, Malformed> {

@@ -116,6 +116,8 @@ fn wp15_a_kept_receipt_is_read_strictly() {
     assert_eq!(decode_receipt(&longer), Err(Malformed { what: "trailing bytes" }));
     let other = [&[9], &kept[1..]].concat();
     assert_eq!(decode_receipt(&other), Err(Malformed { what: "receipt: unknown version" }));
-    assert_eq!(decode_receipt(&[1, 0x80, 1, 1]), Err(Malformed { what: "receipt: unknown flags" }));
+    let of_nothing = [1, 0x80, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(decode_receipt(&of_nothing), Err(Malformed { what: "receipt: a fingerprint of nothing" }));
+    assert!(decode_receipt(&of_nothing[..11]).is_err());
     assert_eq!(decode_receipt(&[1, 0x20, 1]), Err(Malformed { what: "receipt: decided at no seq" }));
 }

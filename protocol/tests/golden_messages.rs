@@ -147,6 +147,7 @@ fn wp07_messages_of_a_space_keep_their_bytes() {
 fn wp07_receipts_keep_their_bytes() {
     let plain = Receipt {
         device_seq: DeviceSeq(300),
+        fingerprint: Fingerprint::default(),
         seq: Some(Seq(123_457)),
         decided_at: Seq(123_456),
         clock_shift_ms: 0,
@@ -166,7 +167,8 @@ fn wp07_receipts_keep_their_bytes() {
     let prediction = |receipt: &Receipt| Prediction { receipt: receipt.clone(), opened: 2, conflicts: vec![7; 5] };
     let predictions = [&plain, &refused].map(prediction).to_vec();
     pinned_server("predicted", ServerMessage::Predicted(predictions));
-    for (name, receipt) in [("receipt_plain", plain), ("receipt_refused", refused)] {
+    let of_bytes = Receipt { fingerprint: Fingerprint([0xA5; 8]), ..refused.clone() };
+    for (name, receipt) in [("receipt_plain", plain), ("receipt_refused", refused), ("receipt_of_bytes", of_bytes)] {
         pinned_server(name, ServerMessage::Receipt(receipt.clone()));
         let kept = encode_receipt(&receipt);
         assert_eq!(decode_receipt(&kept), Ok(receipt));

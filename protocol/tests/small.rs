@@ -81,6 +81,7 @@ fn wp05_a_one_field_commit_is_small() {
 fn wp05_a_plain_receipt_is_small() {
     let receipt = Receipt {
         device_seq: DeviceSeq(300),
+        fingerprint: Fingerprint([7; 8]),
         seq: Some(Seq(123_457)),
         decided_at: Seq(123_456),
         clock_shift_ms: 0,
@@ -88,7 +89,7 @@ fn wp05_a_plain_receipt_is_small() {
         rejected: Vec::new(),
         conflicts: 0,
     };
-    check([ServerMessage::Receipt(receipt)], 10);
+    check([ServerMessage::Receipt(receipt)], 18);
     check_range(ItemBody::OwnAsSent(DeviceSeq(300)), 18);
 }
 

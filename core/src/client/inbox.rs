@@ -2,6 +2,7 @@
 //! It applies through `apply` and notes answers in `upload`; what to send next is for `outbox`.
 
 use super::apply::{self, Applied};
+use super::lineage;
 use super::session::{ClientSession, Link, Output, SpaceVersion, Step, cause};
 use super::store::{ClientStore, Rebuild};
 use super::versions;
@@ -34,7 +35,7 @@ impl ClientSession {
         Ok(())
     }
 
-    /// Only what holds whoever brings it: receipts and ranges.
+    /// Only what holds whoever brings it: receipts and ranges. They may be meant for an earlier life of this database, or for a copy.
     pub(super) fn delivered<S: ClientStore, C: Codec>(
         &mut self,
         messages: Vec<ServerMessage>,
@@ -42,8 +43,12 @@ impl ClientSession {
     ) -> Result<(), Fault<S::Error>> {
         for message in messages {
             match message {
-                ServerMessage::Receipt(receipt) => self.receipt(receipt, step)?,
-                ServerMessage::Range(range) => self.range(range, step)?,
+                ServerMessage::Receipt(receipt) if lineage::belongs(&receipt, &step.device, step.store)? => {
+                    self.receipt(receipt, step)?;
+                }
+                ServerMessage::Range(range) if lineage::can_apply(&range, &step.device, step.store)? => {
+                    self.range(range, step)?;
+                }
                 _ => {}
             }
         }
@@ -116,6 +121,9 @@ impl ClientSession {
         receipt: Receipt,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
+        if !lineage::belongs(&receipt, &step.device, step.store)? {
+            return Ok(self.begin_new_life(RefusalCode::UnknownNumbers, step)?);
+        }
         self.uploads.decided(receipt.device_seq);
         self.verdicts.answered(receipt.device_seq);
         self.prediction_waits(receipt.device_seq);
@@ -247,6 +255,11 @@ impl ClientSession {
             return Ok(());
         }
         match refusal.code {
+            // Something else was heard meanwhile: what the hello said of this database is no longer so.
+            RefusalCode::UnknownNumbers if self.greeted_as != Some(lineage::place(&step.device)) => {
+                self.drop_link(step);
+                self.connect(step);
+            }
             RefusalCode::UnknownNumbers | RefusalCode::HashMismatch | RefusalCode::Retired => {
                 self.begin_new_life(refusal.code, step)?;
             }

@@ -1,6 +1,7 @@
 //! The session's connection: made, lost, waited for, given up, and the times at which something is due.
 //! It knows neither messages nor changesets; what is said on the connection is in `inbox` and `outbox`.
 
+use super::lineage::place;
 use super::outbox::hello;
 use super::session::{Cause, ClientSession, Link, OFFLINE_SEAL_MS, Output, Step, Wish, cause};
 use super::status::SyncReport;
@@ -108,6 +109,7 @@ impl ClientSession {
             return Ok(());
         }
         self.link = Link::Greeting;
+        self.greeted_as = Some(place(&step.device));
         self.uploads.reset();
         self.timers.answer_by = Some(step.in_ms(limits::ANSWER_TIMEOUT_MS));
         step.outputs.push(Output::Send(vec![ClientMessage::Hello(hello(&step.device, step.store)?)]));
@@ -129,6 +131,7 @@ impl ClientSession {
         self.verdicts.forget();
         self.refused = None;
         self.planning.forget_link();
+        self.greeted_as = None;
         self.pulling = false;
         self.space = None;
         self.choice_needed = false;

@@ -6,6 +6,7 @@ mod apply;
 mod backoff;
 mod coalesce;
 mod inbox;
+mod lineage;
 mod link;
 mod outbox;
 mod overlay;

@@ -3,6 +3,7 @@
 //! The adapter runs `handle` in one transaction and executes the outputs after it; after an error it makes a new session.
 
 use super::backoff::Backoff;
+use super::lineage::Place;
 use super::plan::{NOT_CONFIRMED, Plan, Planning};
 use super::progress::{Progress, receiving};
 use super::rebuild::Verdicts;
@@ -204,6 +205,8 @@ pub struct ClientSession {
     pub(super) verdicts: Verdicts,
     pub(super) refused: Option<Refused>,
     pub(super) planning: Planning,
+    /// What the hello of this connection said of this device's numbers.
+    pub(super) greeted_as: Option<Place>,
     pub(super) backoff: Backoff,
     pub(super) timers: Timers,
     pub(super) pulling: bool,
@@ -233,6 +236,7 @@ impl ClientSession {
             verdicts: Verdicts::default(),
             refused: None,
             planning: Planning::default(),
+            greeted_as: None,
             backoff: Backoff::new(seed),
             timers: Timers::default(),
             pulling: false,

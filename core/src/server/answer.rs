@@ -23,7 +23,8 @@ impl ServerSession {
             self.state.live = false;
             return Ok(vec![ServerMessage::Head { seq: head }]);
         }
-        self.page(self.state.sent, limits::PAGE_BYTES, None, store)
+        let messages = self.page(self.state.sent, limits::PAGE_BYTES, None, store)?;
+        self.told_without_copies(messages, store)
     }
 
     /// One page of history above `after`. Own commits are preceded by their receipts, except the one just sent.

@@ -10,7 +10,7 @@ use super::store::{Author, ServerStore};
 use crate::codec::Codec;
 use crate::commit::{Commit, Receipt};
 use crate::conflict::{Claimed, Conflict, QueueChange};
-use crate::ids::{DeviceSeq, Millis, Seq};
+use crate::ids::{DeviceSeq, Fingerprint, Millis, Seq};
 use crate::limits;
 use crate::message::{Prediction, ServerMessage};
 use crate::value::Value;
@@ -121,7 +121,7 @@ impl Trial<'_> {
                 let next_chunk = store.staging(self.author.id, number)?.map_or(0, |staging| staging.next_chunk);
                 return Ok(vec![ServerMessage::Staged { device_seq: number, next_chunk }]);
             };
-            let bytes = staging.total_bytes as usize;
+            let (bytes, fingerprint) = (staging.total_bytes as usize, staging.hash.fingerprint());
             if bytes > self.room.changeset_bytes && !predictions.is_empty() {
                 break;
             }
@@ -131,7 +131,7 @@ impl Trial<'_> {
                 Ok(opened) => opened,
                 Err(refusal) => return Ok(vec![ServerMessage::Refused(refusal)]),
             };
-            predictions.push(self.one(opened, store, codec)?);
+            predictions.push(self.one(opened, fingerprint, store, codec)?);
         }
         Ok(vec![ServerMessage::Predicted(predictions)])
     }
@@ -139,6 +139,7 @@ impl Trial<'_> {
     fn one<S: ServerStore, C: Codec>(
         &mut self,
         opened: Opened,
+        fingerprint: Fingerprint,
         store: &mut S,
         codec: &C,
     ) -> Result<Prediction, S::Error> {
@@ -166,7 +167,8 @@ impl Trial<'_> {
             authors: Vec::new(),
         };
         let (device_seq, decided_at) = (changeset.device_seq, self.head);
-        let receipt = Receipt { device_seq, seq, decided_at, clock_shift_ms, as_sent, rejected, conflicts };
+        let receipt =
+            Receipt { device_seq, fingerprint, seq, decided_at, clock_shift_ms, as_sent, rejected, conflicts };
         Ok(Prediction { receipt, opened, conflicts: codec.seal_commit(&shown, &store.catalogue()) })
     }
 }

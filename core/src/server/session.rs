@@ -15,7 +15,7 @@ use crate::codec::Codec;
 use crate::commit::{Commit, Decided, Reason, Receipt, Rejection, SealedCommit};
 use crate::conflict::{AuthorName, Conflict, QueueChange};
 use crate::error::{Refusal, RefusalCode};
-use crate::ids::{AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, Seq};
+use crate::ids::{AuthorId, Cursor, DeviceSeq, Fingerprint, Hash, Incarnation, Millis, Seq};
 use crate::limits;
 use crate::message::{ClientMessage, ServerMessage, Submit};
 use alloc::{collections::BTreeSet, string::String, vec, vec::Vec};
@@ -122,33 +122,45 @@ impl ServerSession {
         let Some(mut author) = store.author(greeted.incarnation)?.filter(|author| !author.retired) else {
             return Ok(refuse(RefusalCode::Retired, None, "this device was replaced by a later one"));
         };
+        let outputs = self.answer(message, &mut author, now, store, codec)?;
+        Ok(self.without_copies(outputs, &author))
+    }
+
+    fn answer<S: ServerStore, C: Codec>(
+        &mut self,
+        message: ClientMessage,
+        author: &mut Author,
+        now: Millis,
+        store: &mut S,
+        codec: &C,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
         match message {
             ClientMessage::Hello(_) => Ok(Vec::new()),
-            ClientMessage::Submit(submit) => self.submit(submit, &mut author, now, store, codec),
-            ClientMessage::Stage(chunk) => self.stage(chunk, &mut author, now, store, codec),
-            ClientMessage::Resume { device_seq, hash } => staging::resume(&author, device_seq, hash, store),
-            ClientMessage::Prepare { device_seq, hash } => staging::prepare(&author, device_seq, hash, store, codec),
+            ClientMessage::Submit(submit) => self.submit(submit, author, now, store, codec),
+            ClientMessage::Stage(chunk) => self.stage(chunk, author, now, store, codec),
+            ClientMessage::Resume { device_seq, hash } => staging::resume(author, device_seq, hash, store),
+            ClientMessage::Prepare { device_seq, hash } => staging::prepare(author, device_seq, hash, store, codec),
             ClientMessage::Predict { upto } => {
                 let may_write = self.state.identity.may_write;
-                Ok(replies(predict(&author, upto, may_write, now, store, codec)?))
+                Ok(replies(predict(author, upto, may_write, now, store, codec)?))
             }
             ClientMessage::Commit { device_seq, hash, applied_receipt } => {
-                self.confirm_receipts(applied_receipt, &mut author, store)?;
-                self.commit_staged(device_seq, hash, &mut author, now, store, codec)
+                self.confirm_receipts(applied_receipt, author, store)?;
+                self.commit_staged(device_seq, hash, author, now, store, codec)
             }
-            ClientMessage::Void { device_seq } => self.void(device_seq, &mut author, store),
+            ClientMessage::Void { device_seq } => self.void(device_seq, author, store),
             ClientMessage::Recall(recall) => Ok(replies(vec![resend::recall(&recall, store)?])),
             ClientMessage::Snapshot { token, max_bytes } => {
                 Ok(replies(vec![snapshot::page(token, max_bytes, now, store, codec)?]))
             }
             ClientMessage::Pull { cursor, max_bytes } => {
-                retention::note_cursor(cursor, &mut author, now, store)?;
+                retention::note_cursor(cursor, author, now, store)?;
                 self.pull(&cursor, max_bytes as usize, store)
             }
             ClientMessage::Catalogue { version } => answer::catalogue(version, store),
             ClientMessage::Applied { seq, applied_receipt } => {
-                self.confirm_receipts(applied_receipt, &mut author, store)?;
-                retention::note_cursor(Cursor { seq, ..Cursor::default() }, &mut author, now, store)?;
+                self.confirm_receipts(applied_receipt, author, store)?;
+                retention::note_cursor(Cursor { seq, ..Cursor::default() }, author, now, store)?;
                 self.confirmed(seq, store)
             }
         }
@@ -300,6 +312,7 @@ impl ServerSession {
         let seq = visible.then(|| head.seq.next());
         let receipt = Receipt {
             device_seq: changeset.device_seq,
+            fingerprint: hash.fingerprint(),
             seq,
             decided_at: seq.unwrap_or(head.seq),
             clock_shift_ms: verdict.clock_shift_ms,
@@ -410,7 +423,16 @@ pub(super) fn mentioned<S: ServerStore>(
 fn voided(device_seq: DeviceSeq, head: Seq) -> Receipt {
     let detail = String::from("given up by the device");
     let rejected = vec![Rejection { index: u32::MAX, reason: Reason::Void, detail }];
-    Receipt { device_seq, seq: None, decided_at: head, clock_shift_ms: 0, as_sent: false, rejected, conflicts: 0 }
+    Receipt {
+        device_seq,
+        fingerprint: Fingerprint::default(),
+        seq: None,
+        decided_at: head,
+        clock_shift_ms: 0,
+        as_sent: false,
+        rejected,
+        conflicts: 0,
+    }
 }
 
 pub(super) fn replies(messages: Vec<ServerMessage>) -> Vec<ServerOutput> {

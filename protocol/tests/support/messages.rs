@@ -171,6 +171,7 @@ pub fn receipt(random: &mut Random) -> Receipt {
     Receipt {
         rejected: rejected.collect(),
         device_seq: device_seq(random),
+        fingerprint: Fingerprint([random.pick(&[0, 1, 0xff]); 8]),
         seq,
         decided_at: Seq(random.pick(&[near, near.saturating_sub(1), 9, 0])),
         clock_shift_ms: random.pick(&[0, 0, 61_000, u64::MAX]),

@@ -2,6 +2,7 @@
 //! A scenario is a script on a `Dialogue`; nothing moves unless the script moves it.
 
 mod conflicts;
+mod copies;
 mod deletes;
 mod exchange;
 mod golden;

@@ -5,6 +5,7 @@
 use crate::device::{Device, DeviceError, Durable};
 use crate::disk::{Aftermath, Disk, Image};
 use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
+use crate::random::nth;
 use crate::rows::Rows;
 use crate::transcript;
 use ebbtide_core::client::{Cause, Input, Output, SessionOptions, Start, State, TwoPhase};
@@ -32,6 +33,7 @@ struct Party {
     may_write: bool,
     skew_ms: i64,
     seed: [u8; 16],
+    openings: u64,
     connection: Option<ConnectionId>,
     /// The session asked for a connection and has not been given one.
     asking: bool,
@@ -99,6 +101,7 @@ impl Dialogue {
             may_write: true,
             skew_ms: 0,
             seed,
+            openings: 0,
             connection: None,
             asking: false,
             outbox: VecDeque::new(),
@@ -111,7 +114,9 @@ impl Dialogue {
     }
 
     fn open(&mut self, party: usize, schema: &Schema) {
-        let (now, seed, options) = (self.time_of(party), self.parties[party].seed, self.options);
+        let (now, options) = (self.time_of(party), self.options);
+        let seed = nth(self.parties[party].seed, self.parties[party].openings);
+        self.parties[party].openings += 1;
         let device = Device::open(&self.parties[party].disk, schema, options, now, seed).expect("the database opens");
         self.parties[party].device = Some(device);
     }

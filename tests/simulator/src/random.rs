@@ -53,3 +53,8 @@ impl Random {
         bytes
     }
 }
+
+/// Another seed for each time that something is opened; the first is the seed itself.
+pub fn nth(seed: [u8; 16], opening: u64) -> [u8; 16] {
+    (u128::from_le_bytes(seed) ^ (u128::from(opening) << 64)).to_le_bytes()
+}

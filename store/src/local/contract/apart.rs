@@ -10,7 +10,8 @@ use ebbtide_core::version_map::{Unknown, UnknownCells};
 use rusqlite::Connection;
 
 const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT)";
-const OTHERS: &str = "CREATE TABLE aaa (id TEXT PRIMARY KEY NOT NULL, parent TEXT REFERENCES zzz(id) ON DELETE SET NULL, n INTEGER);
+const OTHERS: &str =
+    "CREATE TABLE aaa (id TEXT PRIMARY KEY NOT NULL, parent TEXT REFERENCES zzz(id) ON DELETE SET NULL, n INTEGER);
     CREATE TABLE zzz (id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE)";
 
 pub fn st73_what_is_written_apart_is_told_from_the_rest(connection: Connection) {

@@ -9,7 +9,7 @@ use ebbtide_core::client::store::{
 };
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Reason, Receipt};
-use ebbtide_core::ids::{ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Seq, TableId, View};
+use ebbtide_core::ids::{ChainHash, Cursor, DeviceSeq, Fingerprint, Hash, Incarnation, LogId, Seq, TableId, View};
 use ebbtide_core::message::{Part, Token};
 use ebbtide_core::value::{Key, Value};
 use rusqlite::Connection;
@@ -19,6 +19,7 @@ const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT,
 fn receipt(device_seq: u64) -> Receipt {
     Receipt {
         device_seq: DeviceSeq(device_seq),
+        fingerprint: Fingerprint([9; 8]),
         seq: Some(Seq(3)),
         decided_at: Seq(3),
         clock_shift_ms: 0,

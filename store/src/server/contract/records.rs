@@ -6,7 +6,7 @@ use crate::server::{OutboxPosition, Ticket};
 use crate::sql::Sql;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, Reason, Receipt, Rejection, SealedCommit};
-use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Fingerprint, Hash, Incarnation, Millis, Seq};
 use ebbtide_core::message::{Chunk, Then};
 use ebbtide_core::server::store::{DecidedTransactions, Fate, Head, NewCommit, ServerStore};
 
@@ -27,6 +27,7 @@ fn commit(seq: u64, bytes: Vec<u8>) -> NewCommit {
 fn receipt(device_seq: u64, rejected: Vec<Rejection>) -> Decided {
     let receipt = Receipt {
         device_seq: DeviceSeq(device_seq),
+        fingerprint: Fingerprint([device_seq as u8; 8]),
         seq: Some(Seq(7)),
         decided_at: Seq(7),
         clock_shift_ms: 5,

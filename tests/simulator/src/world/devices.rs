@@ -8,6 +8,7 @@ use super::{Event, World};
 use crate::device::{Device, Durable};
 use crate::disk::{Aftermath, Tape};
 use crate::judge::{Finding, Judge};
+use crate::random::nth;
 use crate::rows::difference;
 use ebbtide_core::client::{Input, Output, State};
 use ebbtide_core::clock::Stamp;
@@ -22,7 +23,8 @@ impl World {
         }
         self.trace.event(self.now, "on", &[device as u64]);
         let (now, options) = (self.time_of(device), self.options(device));
-        let seed = self.seats[device].seed;
+        let seed = nth(self.seats[device].seed, self.seats[device].openings);
+        self.seats[device].openings += 1;
         let opened = Device::open(&self.seats[device].disk, &self.schema, options, now, seed);
         self.seats[device].device = Some(opened.map_err(|error| format!("device {device} does not open: {error}"))?);
         let after = self.durable(device)?;
@@ -192,8 +194,10 @@ impl World {
                     return Err(format!("device {device} gave up: {status:?}"));
                 }
             }
-            // A life that is not the first need not list what only an earlier one was told.
-            Output::Recovered { .. } => self.seats[device].set_back = true,
+            Output::Recovered { code } if !self.seats[device].set_back => {
+                return Err(format!("device {device} began a new life for nothing: {code}"));
+            }
+            Output::Recovered { .. } => {}
             Output::Applied { .. }
             | Output::Rejected(_)
             | Output::Conflicts { .. }

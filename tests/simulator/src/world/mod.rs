@@ -103,6 +103,8 @@ struct Seat {
     space: usize,
     disk: Disk,
     seed: [u8; 16],
+    /// How often it was switched on: each time the platform gives it other random bytes.
+    openings: u64,
     two_phase: TwoPhase,
     skew_ms: i64,
     link: Link,
@@ -119,7 +121,8 @@ struct Seat {
     uncertain: bool,
     /// A copy of the profile, and the device as it was then.
     backup: Option<(Image, Durable)>,
-    /// Whether the device was ever set back to such a copy, or began as one.
+    /// Whether the device was ever set back to such a copy, or such a copy of it came back anywhere: only then may it begin a new
+    /// life, which need not list what only an earlier one was told.
     set_back: bool,
     /// The device as it was after its last step or statement: nothing changes it in between.
     last: Option<Durable>,
@@ -245,6 +248,7 @@ impl World {
             space,
             disk: Disk::new(),
             seed: self.random.bytes(),
+            openings: 0,
             two_phase,
             skew_ms,
             link: Link::new(&mut self.random),
