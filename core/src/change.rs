@@ -4,7 +4,7 @@
 
 use crate::clock::Stamp;
 use crate::conflict::{Resolution, SeenValue};
-use crate::ids::{ColumnId, DeviceSeq, Hash, Incarnation, LogId, SchemaVersion, Seq, TableId};
+use crate::ids::{ColumnId, DeviceSeq, Hash, Incarnation, LogId, Opening, SchemaVersion, Seq, TableId};
 use crate::value::{Key, Value};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -58,10 +58,10 @@ pub struct Change {
     pub base: Base,
 }
 
-/// What the app committed locally at once. Its identity is the device's incarnation and its stamp.
+/// What the app committed locally at once. Its identity is the device's incarnation, the opening and its stamp.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
-    /// Clock reading of the local commit; unique within an incarnation.
+    /// Clock reading of the local commit; unique within an opening.
     pub stamp: Stamp,
     /// Its changes, at most one per row except delete followed by insert.
     pub changes: Vec<Change>,
@@ -81,6 +81,8 @@ pub struct Changeset {
     /// The life of the device in which its transactions were captured, where that is not the one that sends them, or where they
     /// were sealed before: the space then looks each of them up before it decides it.
     pub origin: Option<Incarnation>,
+    /// In which run of the database its transactions were captured.
+    pub opening: Opening,
     /// In the order of local commits, stamps rising.
     pub transactions: Vec<Transaction>,
 }
@@ -140,6 +142,8 @@ pub struct LoggedTransaction {
     pub schema: SchemaVersion,
     /// The life of the device that captured it, where it may have been sent before; otherwise the present one did.
     pub origin: Option<Incarnation>,
+    /// The run of the database that captured it.
+    pub opening: Opening,
     /// Changes in the order of their happening.
     pub changes: Vec<LoggedChange>,
     /// The open conflicts that it resolves.

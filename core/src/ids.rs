@@ -56,6 +56,11 @@ number!(
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub [u8; 16]);
 
+/// One run of a device's database, from one opening to the next: its tag, by chance. Two copies of a database never share one, so
+/// life, opening and stamp name a transaction even where copies went on under one life with equal clocks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Opening(pub u32);
+
 /// SHA-256 of exactly the sealed bytes of a changeset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hash(pub [u8; 32]);

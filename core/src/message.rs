@@ -7,7 +7,7 @@ use crate::commit::{Reason, Receipt};
 use crate::error::Refusal;
 use crate::ids::ChainHash;
 use crate::ids::{
-    AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, SchemaHash, SchemaVersion, Seq, TableId, View,
+    AuthorId, Cursor, DeviceSeq, Hash, Incarnation, Millis, Opening, SchemaHash, SchemaVersion, Seq, TableId, View,
 };
 use crate::value::Key;
 use alloc::vec::Vec;
@@ -93,7 +93,9 @@ pub const WANTS_SNAPSHOT: u64 = 1;
 pub struct Recall {
     /// The life that captured the transactions.
     pub origin: Incarnation,
-    /// Their ids within that life, ascending.
+    /// The run of the database in that life.
+    pub opening: Opening,
+    /// Their ids within that run, ascending.
     pub stamps: Vec<Stamp>,
     /// Where the device has been: some of its cursors, ascending, with the chain hashes that it was given there.
     pub trail: Vec<(Seq, ChainHash)>,
@@ -237,6 +239,8 @@ pub enum ServerMessage {
 pub struct Recalled {
     /// The life that captured them.
     pub origin: Incarnation,
+    /// The run of the database in that life.
+    pub opening: Opening,
     /// The head now: up to here the device must have applied what the accepted ones did.
     pub at: Seq,
     /// The newest point of the device's trail that is in this history.

@@ -6,7 +6,7 @@ use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, Transaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
-use ebbtide_core::ids::{ColumnId, DeviceSeq, Millis, SchemaVersion, Seq};
+use ebbtide_core::ids::{ColumnId, DeviceSeq, Millis, Opening, SchemaVersion, Seq};
 use ebbtide_core::value::Value;
 use ebbtide_protocol::WireCodec;
 use flate2::{Compression, write::DeflateEncoder};
@@ -127,7 +127,13 @@ fn print_edits(what: &str, edits: &[Edit], at_once: usize, catalogue: &Catalogue
         }
     });
     let transactions: Vec<_> = transactions.collect();
-    let changeset = Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(1), origin: None, transactions };
+    let changeset = Changeset {
+        device_seq: DeviceSeq(300),
+        schema: SchemaVersion(1),
+        origin: None,
+        opening: Opening(0x9e37_79b9),
+        transactions,
+    };
     let sealed = WireCodec.seal(&changeset, catalogue);
     print_rate(what, sealed.bytes.len(), edits.len())
 }

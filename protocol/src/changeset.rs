@@ -2,7 +2,7 @@
 //! Within a transaction changes come back in the order of the groups: deletes first, then by first mention of their shape.
 //! Called by `codec`.
 
-use crate::envelope::{self, Content, peek};
+use crate::envelope::{self, Capture, Content, peek};
 use crate::error::malformed;
 use crate::group::{self, Context, ReadRow};
 use crate::input::{Input, unzigzag};
@@ -44,7 +44,8 @@ pub(crate) fn seal(changeset: &Changeset, catalogue: &Catalogue) -> Vec<u8> {
     let context = Context { catalogue, transactions: changeset.transactions.len(), base };
     shape::group(rows(changeset)).iter().for_each(|group| group::write(&mut out, group, context));
     notes::write_changeset(&mut out, &changeset.transactions);
-    envelope::close(content, changeset.origin, out)
+    let capture = Capture { origin: changeset.origin, opening: changeset.opening };
+    envelope::close(content, capture, out)
 }
 
 /// The base that most changes have; of equals the lowest.
@@ -142,7 +143,8 @@ pub(crate) fn open(bytes: &[u8], expected: DeviceSeq, catalogue: &Catalogue) -> 
     };
     let transactions = stamps.into_iter().map(|stamp| Transaction { stamp, ..Transaction::default() }).collect();
     let transactions = read_changes(input, transactions, catalogue, base)?;
-    Ok(Changeset { device_seq: head.device_seq, schema: head.schema, origin: opened.origin, transactions })
+    let Capture { origin, opening } = opened.capture;
+    Ok(Changeset { device_seq: head.device_seq, schema: head.schema, origin, opening, transactions })
 }
 
 fn read_changes(

@@ -52,7 +52,7 @@ pub(crate) fn write(out: &mut Output, message: &ClientMessage) -> u8 {
         ClientMessage::Void { device_seq } => fields(out, VOID, device_seq),
         ClientMessage::Pull { cursor, max_bytes } => fields(out, PULL, &(cursor, max_bytes)),
         ClientMessage::Applied { seq, applied_receipt } => fields(out, APPLIED, &(seq, applied_receipt)),
-        ClientMessage::Recall(recall) => fields(out, RECALL, &(recall.origin, &recall.stamps, &recall.trail)),
+        ClientMessage::Recall(recall) => write_recall(out, recall),
         ClientMessage::Snapshot { token, max_bytes } => fields(out, SNAPSHOT, &(token, max_bytes)),
         ClientMessage::Catalogue { version } => fields(out, CATALOGUE, version),
         ClientMessage::Predict { upto } => fields(out, PREDICT, upto),
@@ -99,6 +99,17 @@ fn write_chunk(out: &mut Output, chunk: &Chunk) -> u8 {
     STAGE
 }
 
+fn write_recall(out: &mut Output, recall: &Recall) -> u8 {
+    plain::write(out, &(recall.origin, &recall.stamps, &recall.trail));
+    plain::write_opening(out, recall.opening);
+    RECALL
+}
+
+fn read_recall(input: &mut Input<'_>) -> Result<Recall, Malformed> {
+    let (origin, stamps, trail) = plain::read(input)?;
+    Ok(Recall { origin, opening: plain::read_opening(input)?, stamps, trail })
+}
+
 /// Reads a payload; `None` for a kind that a device does not send.
 pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ClientMessage>, Malformed> {
     let Ok(kind) = u8::try_from(kind) else { return Ok(None) };
@@ -117,9 +128,7 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ClientMess
         PULL => plain::read(input).map(|(cursor, max_bytes)| ClientMessage::Pull { cursor, max_bytes })?,
         APPLIED => plain::read(input)
             .map(|(seq, applied_receipt): (Seq, DeviceSeq)| ClientMessage::Applied { seq, applied_receipt })?,
-        RECALL => {
-            plain::read(input).map(|(origin, stamps, trail)| ClientMessage::Recall(Recall { origin, stamps, trail }))?
-        }
+        RECALL => ClientMessage::Recall(read_recall(input)?),
         SNAPSHOT => plain::read(input).map(|(token, max_bytes)| ClientMessage::Snapshot { token, max_bytes })?,
         CATALOGUE => plain::read(input).map(|version| ClientMessage::Catalogue { version })?,
         PREDICT => plain::read(input).map(|upto| ClientMessage::Predict { upto })?,

@@ -3,7 +3,7 @@
 //! Called by `codec`.
 
 use crate::changeset::{fields, read_stamp, write_stamp};
-use crate::envelope::{self, Content, peek};
+use crate::envelope::{self, Capture, Content, peek};
 use crate::error::malformed;
 use crate::group::{self, Context, ReadRow};
 use crate::input::Input;
@@ -32,7 +32,7 @@ pub(crate) fn seal(commit: &Commit, catalogue: &Catalogue) -> Vec<u8> {
     shape::group(rows(commit)).iter().for_each(|group| group::write(&mut out, group, context));
     write_conflicts(&mut out, &commit.conflicts, catalogue);
     notes::write_commit(&mut out, commit);
-    envelope::close(Content::Commit, None, out)
+    envelope::close(Content::Commit, Capture::default(), out)
 }
 
 fn context(catalogue: &Catalogue) -> Context<'_> {

@@ -9,13 +9,14 @@ use crate::limits::{CHANGESET_BYTES, DEFLATE_FROM_BYTES};
 use crate::output::{Output, varint_len};
 use alloc::{borrow::Cow, vec::Vec};
 use ebbtide_core::error::Malformed;
-use ebbtide_core::ids::{DeviceSeq, Incarnation, SchemaVersion};
+use ebbtide_core::ids::{DeviceSeq, Incarnation, Opening, SchemaVersion};
 
 const VERSION: u8 = 1;
 
 const FLAG_SECTIONS: u8 = 1;
 const FLAG_SEVERAL: u8 = 1 << 1;
 const FLAG_ORIGIN: u8 = 1 << 2;
+const FLAG_OPENING: u8 = 1 << 3;
 const FLAG_COMMIT: u8 = 1 << 7;
 
 /// Two varints at their longest.
@@ -46,7 +47,7 @@ impl Content {
     }
 
     fn of(flags: u8) -> Result<Self, Malformed> {
-        match flags & !(FLAG_SECTIONS | FLAG_ORIGIN) {
+        match flags & !(FLAG_SECTIONS | FLAG_ORIGIN | FLAG_OPENING) {
             0 => Ok(Content::OneTransaction),
             FLAG_SEVERAL => Ok(Content::Transactions),
             FLAG_COMMIT => Ok(Content::Commit),
@@ -58,7 +59,7 @@ impl Content {
 /// The streams of a body, taken out of their envelope.
 pub(crate) struct Opened<'a> {
     pub(crate) content: Content,
-    pub(crate) origin: Option<Incarnation>,
+    pub(crate) capture: Capture,
     main: Cow<'a, [u8]>,
     noise: Option<&'a [u8]>,
 }
@@ -72,10 +73,17 @@ impl Opened<'_> {
     }
 }
 
+/// Who captured the transactions of a changeset; of a commit it says nothing.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Capture {
+    pub(crate) origin: Option<Incarnation>,
+    pub(crate) opening: Opening,
+}
+
 /// Puts a body into the smaller of its two envelopes: bare, or deflated in sections.
-pub(crate) fn close(content: Content, origin: Option<Incarnation>, body: Output) -> Vec<u8> {
+pub(crate) fn close(content: Content, capture: Capture, body: Output) -> Vec<u8> {
     let (main, noise) = body.finish();
-    let head = Head { content, origin };
+    let head = Head { content, capture };
     let packed = match main.len() >= DEFLATE_FROM_BYTES {
         true => deflate(&main),
         false => None,
@@ -91,19 +99,22 @@ pub(crate) fn close(content: Content, origin: Option<Incarnation>, body: Output)
 /// What stands before body or sections.
 struct Head {
     content: Content,
-    origin: Option<Incarnation>,
+    capture: Capture,
 }
 
 impl Head {
     fn write(&self, flags: u8, out: &mut Vec<u8>) {
-        let origin = self.origin.map_or(0, |_| FLAG_ORIGIN);
-        out.extend_from_slice(&[VERSION, self.content.flags() | origin | flags]);
-        out.extend(self.origin.iter().flat_map(|origin| origin.0));
+        let Capture { origin, opening } = self.capture;
+        let is_tagged = opening != Opening::default();
+        let flags = flags | origin.map_or(0, |_| FLAG_ORIGIN) | if is_tagged { FLAG_OPENING } else { 0 };
+        out.extend_from_slice(&[VERSION, self.content.flags() | flags]);
+        out.extend(origin.iter().flat_map(|origin| origin.0));
+        out.extend(is_tagged.then(|| opening.0.to_le_bytes()).into_iter().flatten());
     }
 }
 
 fn bare(head: Head, main: &[u8], noise: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(18 + main.len() + noise.len());
+    let mut bytes = Vec::with_capacity(22 + main.len() + noise.len());
     head.write(0, &mut bytes);
     bytes.extend_from_slice(main);
     bytes.extend_from_slice(noise);
@@ -136,9 +147,9 @@ fn sectioned_len(inflated: usize, packed: usize, noise: usize) -> usize {
 
 /// Takes a body out of its envelope.
 pub(crate) fn open(bytes: &[u8]) -> Result<Opened<'_>, Malformed> {
-    let Outside { content, origin, sections, rest } = outside(bytes)?;
+    let Outside { content, capture, sections, rest } = outside(bytes)?;
     if !sections {
-        return Ok(Opened { content, origin, main: Cow::Borrowed(rest), noise: None });
+        return Ok(Opened { content, capture, main: Cow::Borrowed(rest), noise: None });
     }
     let (mut main, mut noise) = (None, None);
     each_section(rest, |kind, section| {
@@ -151,13 +162,13 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Opened<'_>, Malformed> {
         if repeated { malformed("sealed bytes: a section twice") } else { Ok(()) }
     })?;
     let main = main.ok_or(Malformed { what: "sealed bytes: no body" })?;
-    Ok(Opened { content, origin, main, noise: Some(noise.unwrap_or_default()) })
+    Ok(Opened { content, capture, main, noise: Some(noise.unwrap_or_default()) })
 }
 
 /// Version and flags, checked, and what follows them.
 struct Outside<'a> {
     content: Content,
-    origin: Option<Incarnation>,
+    capture: Capture,
     sections: bool,
     rest: &'a [u8],
 }
@@ -172,18 +183,31 @@ fn outside(bytes: &[u8]) -> Result<Outside<'_>, Malformed> {
     }
     let flags = input.byte()?;
     let content = Content::of(flags)?;
-    let origin = match (flags & FLAG_ORIGIN != 0, content) {
-        (false, _) => None,
-        (true, Content::Commit) => return malformed("sealed bytes: a commit with an origin"),
-        (true, _) => Some(read_origin(&mut input)?),
+    let captured = flags & (FLAG_ORIGIN | FLAG_OPENING) != 0;
+    let capture = match content {
+        _ if !captured => Capture::default(),
+        Content::Commit => return malformed("sealed bytes: a commit with an origin"),
+        Content::OneTransaction | Content::Transactions => read_capture(flags, &mut input)?,
     };
-    Ok(Outside { content, origin, sections: flags & FLAG_SECTIONS != 0, rest: input.rest() })
+    Ok(Outside { content, capture, sections: flags & FLAG_SECTIONS != 0, rest: input.rest() })
 }
 
-fn read_origin(input: &mut Input<'_>) -> Result<Incarnation, Malformed> {
-    let mut origin = [0; 16];
-    origin.copy_from_slice(input.bytes(16)?);
-    Ok(Incarnation(origin))
+fn read_capture(flags: u8, input: &mut Input<'_>) -> Result<Capture, Malformed> {
+    let mut capture = Capture::default();
+    if flags & FLAG_ORIGIN != 0 {
+        let mut origin = [0; 16];
+        origin.copy_from_slice(input.bytes(16)?);
+        capture.origin = Some(Incarnation(origin));
+    }
+    if flags & FLAG_OPENING != 0 {
+        let mut opening = [0; 4];
+        opening.copy_from_slice(input.bytes(4)?);
+        capture.opening = Opening(u32::from_le_bytes(opening));
+        if capture.opening == Opening::default() {
+            return malformed("sealed bytes: an opening without a tag");
+        }
+    }
+    Ok(capture)
 }
 
 fn each_section<'a>(

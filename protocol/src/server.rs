@@ -91,8 +91,10 @@ pub(crate) fn write(out: &mut Output, message: &ServerMessage) -> u8 {
             fields(out, REFUSED, &(refusal_code(refusal.code), refusal.device_seq, &refusal.detail))
         }
         ServerMessage::Recalled(recalled) => {
-            let Recalled { origin, at, fork, accepted, rejected } = recalled;
-            fields(out, RECALLED, &(origin, at, fork, accepted, rejected))
+            let Recalled { origin, opening, at, fork, accepted, rejected } = recalled;
+            fields(out, RECALLED, &(origin, at, fork, accepted, rejected));
+            plain::write_opening(out, *opening);
+            RECALLED
         }
         ServerMessage::Page(page) => write_page(out, page),
         ServerMessage::Catalogue(catalogue) => fields(out, CATALOGUE, catalogue),
@@ -174,7 +176,7 @@ fn read_welcome(input: &mut Input<'_>) -> Result<Welcome, Malformed> {
 
 fn read_recalled(input: &mut Input<'_>) -> Result<Recalled, Malformed> {
     let (origin, at, fork, accepted, rejected): RecalledFields = plain::read(input)?;
-    Ok(Recalled { origin, at, fork, accepted, rejected })
+    Ok(Recalled { origin, opening: plain::read_opening(input)?, at, fork, accepted, rejected })
 }
 
 fn read_page(input: &mut Input<'_>) -> Result<Page, Malformed> {

@@ -9,7 +9,7 @@ use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, RowId, Tran
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::error::Malformed;
-use ebbtide_core::ids::{ChainHash, ColumnId, DeviceSeq, Hash, SchemaVersion, Seq, TableId};
+use ebbtide_core::ids::{ChainHash, ColumnId, DeviceSeq, Hash, Opening, SchemaVersion, Seq, TableId};
 use ebbtide_core::value::{Key, Value};
 use ebbtide_protocol::{Peek, WireCodec, peek_changeset, peek_commit};
 use support::Random;
@@ -29,7 +29,16 @@ fn large() -> (Catalogue, Changeset) {
         base: Base::default(),
     });
     let transactions = vec![Transaction { stamp: Stamp(77), changes: changes.collect(), ..Transaction::default() }];
-    (catalogue, Changeset { device_seq: DeviceSeq(9), schema: SchemaVersion(4), origin: None, transactions })
+    (
+        catalogue,
+        Changeset {
+            device_seq: DeviceSeq(9),
+            schema: SchemaVersion(4),
+            origin: None,
+            opening: Opening::default(),
+            transactions,
+        },
+    )
 }
 
 fn open(bytes: &[u8], catalogue: &Catalogue) -> Result<Changeset, &'static str> {

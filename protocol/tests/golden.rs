@@ -60,7 +60,13 @@ fn changeset(transactions: Vec<Vec<Change>>) -> Changeset {
         let millis = Millis(NOW.0 + 1_500 * (n as u64 / 2));
         Transaction { stamp: Stamp(Stamp::at(millis).0 + n as u64 % 2), changes, ..Transaction::default() }
     });
-    Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(3), origin: None, transactions: stamped.collect() }
+    Changeset {
+        device_seq: DeviceSeq(300),
+        schema: SchemaVersion(3),
+        origin: None,
+        opening: Opening::default(),
+        transactions: stamped.collect(),
+    }
 }
 
 fn pinned_changeset(name: &str, changeset: &Changeset) {
@@ -109,7 +115,11 @@ fn wp07_changesets_keep_their_bytes() {
     let alone = alone.map(|(n, value)| vec![update(visit(Value::Integer(n as i64)), n as u16 % 5 + 1, value)]);
     pinned_changeset("changeset_many_transactions", &changeset(alone.collect()));
     let inherited = changeset(vec![vec![update(visit(text(UUID)), 4, text("measles"))]]);
-    pinned_changeset("changeset_origin", &Changeset { origin: Some(Incarnation(*b"incarnation of b")), ..inherited });
+    pinned_changeset(
+        "changeset_origin",
+        &Changeset { origin: Some(Incarnation(*b"incarnation of b")), ..inherited.clone() },
+    );
+    pinned_changeset("changeset_opening", &Changeset { opening: Opening(0x0102_0304), ..inherited });
     pinned_changeset("changeset_own_bases", &own_bases());
 }
 

@@ -56,7 +56,9 @@ fn wp07_messages_of_a_device_keep_their_bytes() {
     pinned_client("pull", ClientMessage::Pull { cursor: cursor(), max_bytes: 1 << 20 });
     let (origin, stamps) = (Incarnation(*b"incarnation of b"), vec![STAMP, Stamp(STAMP.0 + 1)]);
     let trail = vec![(Seq(100), ChainHash(*b"chain..1")), (Seq(123_456), cursor().chain)];
-    pinned_client("recall", ClientMessage::Recall(Recall { origin, stamps, trail }));
+    let recall = Recall { origin, opening: Opening::default(), stamps, trail };
+    pinned_client("recall", ClientMessage::Recall(recall.clone()));
+    pinned_client("recall_of_a_run", ClientMessage::Recall(Recall { opening: Opening(0x0102_0304), ..recall }));
     pinned_client("snapshot_first", ClientMessage::Snapshot { token: None, max_bytes: 1 << 20 });
     pinned_client("snapshot_next", ClientMessage::Snapshot { token: Some(token()), max_bytes: 1 << 20 });
     pinned_client("predict", ClientMessage::Predict { upto: device_seq });
@@ -132,6 +134,7 @@ fn wp07_messages_of_a_space_keep_their_bytes() {
     pinned_server("page", ServerMessage::Page(page));
     let recalled = Recalled {
         origin: Incarnation(*b"incarnation of b"),
+        opening: Opening::default(),
         at: Seq(123_456),
         fork: Seq(100),
         accepted: vec![STAMP],

@@ -43,6 +43,7 @@ fn changeset() -> Changeset {
         device_seq: DeviceSeq(300),
         schema: SchemaVersion(3),
         origin: None,
+        opening: Opening(0x9e37_79b9),
         transactions: vec![Transaction { stamp, changes: vec![change], ..Transaction::default() }],
     }
 }
@@ -50,7 +51,7 @@ fn changeset() -> Changeset {
 #[test]
 fn wp05_a_one_field_changeset_is_small() {
     let sealed = WireCodec.seal(&changeset(), &catalogue());
-    assert!(sealed.bytes.len() <= 36 + NOTE.len(), "{} bytes", sealed.bytes.len());
+    assert!(sealed.bytes.len() <= 40 + NOTE.len(), "{} bytes", sealed.bytes.len());
     assert_eq!(WireCodec.open(&sealed.bytes, DeviceSeq(300), &catalogue()), Ok(changeset()));
     let submit = Submit { device_seq: DeviceSeq(300), applied_receipt: DeviceSeq(299), bytes: sealed.bytes.clone() };
     let message = [ClientMessage::Submit(submit)];
@@ -111,7 +112,13 @@ fn edits(at_once: u64) -> Changeset {
         Transaction { stamp, changes: (0..at_once).map(|_| change(&mut random)).collect(), ..Transaction::default() }
     });
     let transactions = transactions.collect();
-    Changeset { device_seq: DeviceSeq(300), schema: SchemaVersion(3), origin: None, transactions }
+    Changeset {
+        device_seq: DeviceSeq(300),
+        schema: SchemaVersion(3),
+        origin: None,
+        opening: Opening(0x9e37_79b9),
+        transactions,
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Effect, Outcome, Receipt};
 use ebbtide_core::ids::{
-    ChainHash, ColumnId, Cursor, DeviceSeq, Incarnation, Millis, SchemaHash, SchemaVersion, Seq, View,
+    ChainHash, ColumnId, Cursor, DeviceSeq, Incarnation, Millis, Opening, SchemaHash, SchemaVersion, Seq, View,
 };
 use ebbtide_core::limits::CHUNK_BYTES;
 use ebbtide_core::message::{Chunk, ClientMessage, Hello, ItemBody, ServerMessage, Submit, Then};
@@ -123,7 +123,13 @@ fn sealed(message: &Json, catalogue: &Catalogue) -> Result<Sealed, Box<dyn Error
     let transactions = message["transactions"].as_array().ok_or("a changeset without transactions")?;
     let transactions: Result<_, _> =
         transactions.iter().map(|transaction| self::transaction(transaction, catalogue)).collect();
-    let changeset = Changeset { device_seq, schema: catalogue.version, origin: None, transactions: transactions? };
+    let changeset = Changeset {
+        device_seq,
+        schema: catalogue.version,
+        origin: None,
+        opening: Opening::default(),
+        transactions: transactions?,
+    };
     Ok(WireCodec.seal(&changeset, catalogue))
 }
 

@@ -10,7 +10,7 @@ use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
-use ebbtide_core::ids::{Cursor, DeviceSeq, Incarnation, Millis, Seq};
+use ebbtide_core::ids::{Cursor, DeviceSeq, Incarnation, Millis, Opening, Seq};
 use ebbtide_core::message::{ClientMessage, Hello, ServerMessage, Submit};
 use ebbtide_core::server::{Identity, ServerOutput, ServerSession};
 use ebbtide_core::value::Value;
@@ -134,7 +134,13 @@ impl Host {
             Transaction { stamp: self.stamp, changes: changes.iter().map(change).collect(), ..Transaction::default() }
         });
         let transactions = transactions.collect();
-        let changeset = Changeset { device_seq, schema: self.catalogue.version, origin: None, transactions };
+        let changeset = Changeset {
+            device_seq,
+            schema: self.catalogue.version,
+            origin: None,
+            opening: Opening::default(),
+            transactions,
+        };
         let bytes = WireCodec.seal(&changeset, &self.catalogue).bytes;
         Submit { device_seq, applied_receipt: DeviceSeq(device_seq.0 - 1), bytes }
     }

@@ -12,7 +12,7 @@ use crate::clock::Stamp;
 use crate::codec::Codec;
 use crate::commit::Reason;
 use crate::error::{Fault, RefusalCode};
-use crate::ids::{DeviceSeq, Incarnation, LogId, Seq};
+use crate::ids::{DeviceSeq, Incarnation, LogId, Opening, Seq};
 use crate::limits::RECALL_TRANSACTIONS;
 use crate::message::{ClientMessage, Recall, Recalled};
 use crate::sorted::{SortedMap, SortedSet};
@@ -144,17 +144,17 @@ const REFUSED_BEFORE: &str = "refused when an earlier life of this database sent
 
 /// Where the history is another one, it is asked for the fork even if nothing waits.
 fn questions(inherited: &[Inherited], device: &DeviceState) -> Vec<ClientMessage> {
-    let mut origins: SortedMap<Incarnation, Vec<_>> = SortedMap::new();
-    inherited.iter().for_each(|one| origins.entry(one.origin).or_default().push(one.stamp));
-    let pages = origins
-        .iter()
-        .flat_map(|(origin, stamps)| stamps.chunks(RECALL_TRANSACTIONS).map(|stamps| (*origin, stamps.to_vec())));
-    let mut questions: Vec<(Incarnation, Vec<Stamp>)> = pages.collect();
+    let mut runs: SortedMap<(Incarnation, Opening), Vec<_>> = SortedMap::new();
+    inherited.iter().for_each(|one| runs.entry((one.origin, one.opening)).or_default().push(one.stamp));
+    let pages =
+        runs.iter().flat_map(|(run, stamps)| stamps.chunks(RECALL_TRANSACTIONS).map(|stamps| (*run, stamps.to_vec())));
+    let mut questions: Vec<((Incarnation, Opening), Vec<Stamp>)> = pages.collect();
     if questions.is_empty() && device.rebuild == Some(Rebuild::OtherHistory) {
-        questions.push((device.incarnation, Vec::new()));
+        questions.push(((device.incarnation, Opening::default()), Vec::new()));
     }
     let trail = || device.trail.clone();
-    let recall = |(origin, stamps)| ClientMessage::Recall(Recall { origin, stamps, trail: trail() });
+    let recall =
+        |((origin, opening), stamps)| ClientMessage::Recall(Recall { origin, opening, stamps, trail: trail() });
     questions.into_iter().map(recall).collect()
 }
 
@@ -206,9 +206,10 @@ pub(super) fn leave_log<S: ClientStore>(
 fn fates(answers: &[Recalled], inherited: &[Inherited]) -> SortedMap<LogId, Option<Reason>> {
     let mut known = SortedMap::new();
     for answer in answers {
-        known.extend(answer.accepted.iter().map(|stamp| ((answer.origin, *stamp), None)));
-        known.extend(answer.rejected.iter().map(|(stamp, reason)| ((answer.origin, *stamp), Some(*reason))));
+        let id = |stamp: Stamp| (answer.origin, answer.opening, stamp);
+        known.extend(answer.accepted.iter().map(|stamp| (id(*stamp), None)));
+        known.extend(answer.rejected.iter().map(|(stamp, reason)| (id(*stamp), Some(*reason))));
     }
-    let fate = |one: &Inherited| known.get(&(one.origin, one.stamp)).map(|fate| (one.id, *fate));
+    let fate = |one: &Inherited| known.get(&(one.origin, one.opening, one.stamp)).map(|fate| (one.id, *fate));
     inherited.iter().filter_map(fate).collect()
 }

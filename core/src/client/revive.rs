@@ -30,7 +30,7 @@ fn accepted(
     refused: &[u32],
     catalogue: &Catalogue,
 ) -> impl Iterator<Item = LoggedTransaction> {
-    let (schema, origin) = (changeset.schema, Some(changeset.origin.unwrap_or(life)));
+    let (schema, opening, origin) = (changeset.schema, changeset.opening, Some(changeset.origin.unwrap_or(life)));
     let numbered = changeset.transactions.into_iter().enumerate();
     let taken = numbered.filter(|(index, _)| !refused.contains(&(*index as u32)));
     // A choice names a conflict by its place in the lost history; what was chosen is among the changes.
@@ -38,7 +38,7 @@ fn accepted(
         let seq = changes.iter().map(|change| change.base.seq).min().unwrap_or_default();
         let base = Base { seq, ..Base::default() };
         let changes = changes.into_iter().filter_map(|change| logged(change, catalogue)).collect();
-        LoggedTransaction { id: LogId(0), stamp, base, schema, origin, changes, resolutions: Vec::new() }
+        LoggedTransaction { id: LogId(0), stamp, base, schema, origin, opening, changes, resolutions: Vec::new() }
     })
 }
 

@@ -30,9 +30,9 @@ pub fn seal_next<S: ClientStore, C: Codec>(
         return Ok(false);
     }
     let mut log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;
-    let kind = |transaction: &LoggedTransaction| (transaction.schema, transaction.origin);
-    let Some((schema, origin)) = log.first().map(kind) else { return Ok(false) };
-    log.truncate(log.iter().take_while(|transaction| kind(transaction) == (schema, origin)).count());
+    let kind = |transaction: &LoggedTransaction| (transaction.schema, transaction.origin, transaction.opening);
+    let Some((schema, origin, opening)) = log.first().map(kind) else { return Ok(false) };
+    log.truncate(log.iter().take_while(|transaction| kind(transaction) == (schema, origin, opening)).count());
     if origin == Some(device.incarnation) {
         // Given up before: alone, the one that is at fault keeps no other back.
         log.truncate(1);
@@ -40,7 +40,7 @@ pub fn seal_next<S: ClientStore, C: Codec>(
     let catalogue = store.catalogue();
     let mut bases = Bases::new(&log, device.next_device_seq, store, codec)?;
     let transactions = log.iter().map(|logged| transaction(logged, &catalogue, &mut bases)).collect();
-    let changeset = Changeset { device_seq: device.next_device_seq, schema, origin, transactions };
+    let changeset = Changeset { device_seq: device.next_device_seq, schema, origin, opening, transactions };
     let sealed = codec.seal(&changeset, &catalogue);
     let upto = log.last().map(|transaction| transaction.id).unwrap_or_default();
     store.put_sealed(&sealed, log.len() as u32, upto)?;
@@ -157,12 +157,19 @@ impl Bases {
         }
         let mut bases = Self { sealed_before, first: Some(SortedMap::new()), texts: SortedSet::new() };
         for entry in waiting {
-            let sealed = versions::open_sealed(entry.device_seq, store, codec)?;
-            sealed
-                .transactions
-                .iter()
-                .flat_map(|transaction| &transaction.changes)
-                .for_each(|change| bases.note_sealed(change));
+            match versions::open_sealed(entry.device_seq, store, codec) {
+                Ok(sealed) => sealed
+                    .transactions
+                    .iter()
+                    .flat_map(|transaction| &transaction.changes)
+                    .for_each(|change| bases.note_sealed(change)),
+                // Bytes that cannot be read are going to be given up; the log still has what they were made of.
+                Err(Fault::Peer(_)) => {
+                    let (log, catalogue) = (store.sealed_log(Some(entry.device_seq))?, store.catalogue());
+                    log.iter().for_each(|transaction| bases.note(transaction, &catalogue));
+                }
+                Err(fault) => return Err(fault),
+            }
         }
         Ok(bases)
     }

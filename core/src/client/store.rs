@@ -7,7 +7,9 @@ use crate::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use crate::clock::Stamp;
 use crate::commit::{Outcome, Reason, Receipt};
 use crate::conflict::{AuthorName, Conflict, OpenConflict, QueueChange, Resolution};
-use crate::ids::{AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, SchemaVersion, Seq, TableId};
+use crate::ids::{
+    AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Opening, SchemaVersion, Seq, TableId,
+};
 use crate::limits::TRAIL_POINTS;
 use crate::message::{Part, Token};
 use crate::value::{Key, Value};
@@ -113,7 +115,9 @@ pub struct Kept {
 pub struct Inherited {
     /// The life that captured it.
     pub origin: Incarnation,
-    /// Its id within that life.
+    /// The run of the database in that life.
+    pub opening: Opening,
+    /// Its id within that run.
     pub stamp: Stamp,
     /// Its place in the log.
     pub id: LogId,

@@ -13,9 +13,10 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 /// Which transactions are decided, and how far back the device's history is this one.
 pub(super) fn recall<S: ServerStore>(recall: &Recall, store: &mut S) -> Result<ServerMessage, S::Error> {
-    let fates = store.fates(recall.origin, &recall.stamps)?;
+    let fates = store.fates(recall.origin, recall.opening, &recall.stamps)?;
     let mut recalled = Recalled {
         origin: recall.origin,
+        opening: recall.opening,
         at: store.head()?.seq,
         fork: fork(&recall.trail, store)?,
         ..Recalled::default()
@@ -52,7 +53,7 @@ pub(super) fn decide<S: ServerStore>(
     };
     let mut stamps: Vec<Stamp> = changeset.transactions.iter().map(|transaction| transaction.stamp).collect();
     stamps.sort_unstable();
-    let fates = store.fates(origin, &stamps)?;
+    let fates = store.fates(origin, changeset.opening, &stamps)?;
     if fates.is_empty() {
         return decide::decide(changeset, sealed_under, author, seq, now, store);
     }
@@ -66,8 +67,8 @@ fn undecided(changeset: &Changeset, fates: &BTreeMap<Stamp, Fate>) -> (Changeset
     let fresh = |(_, transaction): &(usize, &Transaction)| !fates.contains_key(&transaction.stamp);
     let kept = changeset.transactions.iter().enumerate().filter(fresh);
     let (places, transactions) = kept.map(|(place, transaction)| (place as u32, transaction.clone())).unzip();
-    let Changeset { device_seq, schema, origin, .. } = *changeset;
-    (Changeset { device_seq, schema, origin, transactions }, places)
+    let Changeset { device_seq, schema, origin, opening, .. } = *changeset;
+    (Changeset { device_seq, schema, origin, opening, transactions }, places)
 }
 
 fn with_fates(mut verdict: Verdict, whole: &Changeset, fates: &BTreeMap<Stamp, Fate>, places: &[u32]) -> Verdict {
@@ -92,5 +93,6 @@ pub(super) fn decided(changeset: &Changeset, accepted: Vec<Stamp>, receipt: &Rec
         let transaction = changeset.transactions.get(rejection.index as usize)?;
         Some((transaction.stamp, rejection.reason))
     });
-    DecidedTransactions { origin: changeset.origin, accepted, rejected: refused.collect() }
+    let (origin, opening) = (changeset.origin, changeset.opening);
+    DecidedTransactions { origin, opening, accepted, rejected: refused.collect() }
 }

@@ -7,7 +7,7 @@ use crate::change::RowId;
 use crate::clock::Stamp;
 use crate::commit::{Decided, Outcome, Reason, SealedCommit};
 use crate::conflict::{AuthorName, Claim, Claimed, ConflictId, QueueEntry};
-use crate::ids::{AuthorId, ColumnId, DeviceSeq, Hash, Incarnation, Millis, SchemaVersion, Seq, TableId};
+use crate::ids::{AuthorId, ColumnId, DeviceSeq, Hash, Incarnation, Millis, Opening, SchemaVersion, Seq, TableId};
 use crate::merge::record::CellRecord;
 use crate::message::Chunk;
 use crate::value::{Key, Value};
@@ -142,6 +142,8 @@ pub struct NewCommit {
 pub struct DecidedTransactions {
     /// The life that captured them, where it is not the author's or they were sealed before.
     pub origin: Option<Incarnation>,
+    /// The run of the database that captured them.
+    pub opening: Opening,
     /// The accepted ones, by their stamps as captured.
     pub accepted: Vec<Stamp>,
     /// The refused ones.
@@ -228,8 +230,13 @@ pub trait ServerStore {
         transactions: &DecidedTransactions,
     ) -> Result<(), Self::Error>;
 
-    /// Those of the transactions captured in one life that are decided, whichever life sent them. Stamps ascend.
-    fn fates(&mut self, origin: Incarnation, stamps: &[Stamp]) -> Result<BTreeMap<Stamp, Fate>, Self::Error>;
+    /// Those of the transactions captured in one run of one life that are decided, whichever life sent them. Stamps ascend.
+    fn fates(
+        &mut self,
+        origin: Incarnation,
+        opening: Opening,
+        stamps: &[Stamp],
+    ) -> Result<BTreeMap<Stamp, Fate>, Self::Error>;
 
     /// Forgets the details of verdicts up to a confirmed number: number, hash and seq stay.
     fn forget_receipts(&mut self, author: AuthorId, upto: DeviceSeq) -> Result<(), Self::Error>;

@@ -7,7 +7,7 @@ use ebbtide_core::catalogue::{Catalogue, Column, Table};
 use ebbtide_core::change::{Base, Change, Changeset, Mutation, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Commit, Effect, Outcome};
-use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, Millis, SchemaVersion, TableId};
+use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, Millis, Opening, SchemaVersion, TableId};
 use ebbtide_core::value::{Key, Value};
 use flate2::Compression;
 use flate2::{read::GzDecoder, write::GzEncoder};
@@ -87,7 +87,13 @@ pub fn changeset(rows: &[Facility]) -> Changeset {
     let stamp = Stamp::at(Millis(NOW_MS));
     let transactions =
         vec![Transaction { stamp, changes: rows.iter().map(insert).collect(), ..Transaction::default() }];
-    Changeset { device_seq: DeviceSeq(1), schema: SchemaVersion(1), origin: None, transactions }
+    Changeset {
+        device_seq: DeviceSeq(1),
+        schema: SchemaVersion(1),
+        origin: None,
+        opening: Opening(0x9e37_79b9),
+        transactions,
+    }
 }
 
 /// What becomes of them in an empty space.

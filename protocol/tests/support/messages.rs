@@ -54,12 +54,14 @@ fn stamps(random: &mut Random) -> Vec<Stamp> {
 fn recall(random: &mut Random) -> Recall {
     let (origin, stamps) = (Incarnation(array(random)), stamps(random));
     let trail = (0..random.below(4)).map(|_| (Seq(random.number()), ChainHash(array(random))));
-    Recall { origin, stamps, trail: trail.collect() }
+    let trail = trail.collect();
+    Recall { origin, opening: Opening(random.pick(&[0, 1, u32::MAX])), stamps, trail }
 }
 
 fn recalled(random: &mut Random) -> Recalled {
     Recalled {
         origin: Incarnation(array(random)),
+        opening: Opening(random.pick(&[0, 1, u32::MAX])),
         at: Seq(random.number()),
         fork: Seq(random.number()),
         accepted: stamps(random),

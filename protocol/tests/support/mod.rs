@@ -8,7 +8,7 @@ use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, RowId, Tran
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Commit, Effect, Outcome};
 use ebbtide_core::conflict::*;
-use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, Incarnation, Millis, SchemaVersion, Seq, TableId};
+use ebbtide_core::ids::{AuthorId, ColumnId, DeviceSeq, Incarnation, Millis, Opening, SchemaVersion, Seq, TableId};
 use ebbtide_core::value::{Key, Value};
 
 pub mod facilities;
@@ -293,6 +293,7 @@ pub fn changeset(random: &mut Random, catalogue: &Catalogue, transactions: usize
         device_seq: DeviceSeq(random.number()),
         schema: catalogue.version,
         origin: origin(random),
+        opening: Opening(random.pick(&[0, 0, 1, u32::MAX])),
         transactions,
     }
 }

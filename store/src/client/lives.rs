@@ -9,14 +9,15 @@ use crate::sqlite::sql_error;
 use ebbtide_core::change::LoggedTransaction;
 use ebbtide_core::client::store::Inherited;
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, Seq};
+use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, Opening, Seq};
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
-const INHERITED: &str = "SELECT origin, stamp, id FROM _ebb_log WHERE origin IS NOT NULL ORDER BY origin, stamp";
+const INHERITED: &str = "SELECT origin, opening, stamp, id FROM _ebb_log WHERE origin IS NOT NULL
+    ORDER BY origin, opening, stamp";
 
-const PREPEND: &str = "INSERT INTO _ebb_log (id, stamp, seq, device_seq, schema, changes, origin)
-    VALUES (?, ?, ?, 0, ?, ?, ?)";
+const PREPEND: &str = "INSERT INTO _ebb_log (id, stamp, opening, seq, device_seq, schema, changes, origin)
+    VALUES (?, ?, ?, ?, 0, ?, ?, ?)";
 
 /// Fresh as the opening's seed is, and another one for each life that ends in it. The hash keeps the seed secret.
 pub(super) fn mint(seed: [u8; 16], last: Incarnation) -> Incarnation {
@@ -24,6 +25,12 @@ pub(super) fn mint(seed: [u8; 16], last: Incarnation) -> Incarnation {
     let mut minted = [0; 16];
     minted.copy_from_slice(&digest[..16]);
     Incarnation(minted)
+}
+
+/// The tag of one run of a database.
+pub(crate) fn opening(seed: [u8; 16]) -> Opening {
+    let digest = Sha256::new().chain_update(b"opening").chain_update(seed).finalize();
+    Opening(u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]]))
 }
 
 pub(super) fn reopen_log(connection: &Connection, origin: Incarnation) -> Result<(), SqlError> {
@@ -50,8 +57,8 @@ pub(super) fn reopen_changeset(
 
 pub(super) fn inherited(connection: &Connection) -> Result<Vec<Inherited>, SqlError> {
     let one = |row: &rusqlite::Row<'_>| {
-        let stamp = Stamp(row.get::<_, i64>(1)? as u64);
-        Ok(Inherited { origin: Incarnation(row.get(0)?), stamp, id: LogId(row.get(2)?) })
+        let (opening, stamp) = (Opening(row.get(1)?), Stamp(row.get::<_, i64>(2)? as u64));
+        Ok(Inherited { origin: Incarnation(row.get(0)?), opening, stamp, id: LogId(row.get(3)?) })
     };
     let read = || -> rusqlite::Result<Vec<_>> { connection.prepare_cached(INHERITED)?.query_map([], one)?.collect() };
     read().map_err(|error| sql_error(&error, INHERITED))
@@ -84,7 +91,8 @@ pub(super) fn prepend_log(connection: &Connection, transactions: &[LoggedTransac
         }
         let (stamp, seq) = (transaction.stamp.0 as i64, transaction.base.seq.0 as i64);
         let origin = transaction.origin.as_ref().map(|origin| &origin.0[..]);
-        let row = params![place as i64 + 1, stamp, seq, transaction.schema.0, changes, origin];
+        let opening = transaction.opening.0;
+        let row = params![place as i64 + 1, stamp, opening, seq, transaction.schema.0, changes, origin];
         execute(connection, PREPEND, row)?;
     }
     Ok(())

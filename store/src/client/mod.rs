@@ -15,6 +15,7 @@ mod write;
 
 pub use waitlist::Waitlist;
 
+pub(crate) use lives::opening;
 pub(crate) use statements::Statements;
 
 use crate::local::SyncStep;

@@ -10,11 +10,12 @@ use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{Base, LoggedChange, LoggedTransaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::conflict::{ConflictId, Resolution};
-use ebbtide_core::ids::{ColumnId, DeviceSeq, Incarnation, LogId, SchemaVersion, Seq};
+use ebbtide_core::ids::{ColumnId, DeviceSeq, Incarnation, LogId, Opening, SchemaVersion, Seq};
 use ebbtide_core::limits::{TRANSACTION_BYTES, TRANSACTION_ROWS};
 use rusqlite::{Connection, Row, params};
 
-const INSERT: &str = "INSERT INTO _ebb_log (stamp, seq, device_seq, schema, changes, local) VALUES (?, ?, ?, ?, ?, ?)";
+const INSERT: &str = "INSERT INTO _ebb_log (stamp, opening, seq, device_seq, schema, changes, local)
+    VALUES (?, ?, ?, ?, ?, ?, ?)";
 const INSERT_RESOLUTION: &str = "INSERT INTO _ebb_resolution (log, seq, idx, seen, side) VALUES (?, ?, ?, ?, ?)";
 const RESOLUTIONS: &str = "SELECT seq, idx, seen, side FROM _ebb_resolution WHERE log = ? ORDER BY seq, idx";
 const INSERT_PART: &str = "INSERT INTO _ebb_log_part (log, part, changes) VALUES (?, ?, ?)";
@@ -31,6 +32,7 @@ pub(crate) enum Made {
 /// What a transaction is noted with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
+    pub opening: Opening,
     pub stamp: Stamp,
     pub base: Base,
     pub schema: SchemaVersion,
@@ -39,7 +41,7 @@ pub(crate) struct Head {
 
 /// Writes one transaction; belongs to that transaction.
 pub(crate) fn append(connection: &Connection, taken: &Taken, head: Head) -> rusqlite::Result<LogId> {
-    let Head { stamp, base, schema, made } = head;
+    let Head { opening, stamp, base, schema, made } = head;
     let ends = taken.parts.iter().copied().chain([taken.bytes.len()]);
     let mut start = 0;
     let mut id = 0;
@@ -47,7 +49,7 @@ pub(crate) fn append(connection: &Connection, taken: &Taken, head: Head) -> rusq
         let changes = &taken.bytes[start..end];
         if part == 0 {
             let (stamp, seq, device_seq) = (stamp.0 as i64, base.seq.0 as i64, base.device_seq.0 as i64);
-            let row = params![stamp, seq, device_seq, schema.0, changes, made == Made::Apart];
+            let row = params![stamp, opening.0, seq, device_seq, schema.0, changes, made == Made::Apart];
             connection.prepare_cached(INSERT)?.execute(row)?;
             id = connection.last_insert_rowid();
         } else {
@@ -101,7 +103,7 @@ pub(crate) fn read(
         Select::After(id) => ("id > ?1", id.0),
     };
     let sql = format!(
-        "SELECT id, stamp, seq, device_seq, schema, changes, origin FROM _ebb_log WHERE {condition} ORDER BY id"
+        "SELECT id, stamp, seq, device_seq, schema, changes, origin, opening FROM _ebb_log WHERE {condition} ORDER BY id"
     );
     let mut all = Vec::new();
     let mut attempt = || -> rusqlite::Result<()> {
@@ -137,6 +139,7 @@ fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(Logg
         base: Base { seq: Seq(row.get::<_, i64>(2)? as u64), device_seq: DeviceSeq(row.get::<_, i64>(3)? as u64) },
         schema: SchemaVersion(row.get(4)?),
         origin: row.get::<_, Option<[u8; 16]>>(6)?.map(Incarnation),
+        opening: Opening(row.get(7)?),
         changes,
         resolutions: resolutions(connection, id)?,
     };

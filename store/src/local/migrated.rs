@@ -17,7 +17,7 @@ use ebbtide_core::change::{Base, Field, LoggedChange, LoggedField, LoggedMutatio
 use ebbtide_core::client::store::{DeviceState, Rebuild};
 use ebbtide_core::client::take_back;
 use ebbtide_core::commit::{Effect, Outcome};
-use ebbtide_core::ids::{DeviceSeq, LogId, Millis, TableId};
+use ebbtide_core::ids::{DeviceSeq, LogId, Millis, Opening, TableId};
 use ebbtide_core::value::{Key, Value};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeSet, HashMap};
@@ -39,6 +39,8 @@ pub(super) struct Migrated<'a> {
     pub joined: BTreeSet<TableId>,
     /// The time.
     pub now: Millis,
+    /// What transactions of this opening are tagged with.
+    pub opening: Opening,
 }
 
 impl Migrated<'_> {
@@ -80,7 +82,8 @@ impl Migrated<'_> {
         // What was local had seen nothing of the space's.
         for (changes, base, made) in [(joined, Base::default(), Made::Apart), (captured, base, made)] {
             for taken in transactions(&changes).map_err(|e| failed(&e))? {
-                let head = Head { stamp: clock.tick(self.now), base, schema: self.after.version, made };
+                let (opening, stamp) = (self.opening, clock.tick(self.now));
+                let head = Head { opening, stamp, base, schema: self.after.version, made };
                 log::append(connection, &taken, head).map_err(|e| failed(&e))?;
             }
         }

@@ -45,6 +45,7 @@ use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::store::DeviceState;
 use ebbtide_core::clock::Clock;
 use ebbtide_core::conflict::Resolution;
+use ebbtide_core::ids::Opening;
 use ebbtide_core::sorted::{SortedMap, SortedSet};
 use ids::IdClock;
 use references::References;
@@ -61,6 +62,8 @@ pub struct LocalDatabase {
     pub(crate) clock: Clock,
     /// Fresh random bytes of this opening.
     pub(crate) seed: [u8; 16],
+    /// What transactions of this opening are tagged with.
+    opening: Opening,
     /// What waits in the log, by row; built when the client store first asks.
     pub(crate) waitlist: Waitlist,
     pub(crate) references: References,

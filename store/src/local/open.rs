@@ -12,7 +12,7 @@ use super::triggers::TriggerPlan;
 use super::{LocalDatabase, device, references, tables, translate, view, watch};
 use crate::capture::{Capture, TablePlan};
 use crate::catalogue::{self, text};
-use crate::client::{Statements, Waitlist};
+use crate::client::{Statements, Waitlist, opening};
 use crate::compare;
 use crate::limits::CACHED_STATEMENTS;
 use crate::migrate;
@@ -20,7 +20,7 @@ use crate::schema::{Schema, SchemaError};
 use crate::sql::Sql;
 use crate::sqlite::SqliteSql;
 use ebbtide_core::catalogue::{Catalogue, Table};
-use ebbtide_core::ids::{Millis, TableId};
+use ebbtide_core::ids::{Millis, Opening, TableId};
 use ebbtide_core::sorted::SortedSet;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -34,7 +34,8 @@ impl LocalDatabase {
         let (capture, access, ids) = install(&mut connection, now, seed).map_err(|e| failed(&e))?;
         run(&connection, "PRAGMA foreign_keys = OFF")?;
         run(&connection, "BEGIN IMMEDIATE")?;
-        let catalogue = match prepare(&connection, &access, schema, now) {
+        let opening = opening(seed);
+        let catalogue = match prepare(&connection, &access, schema, (now, opening)) {
             Ok(catalogue) => {
                 run(&connection, "COMMIT")?;
                 catalogue
@@ -64,6 +65,7 @@ impl LocalDatabase {
             device,
             clock,
             seed,
+            opening,
             waitlist: Waitlist::default(),
             references,
             capture,
@@ -107,7 +109,12 @@ fn install(
 
 /// A migrated database, in one transaction. A migration that fails, or a schema that does not fit, takes all of it back,
 /// so that the version of the app that was here before can still open the database.
-fn prepare(connection: &Connection, access: &SharedAccess, schema: &Schema, now: Millis) -> Result<Catalogue, DbError> {
+fn prepare(
+    connection: &Connection,
+    access: &SharedAccess,
+    schema: &Schema,
+    (now, opening): (Millis, Opening),
+) -> Result<Catalogue, DbError> {
     connection.execute_batch(tables::CREATE).map_err(|e| failed(&e))?;
     let mut sql = SqliteSql::plain(connection);
     let pending = migrate::pending(&mut sql, schema)?;
@@ -141,7 +148,8 @@ fn prepare(connection: &Connection, access: &SharedAccess, schema: &Schema, now:
     // A database without a record of its own was copied here: its rows are nobody's changes.
     if before.is_some() || there_before.is_empty() {
         let joined = joined.collect();
-        Migrated { before: before.as_ref(), after: &catalogue, moved, joined, now }.settle(connection, access)?;
+        Migrated { before: before.as_ref(), after: &catalogue, moved, joined, now, opening }
+            .settle(connection, access)?;
     }
     if let (Check::AtTheEnd, Some(index)) = (check, pending.last()) {
         check_references(&mut sql).map_err(|message| SchemaError::Migration { index, message })?;

@@ -96,13 +96,13 @@ impl LocalDatabase {
         let taken = taken.map_err(|fault| log::refusal(&fault, &self.catalogue))?;
         let resolutions = std::mem::take(&mut self.resolving);
         if taken.rows > 0 || !resolutions.is_empty() {
-            let stamp = self.clock.tick(now);
             let base = Base {
                 seq: self.device.cursor.seq,
                 device_seq: DeviceSeq(self.device.next_device_seq.0.saturating_sub(1)),
             };
             let made = self.made()?;
-            let head = Head { stamp, base, schema: self.catalogue.version, made };
+            let (opening, stamp) = (self.opening, self.clock.tick(now));
+            let head = Head { opening, stamp, base, schema: self.catalogue.version, made };
             log::append(&self.connection, &taken, head)
                 .and_then(|id| log::append_resolutions(&self.connection, id, &resolutions))
                 .map_err(|error| DbError::from_sqlite(&error, "INSERT INTO _ebb_log"))?;

@@ -8,7 +8,7 @@ use ebbtide_core::change::RowId;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, SealedCommit};
 use ebbtide_core::conflict::{AuthorName, ConflictId, QueueEntry};
-use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, SchemaVersion, Seq, TableId};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Opening, SchemaVersion, Seq, TableId};
 use ebbtide_core::message::Chunk;
 use ebbtide_core::server::store::{
     Author, DecidedTransactions, Fate, Head, NewCommit, RowState, RowWrite, Scan, ServerStore, Staging, Violation,
@@ -83,8 +83,13 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         self.insert_decided(author, decided, transactions)
     }
 
-    fn fates(&mut self, origin: Incarnation, stamps: &[Stamp]) -> Result<BTreeMap<Stamp, Fate>, SqlError> {
-        self.find_fates(origin, stamps)
+    fn fates(
+        &mut self,
+        origin: Incarnation,
+        opening: Opening,
+        stamps: &[Stamp],
+    ) -> Result<BTreeMap<Stamp, Fate>, SqlError> {
+        self.find_fates(origin, opening, stamps)
     }
 
     fn forget_receipts(&mut self, author: AuthorId, upto: DeviceSeq) -> Result<(), SqlError> {

@@ -188,3 +188,23 @@ fn sv85_a_verdict_that_another_copy_confirmed_is_not_told_as_if_it_were_whole() 
         all_visit(talk, &[A, clone, B]);
     });
 }
+
+#[test]
+fn cs49_what_two_copies_write_at_equal_clock_readings_are_two_transactions() {
+    on_both_paths(|talk| {
+        // Their clocks are behind what they have seen, so that both go on from the same reading.
+        talk.skew_ms(A, -3_600_000);
+        with_household(talk);
+        talk.exec(B, "UPDATE household SET doses = 1", &[]);
+        talk.visit(B);
+        talk.visit(A);
+        let clone = copy_of_a(talk);
+        talk.skew_ms(clone, -3_600_000);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('of a', 'h')", &[]);
+        talk.exec(clone, "INSERT INTO visit (id, household) VALUES ('of c', 'h')", &[]);
+        let stamps = [A, clone].map(|party| talk.durable(party).log[0].stamp);
+        assert_eq!(stamps[0], stamps[1]);
+        all_visit(talk, &[A, clone, B]);
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(2), "{}", talk.transcript());
+    });
+}

@@ -48,7 +48,13 @@ fn insert_household(talk: &ebbtide_simulator::dialogue::Dialogue) -> ebbtide_cor
     let change = Change { row, mutation: Mutation::Insert(vec![Value::Integer(1)]), base: Base::default() };
     let stamp = ebbtide_core::clock::Stamp(1 << 16);
     let transactions = vec![Transaction { stamp, changes: vec![change], ..Transaction::default() }];
-    Changeset { device_seq: ebbtide_core::ids::DeviceSeq(1), schema: catalogue.version, origin: None, transactions }
+    Changeset {
+        device_seq: ebbtide_core::ids::DeviceSeq(1),
+        schema: catalogue.version,
+        origin: None,
+        opening: ebbtide_core::ids::Opening::default(),
+        transactions,
+    }
 }
 
 #[test]

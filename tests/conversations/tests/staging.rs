@@ -6,7 +6,7 @@ use ebbtide_core::client::{State, TwoPhase};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::error::RefusalCode;
-use ebbtide_core::ids::{DeviceSeq, Seq};
+use ebbtide_core::ids::{DeviceSeq, Opening, Seq};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_protocol::{WireCodec, encode_server};
 use ebbtide_simulator::dialogue::Dialogue;
@@ -117,7 +117,13 @@ fn receipts(messages: &[ServerMessage]) -> Vec<Vec<u8>> {
 fn foreign_changeset(talk: &Dialogue, number: u64) -> Vec<u8> {
     let catalogue = talk.space.catalogue();
     let transactions = vec![Transaction { stamp: Stamp(1 << 16), ..Transaction::default() }];
-    let changeset = Changeset { device_seq: DeviceSeq(number), schema: catalogue.version, origin: None, transactions };
+    let changeset = Changeset {
+        device_seq: DeviceSeq(number),
+        schema: catalogue.version,
+        origin: None,
+        opening: Opening::default(),
+        transactions,
+    };
     WireCodec.seal(&changeset, &catalogue).bytes
 }
 

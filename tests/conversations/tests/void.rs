@@ -46,6 +46,20 @@ fn cs65_a_break_after_the_number_was_given_up_loses_nothing() {
     });
 }
 
+#[test]
+fn cs65_a_write_on_top_of_bytes_that_nobody_can_read_arrives_with_what_was_in_them() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET doses = 1, name = 'under'", &[]);
+        seal_garbage(talk, A);
+        talk.exec(A, "UPDATE household SET doses = doses + 1", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT name || doses FROM household"), Value::Text("under2".into()));
+    });
+}
+
 /// The device's next words are lost, and it hears that the space will never take them.
 fn refuse(talk: &mut Dialogue, number: u64) {
     talk.lose_up(A);

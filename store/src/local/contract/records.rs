@@ -3,7 +3,7 @@
 //! Rules ST-24 to ST-28.
 
 use super::words::{NOW, Speak, open, reopen, row, step, text};
-use ebbtide_core::change::Sealed;
+use ebbtide_core::change::{LoggedTransaction, Sealed};
 use ebbtide_core::client::store::{
     ClientStore, Inherited, Progress, RejectedTransaction, ServerRow, SnapshotState, StagedPart, Waiting,
 };
@@ -108,7 +108,8 @@ pub fn st71_a_new_life_inherits_what_waits(connection: Connection) {
     assert_eq!(step(&mut db, |store| store.waiting()).unsealed, 3);
     db.run("INSERT INTO note VALUES ('4', 't', 4)");
     let inherited = step(&mut db, |store| store.inherited());
-    let expected: Vec<_> = log.iter().map(|t| Inherited { origin: first, stamp: t.stamp, id: t.id }).collect();
+    let of_first = |t: &LoggedTransaction| Inherited { origin: first, opening: t.opening, stamp: t.stamp, id: t.id };
+    let expected: Vec<_> = log.iter().map(of_first).collect();
     assert_eq!(inherited, expected, "what is written afterwards is of the new life");
     step(&mut db, |store| store.reopen_log(second));
     let origins =

@@ -6,7 +6,7 @@ use crate::server::{OutboxPosition, Ticket};
 use crate::sql::Sql;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, Reason, Receipt, Rejection, SealedCommit};
-use ebbtide_core::ids::{AuthorId, DeviceSeq, Fingerprint, Hash, Incarnation, Millis, Seq};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Fingerprint, Hash, Incarnation, Millis, Opening, Seq};
 use ebbtide_core::message::{Chunk, Then};
 use ebbtide_core::server::store::{DecidedTransactions, Fate, Head, NewCommit, ServerStore};
 
@@ -78,28 +78,29 @@ pub(super) fn st52_a_receipt_is_replayed_and_then_forgotten_in_part<S: Sql + Clo
 
 pub(super) fn st58_decided_transactions_are_found_by_the_life_that_captured_them<S: Sql + Clone>(sql: S) {
     let fixture = Fixture::new(sql);
-    let (first, second) = (Incarnation([1; 16]), Incarnation([2; 16]));
+    let (first, second, run) = (Incarnation([1; 16]), Incarnation([2; 16]), Opening(7));
     let stamps = |numbers: &[u64]| numbers.iter().map(|number| Stamp(*number)).collect::<Vec<_>>();
     fixture.event(|store| {
         let old = store.register(first, "ada", Millis(5))?.id;
         let new = store.register(second, "ada", Millis(5))?.id;
         for number in 1..=450 {
             let accepted = stamps(&[number * 10, number * 10 + 1]);
-            let transactions = DecidedTransactions { accepted, ..DecidedTransactions::default() };
+            let transactions = DecidedTransactions { opening: run, accepted, ..DecidedTransactions::default() };
             store.put_decided(old, &receipt(number, vec![]), &transactions)?;
         }
         let rejected = vec![(Stamp(9_002), Reason::Unique)];
-        let again = DecidedTransactions { origin: Some(first), accepted: stamps(&[9_001]), rejected };
+        let again = DecidedTransactions { origin: Some(first), opening: run, accepted: stamps(&[9_001]), rejected };
         store.put_decided(new, &receipt(1, vec![]), &again)?;
         store.put_decided(new, &receipt(2, vec![]), &DecidedTransactions::default())
     });
     let asked = stamps(&[20, 25, 4_501, 9_000, 9_001, 9_002]);
-    let found = fixture.event(|store| store.fates(first, &asked));
+    let found = fixture.event(|store| store.fates(first, run, &asked));
     let rejected = Fate::Rejected(Reason::Unique);
     let expected = [(20, Fate::Accepted), (4_501, Fate::Accepted), (9_001, Fate::Accepted), (9_002, rejected)];
     assert_eq!(found.into_iter().collect::<Vec<_>>(), expected.map(|(stamp, fate)| (Stamp(stamp), fate)));
-    assert!(fixture.event(|store| store.fates(second, &asked)).is_empty(), "stamps of another life");
-    assert!(fixture.event(|store| store.fates(first, &[])).is_empty());
+    assert!(fixture.event(|store| store.fates(second, run, &asked)).is_empty(), "stamps of another life");
+    assert!(fixture.event(|store| store.fates(first, Opening(8), &asked)).is_empty(), "stamps of a copy");
+    assert!(fixture.event(|store| store.fates(first, run, &[])).is_empty());
 }
 
 pub(super) fn st53_chunks_come_in_any_order<S: Sql + Clone>(sql: S) {

@@ -6,7 +6,7 @@ use super::constraints::{broken, field};
 use crate::rows::Rows;
 use ebbtide_core::catalogue::{Catalogue, Strategy, Table};
 use ebbtide_core::change::{Base, Changeset, Mutation, RowId, Transaction};
-use ebbtide_core::ids::Incarnation;
+use ebbtide_core::ids::{Incarnation, Opening};
 use ebbtide_core::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -44,8 +44,8 @@ type Stories = BTreeMap<RowId, Story>;
 pub struct ReferenceSpace {
     catalogue: Rc<Catalogue>,
     stories: Stories,
-    /// Of every decided transaction, by the life of the database that captured it and its stamp, whether it was accepted.
-    fates: BTreeMap<(Incarnation, u64), bool>,
+    /// Of every decided transaction, by the life and run of the database that captured it and its stamp, whether it was accepted.
+    fates: BTreeMap<(Incarnation, Opening, u64), bool>,
     /// How many commits there were.
     pub head: u64,
 }
@@ -87,7 +87,7 @@ impl ReferenceSpace {
         let origin = changeset.origin.unwrap_or(life);
         for (index, transaction) in changeset.transactions.iter().enumerate() {
             // Sent before, by an earlier life: its fate stays.
-            let id = (origin, transaction.stamp.0);
+            let id = (origin, changeset.opening, transaction.stamp.0);
             if let Some(accepted) = changeset.origin.and_then(|_| self.fates.get(&id)) {
                 refused.extend((!accepted).then_some(index as u32));
                 continue;
