@@ -208,3 +208,40 @@ fn cs49_what_two_copies_write_at_equal_clock_readings_are_two_transactions() {
         assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(2), "{}", talk.transcript());
     });
 }
+
+#[test]
+fn cs43_what_was_sealed_and_not_sent_when_a_profile_was_copied_is_written_once() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET doses = doses + 1", &[]);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('shared', 'h')", &[]);
+        seal_offline(talk, A);
+        let clone = copy_of_a(talk);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('of a', 'h')", &[]);
+        talk.exec(clone, "INSERT INTO visit (id, household) VALUES ('of c', 'h')", &[]);
+        all_visit(talk, &[clone, A, B]);
+        let seen = "SELECT (SELECT doses FROM household) || group_concat(id) FROM (SELECT id FROM visit ORDER BY id)";
+        assert_eq!(value(talk, B, seen), Value::Text("1of a,of c,shared".into()));
+    });
+}
+
+#[test]
+fn cs60_a_backup_of_a_device_that_is_put_back_after_the_space_was_set_back_goes_on() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let visit = |id: &str| format!("INSERT INTO visit (id, household) VALUES ('{id}', 'h')");
+        talk.exec(A, &visit("kept"), &[]);
+        talk.visit(A);
+        let (device, space) = (talk.backup(A), talk.space.backup());
+        talk.exec(A, &visit("gone with both"), &[]);
+        talk.visit(A);
+        talk.exec(B, &visit("of b"), &[]);
+        talk.visit(B);
+        talk.restore_space(&space);
+        talk.restore(A, &device);
+        talk.exec(A, &visit("new"), &[]);
+        all_visit(talk, &[A, B]);
+        let seen = "SELECT group_concat(id) FROM (SELECT id FROM visit ORDER BY id)";
+        assert_eq!(value(talk, A, seen), Value::Text("kept,new,of b".into()), "{}", talk.transcript());
+    });
+}

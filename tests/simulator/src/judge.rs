@@ -7,11 +7,11 @@ use crate::host::{Decision, SpaceHost};
 use crate::reference::space::ReferenceSpace;
 use crate::rows::{Rows, difference};
 use ebbtide_core::catalogue::Catalogue;
-use ebbtide_core::change::{LoggedTransaction, RowId};
+use ebbtide_core::change::{LoggedTransaction, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::Receipt;
-use ebbtide_core::ids::{DeviceSeq, Incarnation};
+use ebbtide_core::ids::{DeviceSeq, Incarnation, Opening};
 use ebbtide_core::message::{ClientMessage, Hello, ServerMessage, Submit};
 use ebbtide_core::value::Value;
 use ebbtide_protocol::{WireCodec, encode_client};
@@ -21,6 +21,9 @@ use std::rc::Rc;
 
 /// A broken guarantee.
 pub type Finding = String;
+
+/// What names a transaction.
+type Id = (Incarnation, Opening, Stamp);
 
 /// See the file's header.
 pub struct Judge {
@@ -35,6 +38,8 @@ pub struct Judge {
     sealed: BTreeMap<(Incarnation, DeviceSeq), Vec<u8>>,
     /// By device and life: copies of one database go on by themselves.
     cursors: BTreeMap<(usize, Incarnation), u64>,
+    /// The rows of every decided transaction, by the life and run that captured it and its stamp.
+    decided_rows: BTreeMap<Id, BTreeSet<RowId>>,
     /// Lives that were set back or copied: they may seal other bytes under a number, until they notice.
     set_back: BTreeSet<Incarnation>,
 }
@@ -51,6 +56,7 @@ impl Judge {
             receipts: BTreeMap::new(),
             sealed: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            decided_rows: BTreeMap::new(),
             set_back: BTreeSet::new(),
         }
     }
@@ -100,6 +106,11 @@ impl Judge {
             if seen > self.head() || transaction.stamp.0 <= self.stamps[seen as usize] {
                 return Err(format!("G6: a transaction is not stamped after what it had seen (up to {seen})"));
             }
+        }
+        let origin = changeset.origin.unwrap_or(decision.incarnation);
+        for Transaction { stamp, changes, .. } in &changeset.transactions {
+            let rows = changes.iter().map(|change| change.row.clone());
+            self.decided_rows.entry((origin, changeset.opening, *stamp)).or_insert_with(|| rows.collect());
         }
         let visible = decision.receipt.seq.is_some();
         let refused =
@@ -180,6 +191,24 @@ impl Judge {
             return Err(format!("a device at {cursor} does not show the fold (device | fold):{differing}{waiting}"));
         }
         halves_agree(&durable.rows, &self.catalogue)
+    }
+
+    /// Nothing that waited on a device leaves it undecided, or for something else that was decided under its name.
+    pub fn left(&self, before: &Durable, after: &Durable) -> Result<(), Finding> {
+        let id = |durable: &Durable, t: &LoggedTransaction| -> Id {
+            (t.origin.unwrap_or(durable.state.incarnation), t.opening, t.stamp)
+        };
+        let waiting: BTreeSet<Id> = after.log.iter().map(|transaction| id(after, transaction)).collect();
+        for transaction in before.log.iter().filter(|transaction| !waiting.contains(&id(before, transaction))) {
+            let rows: BTreeSet<&RowId> = transaction.changes.iter().map(|change| &change.row).collect();
+            let decided = self.decided_rows.get(&id(before, transaction));
+            if !decided.is_some_and(|decided| decided.iter().all(|row| rows.contains(row))) {
+                return Err(format!(
+                    "G1: a transaction left undecided, or as another one: {transaction:?}, {decided:?}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// After a crash a device is as it was before or after what it was doing; nothing is asked if `allowed` is empty.

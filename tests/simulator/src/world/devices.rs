@@ -257,6 +257,9 @@ impl World {
                 self.spaces[space].judge.sealed(incarnation, entry.device_seq, &bytes)?;
             }
         }
+        if let Some(before) = &self.seats[device].last {
+            self.spaces[space].judge.left(before, &durable).map_err(|finding| format!("device {device}: {finding}"))?;
+        }
         self.spaces[space].judge.device(device, &durable).map_err(|finding| format!("device {device}: {finding}"))?;
         self.seats[device].last = Some(durable);
         Ok(())

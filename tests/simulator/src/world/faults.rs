@@ -64,7 +64,6 @@ impl World {
                 self.fill_disk(device);
                 Ok(())
             }
-            16 | 17 if !sets_back() => Ok(()),
             16 => self.back_up(device),
             17 => self.set_back(device),
             7 => {
@@ -200,11 +199,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// Whether backups come back over their device or on another one. Asked for by `EBBTIDE_SET_BACKS=1`: copies that sealed
-/// other bytes under the same numbers are not always told apart yet.
-fn sets_back() -> bool {
-    static ASKED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *ASKED.get_or_init(|| std::env::var_os("EBBTIDE_SET_BACKS").is_some_and(|value| value == "1"))
 }
