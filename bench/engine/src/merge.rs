@@ -70,6 +70,7 @@ fn edits(random: &mut Random, base: impl Fn(usize) -> u64) -> Vec<Edit> {
             fields: vec![Some(incumbent); FIELDS],
             deleted: None,
             records: Default::default(),
+            tombstone: None,
         };
         let base = Base { seq: Seq(base(position)), device_seq: DeviceSeq(0) };
         let stamp = Stamp::at(Millis(NOW_MS - 2_000 + random.draw() % 2_000));
