@@ -55,6 +55,7 @@ export interface Operations {
   start: [{ choice: StartChoice }, null];
   pause: [{ paused: boolean }, null];
   inspect: [null, SyncInspection];
+  rowLog: [{ table: string; key: Uint8Array }, Uint8Array];
   rejected: [null, Uint8Array];
   retryRejected: [{ id: string; edits: Uint8Array }, null];
   discardRejected: [{ id: string }, null];

@@ -115,6 +115,10 @@ export interface Database extends Statements, AsyncDisposable {
   readonly rejected: Rejected;
   /** Values that met without having seen each other. */
   readonly conflicts: Conflicts;
+  /** What this device knows of a row's history. */
+  readonly log: Log;
+  /** The change history that the server keeps. */
+  readonly audit: Audit;
 
   /**
    * Runs `body` in one transaction and commits when it resolves; a throw rolls back and is passed on.
@@ -318,6 +322,77 @@ export interface Rejected {
   retry(id: string, edits?: readonly RowEdit[]): Promise<void>;
   /** Takes it off the list. */
   discard(id: string): Promise<void>;
+}
+
+/** A row by its table and key; a key of several columns is a list in key order. */
+export interface RowAddress {
+  readonly table: string;
+  readonly key: Parameter | readonly Parameter[];
+}
+
+/** A change of a row that this device made. */
+export interface LogEntry {
+  /** The transaction that made it; the `id` of a refused one in `db.rejected`. */
+  readonly transaction: string;
+  /** When it was written, in milliseconds of this device's clock. */
+  readonly at: number;
+  /** `applied`: accepted by the space. `pending`, `blocked`: waits, in the view or out of it. `rejected`: refused. */
+  readonly state: 'applied' | 'pending' | 'blocked' | 'rejected';
+  /** Of a refused one, as `db.rejected` has it. */
+  readonly reason?: string;
+  readonly kind: 'insert' | 'update' | 'delete';
+  /** Column to what was written. */
+  readonly values: Row;
+  /** Columns of an accepted change that were sent as something to be merged (`sum`, `set`, `text`): the space made the value. */
+  readonly merged?: readonly string[];
+}
+
+/** What this device knows of a row's history. */
+export interface Log {
+  /** Its own changes of the row, oldest first: all that wait or were refused, and accepted ones of about the last month. What others did is in `db.audit`. */
+  list(row: RowAddress): Promise<LogEntry[]>;
+}
+
+/** Which part of the server's history: everything, a table, or a row of it. */
+export interface AuditQuestion {
+  /** As the schema writes it. */
+  readonly table?: string;
+  readonly key?: Parameter | readonly Parameter[];
+  /** The `next` of an earlier page. */
+  readonly before?: string;
+  /** Entries in a page: 1 to 500, default 100. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A change as the server's history has it: one for each field of an update. */
+export interface AuditEntry {
+  /** The commit. */
+  readonly seq: number;
+  /** When the space decided it, in milliseconds. */
+  readonly at: number;
+  readonly kind: 'insert' | 'update' | 'delete';
+  readonly table: string;
+  readonly key: readonly Cell[];
+  /** What the space made of it: the field, or the whole row of an insert. */
+  readonly values: Row;
+  /** Set where the values are too large to be listed: their bytes. */
+  readonly omitted?: number;
+  readonly user: string;
+  readonly device: string;
+  readonly deviceSeq: number;
+}
+
+/** Some entries, newest first. */
+export interface AuditPage {
+  readonly entries: readonly AuditEntry[];
+  /** For `before`, where there are older ones. */
+  readonly next?: string;
+}
+
+/** The history that the server keeps in D1, for everybody whom the token lets into the space. It follows the commits within seconds. */
+export interface Audit {
+  list(question?: AuditQuestion): Promise<AuditPage>;
 }
 
 /** One side of a conflict. */

@@ -166,6 +166,13 @@ impl Client {
         Ok(())
     }
 
+    /// What this device knows of a row's history, as rows; the key is one row of parameters.
+    #[wasm_bindgen(js_name = rowLog)]
+    pub fn row_log(&self, table: &str, key: &[u8]) -> Js<Vec<u8>> {
+        let key = Parameters::single(key)?;
+        Ok(records::row_log(&*self.database()?, table, &key)?)
+    }
+
     /// Answers the host's question whether changesets up to this number may be committed.
     pub fn confirmed(&self, upto: f64, accepted: bool) {
         if let Some(sync) = &self.sync {

@@ -10,9 +10,10 @@ use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::error::Fault;
 use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
+use ebbtide_protocol::WireCodec;
 use ebbtide_store::local::{
-    Choice, ConflictRecord, DbError, DbErrorCode, Edit, LocalDatabase, OpenRecord, RejectedRecord, RowSink, RowSource,
-    SyncStep,
+    Choice, ConflictRecord, DbError, DbErrorCode, Edit, LocalDatabase, OpenRecord, RejectedRecord, RowEntry, RowSink,
+    RowSource, SyncStep,
 };
 use ebbtide_store::sql::SqlError;
 use rusqlite::{Connection, Row};
@@ -152,6 +153,11 @@ impl Database {
     /// Resolves an open conflict.
     pub fn resolve_conflict(&mut self, id: ConflictId, choice: &Choice) -> Result<()> {
         Ok(self.local.resolve_conflict(id, choice, clock::now())?)
+    }
+
+    /// What this device knows of a row's history.
+    pub fn row_log(&self, table: &str, key: &[Value]) -> Result<Vec<RowEntry>> {
+        Ok(self.local.row_log(table, key, &WireCodec)?)
     }
 
     /// Commits a refused transaction again.

@@ -6,7 +6,7 @@ use crate::database::Database;
 use crate::error::{ClientError, Result};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::value::Value;
-use ebbtide_store::local::{ChangeKind, Edit};
+use ebbtide_store::local::{ChangeKind, ChangeState, Edit};
 use rusqlite::types::ValueRef;
 
 const REJECTED: [&str; 9] = ["id", "reason", "detail", "change", "table", "kind", "column", "is_key", "value"];
@@ -38,6 +38,53 @@ pub fn edits(mut rows: Parameters<'_>) -> Result<Vec<Edit>> {
     Ok(edits)
 }
 
+const ROW_LOG: [&str; 9] = ["entry", "transaction", "at", "state", "reason", "kind", "column", "is_merged", "value"];
+
+/// One row for each field of each change of a row; a change without fields has one without a column.
+pub fn row_log(database: &Database, table: &str, key: &[Value]) -> Result<Vec<u8>> {
+    let mut rows = Rows::default();
+    rows.name_columns(&ROW_LOG);
+    for (place, entry) in database.row_log(table, key)?.iter().enumerate() {
+        let mut row = |column: Option<&str>, value: Option<&Value>| {
+            let (state, reason) = state_of(entry.state);
+            rows.cell(ValueRef::Integer(place as i64));
+            rows.cell(text(&entry.stamp.0.to_string()));
+            rows.cell(ValueRef::Integer(entry.stamp.millis().0 as i64));
+            for word in [state, reason, kind_of(entry.kind)] {
+                rows.cell(text(word));
+            }
+            rows.cell(column.map_or(ValueRef::Null, text));
+            rows.cell(ValueRef::Integer(i64::from(value.is_none())));
+            rows.cell(value.map_or(ValueRef::Null, value_ref));
+            rows.end_row();
+        };
+        if entry.fields.is_empty() {
+            row(None, None);
+        }
+        for (column, value) in &entry.fields {
+            row(Some(column), value.as_ref());
+        }
+    }
+    Ok(rows.finish())
+}
+
+fn state_of(state: ChangeState) -> (&'static str, &'static str) {
+    match state {
+        ChangeState::Applied => ("applied", ""),
+        ChangeState::Pending => ("pending", ""),
+        ChangeState::Blocked => ("blocked", ""),
+        ChangeState::Rejected(reason) => ("rejected", reason.code()),
+    }
+}
+
+fn kind_of(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Insert => "insert",
+        ChangeKind::Update => "update",
+        ChangeKind::Delete => "delete",
+    }
+}
+
 /// One row for each part of a key and each field of each change.
 pub fn rejected(database: &mut Database) -> Result<Vec<u8>> {
     let mut rows = Rows::default();
@@ -45,11 +92,7 @@ pub fn rejected(database: &mut Database) -> Result<Vec<u8>> {
     for record in database.rejected()? {
         let id = record.stamp.0.to_string();
         for (index, change) in record.changes.iter().enumerate() {
-            let kind = match change.kind {
-                ChangeKind::Insert => "insert",
-                ChangeKind::Update => "update",
-                ChangeKind::Delete => "delete",
-            };
+            let kind = kind_of(change.kind);
             let keys = change.key.iter().map(|field| (1, field));
             for (is_key, (column, value)) in keys.chain(change.fields.iter().map(|field| (0, field))) {
                 for head in [&id, record.reason.code(), &record.detail] {

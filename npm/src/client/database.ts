@@ -3,8 +3,10 @@
  * It owns the worker's life with the page: put away with it, back with it, closed once. `open.ts` makes it.
  */
 import type { Database, Parameter, Row, Transaction } from '../types.ts';
+import { PageAudit, type AuditSource } from './audit.ts';
 import { PageConflicts } from './conflicts.ts';
 import { Connection } from './connection.ts';
+import { PageLog } from './log.ts';
 import { PageRejected } from './records.ts';
 import { ConnectionStatements } from './statements.ts';
 import type { PageSync } from './sync.ts';
@@ -17,14 +19,18 @@ export class WorkerDatabase extends ConnectionStatements implements Database {
   readonly sync: PageSync;
   readonly rejected: PageRejected;
   readonly conflicts: PageConflicts;
+  readonly log: PageLog;
+  readonly audit: PageAudit;
   readonly #life = new AbortController();
 
-  constructor(connection: Connection, name: string, sync: PageSync) {
+  constructor(connection: Connection, name: string, sync: PageSync, source: AuditSource | undefined) {
     super(connection);
     this.name = name;
     this.sync = sync;
     this.rejected = new PageRejected(connection);
     this.conflicts = new PageConflicts(connection);
+    this.log = new PageLog(connection);
+    this.audit = new PageAudit(source);
     this.#followPage();
   }
 

@@ -38,7 +38,8 @@ export async function open(options: OpenOptions): Promise<Database> {
   });
   const sync = new PageSync(connection, request.name, request.sync === undefined);
   await connection.start();
-  const database = new WorkerDatabase(connection, request.name, sync);
+  const source = request.sync === undefined ? undefined : { url: request.sync.url, space: request.sync.space, token: options.sync!.token };
+  const database = new WorkerDatabase(connection, request.name, sync, source);
   resolver?.start(database.conflicts);
   return database;
 }

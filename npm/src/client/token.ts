@@ -16,7 +16,8 @@ export async function answerToken(id: number, token: () => string | Promise<stri
   }
 }
 
-function requireToken(token: unknown): string {
+/** A token as a header takes it. */
+export function requireToken(token: unknown): string {
   // A header takes no other characters, and no server issues them.
   if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return token;
   throw new EbbtideError('token_failed', 'sync.token must answer a token: a string without spaces');

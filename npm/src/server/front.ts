@@ -5,6 +5,7 @@
 import { EbbtideError } from '../errors.ts';
 import { identityJson, secretOf, type Authenticate, type TokenAuthentication } from './auth.ts';
 import { tooLarge } from './body.ts';
+import { historyPage } from './history.ts';
 import { rust } from './module.ts';
 import type { ServerEnv } from './platform.ts';
 import {
@@ -19,7 +20,7 @@ export interface FrontOptions {
 }
 
 interface Route {
-  readonly kind: 'preflight' | 'health' | 'devToken' | 'sync' | 'ticket' | 'socket';
+  readonly kind: 'preflight' | 'health' | 'devToken' | 'sync' | 'ticket' | 'history' | 'socket';
   readonly space?: string;
 }
 
@@ -47,6 +48,9 @@ async function answer(options: FrontOptions, request: Request, env: ServerEnv, u
       return devToken(options, env, url);
     case 'socket':
       return forward(env, route, request, { 'Sec-WebSocket-Protocol': ticketOf(request), Upgrade: 'websocket' });
+    case 'history':
+      await accessTo(route.space ?? '', options, request, env);
+      return historyPage(env.DB, route.space ?? '', url.searchParams);
     case 'sync':
     case 'ticket':
       return forward(env, route, request, { 'X-Ebbtide-Access': await accessTo(route.space ?? '', options, request, env) });

@@ -26,6 +26,7 @@ export interface Database {
 export interface Statement {
   bind(...params: (string | number | null)[]): Statement;
   first<T>(): Promise<T | null>;
+  all<T>(): Promise<{ readonly results: readonly T[] }>;
   run(): Promise<unknown>;
 }
 

@@ -65,6 +65,7 @@ export class Session {
     start: ({ choice }) => this.#tell((client) => client.start(choice)),
     pause: ({ paused }) => this.#tell((client) => client.setPaused(paused)),
     inspect: () => this.#scheduler.outside(() => JSON.parse(this.#required().inspect()) as SyncInspection),
+    rowLog: ({ table, key }) => this.#scheduler.outside(() => this.#required().rowLog(table, key)),
     rejected: () => this.#scheduler.outside(() => this.#required().rejected()),
     retryRejected: ({ id, edits }) => this.#change((client) => client.retryRejected(id, edits)),
     discardRejected: ({ id }) => this.#change((client) => client.discardRejected(id)),

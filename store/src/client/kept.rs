@@ -1,5 +1,5 @@
 //! Accepted changesets, kept for a while in case the space is set back to a backup.
-//! It bounds them by age and size, and reads none of them. Called by the client store only.
+//! It bounds them by age and size, and unpacks none of them. Called by the client store, and by the log of a row.
 
 use super::{execute, packed};
 use crate::local::log::damaged;
@@ -32,7 +32,15 @@ pub(super) fn keep(connection: &Connection, life: Incarnation, receipt: &Receipt
     Ok(())
 }
 
+/// All of them, oldest first; they are forgotten.
 pub(super) fn take(connection: &Connection) -> Result<Vec<Kept>, SqlError> {
+    let all = all(connection)?;
+    execute(connection, "DELETE FROM _ebb_kept", [])?;
+    Ok(all)
+}
+
+/// All of them, oldest first.
+pub(crate) fn all(connection: &Connection) -> Result<Vec<Kept>, SqlError> {
     let kept = |row: &rusqlite::Row<'_>| {
         Ok(Kept {
             life: Incarnation(row.get(0)?),
@@ -42,7 +50,5 @@ pub(super) fn take(connection: &Connection) -> Result<Vec<Kept>, SqlError> {
         })
     };
     let read = || -> rusqlite::Result<Vec<_>> { connection.prepare_cached(ALL)?.query_map([], kept)?.collect() };
-    let all = read().map_err(|error| sql_error(&error, ALL))?;
-    execute(connection, "DELETE FROM _ebb_kept", [])?;
-    Ok(all)
+    read().map_err(|error| sql_error(&error, ALL))
 }

@@ -3,7 +3,7 @@
 //! Implemented on a sync step, so that every call belongs to its one transaction.
 
 mod changesets;
-mod kept;
+pub(crate) mod kept;
 mod lives;
 pub(crate) mod queue;
 mod records;

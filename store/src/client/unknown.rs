@@ -21,7 +21,7 @@ const PUT_CELL: &str = "INSERT OR REPLACE INTO _ebb_unknown (tbl, key, col, valu
 /// The column that says that a newer version made the row; no column of an app has this name.
 pub(crate) const ROW: &str = "";
 
-pub(super) fn catalogue(connection: &Connection, version: SchemaVersion) -> Result<Option<Catalogue>, SqlError> {
+pub(crate) fn catalogue(connection: &Connection, version: SchemaVersion) -> Result<Option<Catalogue>, SqlError> {
     let read = || {
         let mut statement = connection.prepare_cached(CATALOGUE)?;
         let unpacked = |row: &rusqlite::Row<'_>| postcard::from_bytes(row.get_ref(0)?.as_blob()?).map_err(damaged);

@@ -21,6 +21,7 @@ mod pragmas;
 mod recorded;
 mod references;
 mod resolve;
+mod rowlog;
 mod savepoints;
 mod sync;
 mod tables;
@@ -35,6 +36,7 @@ pub use error::{DbError, DbErrorCode};
 pub use execute::{Executed, NoRows, RowSink, RowSource};
 pub use recorded::{ChangeKind, Edit, NamedChange, RejectedRecord};
 pub use resolve::Choice;
+pub use rowlog::{ChangeState, RowEntry};
 pub use sync::SyncStep;
 
 use crate::capture::Capture;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 ///
 /// `ebbtide_change` has one row for each field of an update, and one for an insert or a delete, whose `value` is then
 /// the whole row as an object, or NULL. `op` orders the rows within a commit. A value too large for D1 is `{"$omitted": bytes}`.
-pub const CREATE: [&str; 4] = [
+pub const CREATE: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS ebbtide_space (space TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL,
      updated_at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS ebbtide_device (space TEXT NOT NULL, device TEXT NOT NULL, user TEXT NOT NULL,
@@ -25,6 +25,8 @@ pub const CREATE: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS ebbtide_step (space TEXT NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL,
      upto_seq INTEGER NOT NULL, upto_part INTEGER NOT NULL, done_at INTEGER NOT NULL,
      PRIMARY KEY (space, seq, part)) WITHOUT ROWID",
+    // Without it the history of one row would read that of the whole space.
+    "CREATE INDEX IF NOT EXISTS ebbtide_change_of_row ON ebbtide_change (space, tbl, key)",
 ];
 
 /// What a batch fails with when it was applied before: SQLite names the columns of the key it met.

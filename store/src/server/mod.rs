@@ -27,6 +27,7 @@ mod stage;
 mod tables;
 pub(crate) mod text;
 mod tickets;
+pub mod trail;
 pub(crate) mod triggers;
 pub(crate) mod values;
 mod write;

@@ -11,6 +11,7 @@ mod plans;
 mod recovery;
 mod rejections;
 mod review;
+mod rowlog;
 mod script;
 mod setback;
 mod snapshot;

@@ -37,6 +37,7 @@ pub fn find_route(
         Route::DevToken => ("devToken", None),
         Route::Sync { space } => ("sync", Some(space)),
         Route::Ticket { space } => ("ticket", Some(space)),
+        Route::History { space } => ("history", Some(space)),
         Route::Socket { space } => ("socket", Some(space)),
     };
     let plain = Plain::new().with("kind", kind);

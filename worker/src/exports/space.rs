@@ -8,6 +8,7 @@ use crate::messages::device;
 use crate::space::{Answer, Pushed, SpaceObject, Step};
 use ebbtide_core::ids::{Incarnation, Millis, Seq};
 use ebbtide_store::server::history;
+use ebbtide_store::server::trail::{self, Question};
 use js_sys::{Array, Uint8Array};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -158,6 +159,22 @@ pub fn history_statements() -> JsValue {
         .done()
 }
 
+/// What to ask D1 for a page of a space's history: `{ sql, params, limit, nothingYet }`.
+#[wasm_bindgen(js_name = historyQuestion)]
+pub fn history_question(
+    space: &str,
+    table: Option<String>,
+    key: Option<String>,
+    before: Option<String>,
+    limit: Option<String>,
+) -> Result<JsValue, JsValue> {
+    let question = Question::parse(table, key.as_deref(), before.as_deref(), limit.as_deref())
+        .map_err(|bad| Failure::malformed(bad.0))?;
+    let (sql, params) = question.statement(space);
+    let plain = Plain::new().with("sql", sql.as_str()).with("params", plain_params(&params).collect::<Array>());
+    Ok(plain.with("limit", question.limit()).with("nothingYet", trail::NOTHING_YET).done())
+}
+
 fn ticket_device(client_id: Option<String>) -> Result<Incarnation, Failure> {
     let header = client_id.ok_or_else(|| Failure::malformed("a ticket needs the header X-Client-ID"))?;
     device(&header)
@@ -192,9 +209,13 @@ fn plain_step(step: &Step) -> JsValue {
 }
 
 fn plain_statement(statement: &history::Statement) -> JsValue {
-    let params = statement.params.iter().map(|param| match param {
+    let params = plain_params(&statement.params);
+    std::iter::once(JsValue::from_str(statement.sql)).chain(params).collect::<Array>().into()
+}
+
+fn plain_params(params: &[serde_json::Value]) -> impl Iterator<Item = JsValue> {
+    params.iter().map(|param| match param {
         serde_json::Value::String(text) => JsValue::from_str(text),
         number => JsValue::from_f64(number.as_f64().unwrap_or_default()),
-    });
-    std::iter::once(JsValue::from_str(statement.sql)).chain(params).collect::<Array>().into()
+    })
 }

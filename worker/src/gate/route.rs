@@ -38,6 +38,11 @@ pub enum Route {
         /// The space.
         space: String,
     },
+    /// A page of the change history.
+    History {
+        /// The space.
+        space: String,
+    },
     /// A socket.
     Socket {
         /// The space.
@@ -58,6 +63,7 @@ pub fn route(prefix: &str, request: &Request<'_>) -> Result<Route, Failure> {
         ["dev", "token"] if request.development => (Route::DevToken, &["GET", "POST"]),
         ["v1", "spaces", space, "sync"] => (Route::Sync { space: name(space)? }, &["POST"]),
         ["v1", "spaces", space, "ticket"] => (Route::Ticket { space: name(space)? }, &["POST"]),
+        ["v1", "spaces", space, "history"] => (Route::History { space: name(space)? }, &["GET"]),
         ["v1", "spaces", space, "socket"] => (Route::Socket { space: name(space)? }, &["GET"]),
         _ => return Err(not_found()),
     };
@@ -127,6 +133,7 @@ mod tests {
         assert_eq!(route("/ebbtide", &request("POST", path)), Ok(Route::Sync { space: space() }));
         assert_eq!(route("/ebbtide/", &request("POST", path)), Ok(Route::Sync { space: space() }));
         assert_eq!(route("", &request("GET", "/v1/health")), Ok(Route::Health));
+        assert_eq!(route("", &request("GET", "/v1/spaces/a/history")), Ok(Route::History { space: "a".into() }));
         assert_eq!(route("/ebbtide", &request("OPTIONS", path)), Ok(Route::Preflight));
         let socket = Request { upgrade: true, ..request("GET", "/ebbtide/v1/spaces/a/socket") };
         assert_eq!(route("/ebbtide", &socket), Ok(Route::Socket { space: "a".into() }));
@@ -141,6 +148,7 @@ mod tests {
             ("GET", "/ebbtide/v1/spaces/a/sync/more", (404, "not_found")),
             ("OPTIONS", "/ebbtide/v1/nothing", (404, "not_found")),
             ("GET", "/ebbtide/v1/spaces/a/sync", (405, "method_not_allowed")),
+            ("POST", "/ebbtide/v1/spaces/a/history", (405, "method_not_allowed")),
             ("GET", "/ebbtide/v1/spaces/a/socket", (426, "upgrade_required")),
             ("POST", "/ebbtide/v1/spaces//sync", (400, "malformed_message")),
             ("POST", "/ebbtide/v1/spaces/%/sync", (400, "malformed_message")),
