@@ -120,6 +120,7 @@ pub enum RowRule {
 
 /// A foreign key between synced tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "PackedReference", into = "PackedReference")]
 pub struct Reference {
     /// The child's columns.
     pub columns: Vec<ColumnId>,
@@ -129,15 +130,40 @@ pub struct Reference {
     pub parent_columns: Vec<ColumnId>,
     /// What SQLite does to the child when the parent goes.
     pub on_delete: ReferenceAction,
+    /// What SQLite does to the child when the parent's columns change.
+    pub on_update: ReferenceAction,
 }
 
-/// ON DELETE of a foreign key.
+/// A reference as it is kept: both actions in one number, ON DELETE in its lowest two bits.
+#[derive(Serialize, Deserialize)]
+struct PackedReference(Vec<ColumnId>, TableId, Vec<ColumnId>, u8);
+
+impl From<Reference> for PackedReference {
+    fn from(reference: Reference) -> Self {
+        let actions = reference.on_delete as u8 | (reference.on_update as u8) << 2;
+        Self(reference.columns, reference.parent, reference.parent_columns, actions)
+    }
+}
+
+impl From<PackedReference> for Reference {
+    fn from(PackedReference(columns, parent, parent_columns, actions): PackedReference) -> Self {
+        let action = |bits: u8| match bits & 3 {
+            0 => ReferenceAction::Refuse,
+            1 => ReferenceAction::Cascade,
+            2 => ReferenceAction::SetNull,
+            _ => ReferenceAction::SetDefault,
+        };
+        Self { columns, parent, parent_columns, on_delete: action(actions), on_update: action(actions >> 2) }
+    }
+}
+
+/// ON DELETE or ON UPDATE of a foreign key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReferenceAction {
-    /// NO ACTION and RESTRICT: the parent cannot go while it has children.
+    /// NO ACTION and RESTRICT: the parent cannot go, or change, while it has children.
     #[default]
     Refuse,
-    /// The children go too.
+    /// The children go too, or change with it.
     Cascade,
     /// The children's columns become NULL.
     SetNull,

@@ -19,6 +19,13 @@ pub const INFLATED_BYTES: usize = 96 * 1024 * 1024;
 /// Values of one transaction, in bytes: the published bound of a local COMMIT.
 pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
 
+/// How often a row may have got another key since a device saw it, for the device's references to be led there.
+pub const KEY_MOVES: usize = 100;
+
+/// Deleted rows of a transaction that are compared with each inserted one, to tell key changes where somebody else edited the row.
+/// The work is this times the inserted rows; beyond it only rows without such edits are told.
+pub const KEY_CHANGES: usize = 100;
+
 /// Rows of one transaction: the published bound of a local COMMIT.
 pub const TRANSACTION_ROWS: usize = 100_000;
 

@@ -2,9 +2,10 @@
 //! It knows nothing of connections, receipts' transport or earlier retries; the session asks it once per number.
 //! Everything happens in the event's transaction, a savepoint per device transaction.
 
-use super::deletes::{Deletes, Parked};
+use super::deletes::{Deletes, Parents, Parked};
 use super::draft::{self, Write};
 use super::drafts::Drafts;
+use super::moves::Moves;
 use super::queue::{self, Moment, QueuePlan};
 use super::references;
 use super::store::{RowWrite, ServerStore, Violation};
@@ -105,8 +106,12 @@ impl Decider<'_> {
         transaction: &Transaction,
         store: &mut S,
     ) -> Result<(), S::Error> {
-        match self.merge(transaction, store)? {
-            Ok(merged) => self.write(index, transaction, merged, store),
+        let mut met = self.attempt(transaction, Parents::Taken, store)?;
+        if matches!(&met, Err(Refusal::Violation(violation)) if violation.is_reference()) {
+            met = self.attempt(transaction, Parents::Examined, store)?;
+        }
+        match met {
+            Ok(()) => Ok(()),
             Err(Refusal::Violation(violation)) => {
                 self.refuse(index, transaction, violation);
                 Ok(())
@@ -115,9 +120,22 @@ impl Decider<'_> {
         }
     }
 
+    fn attempt<S: ServerStore>(
+        &mut self,
+        transaction: &Transaction,
+        parents: Parents,
+        store: &mut S,
+    ) -> Result<Result<(), Refusal>, S::Error> {
+        match self.merge(transaction, parents, store)? {
+            Ok(merged) => self.write(transaction, merged, store),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
     fn merge<S: ServerStore>(
         &self,
         transaction: &Transaction,
+        parents: Parents,
         store: &mut S,
     ) -> Result<Result<Merged, Refusal>, S::Error> {
         let catalogue = store.catalogue();
@@ -138,8 +156,10 @@ impl Decider<'_> {
         }
         let floor = store.floor()?.seq;
         let write_of = |change: &Change| self.write_of(transaction, change.base);
+        let moves = Moves::of_keys(transaction, &drafts, &catalogue, write_of);
         let refused = &self.refused_rows;
-        let mut deletes = Deletes { catalogue: &catalogue, store, drafts: &mut drafts, refused, floor };
+        let mut deletes =
+            Deletes { catalogue: &catalogue, store, drafts: &mut drafts, refused, floor, moves: &moves, parents };
         let plan = match deletes.plan(transaction, write_of)? {
             Ok(plan) => plan,
             Err(parked) => return Ok(Err(Refusal::Parked(parked))),
@@ -159,13 +179,17 @@ impl Decider<'_> {
             return Ok(Err(Refusal::Violation(violation)));
         }
         let write = self.write_of(transaction, self.newest_base(transaction));
+        let mut deletes =
+            Deletes { catalogue: &catalogue, store, drafts: &mut drafts, refused, floor, moves: &moves, parents };
+        let led = deletes.orphan(&plan, &write)?;
+        moves.follow(led, &mut drafts, store, &write)?;
         references::expand(&mut drafts, store, &write)?;
         if let Some(violation) = references::abandoned(&drafts, store)? {
             return Ok(Err(Refusal::Violation(violation)));
         }
-        drafts.bury(&catalogue);
+        drafts.bury(&catalogue, &moves);
         let queue = QueuePlan::of(transaction, resolved, &drafts, self.moment, store)?;
-        Ok(Ok(Merged { drafts, queue, revived: plan.revived }))
+        Ok(Ok(Merged { drafts, queue, revived: plan.revived, parents }))
     }
 
     /// Submits again what waited for the side that the transaction chooses: its person has seen everything.
@@ -188,8 +212,9 @@ impl Decider<'_> {
                 };
                 let rows: Vec<RowId> = changes.iter().map(|change| change.row.clone()).collect();
                 drafts.load(store, &rows)?;
-                let (refused, floor) = (&self.refused_rows, Seq(0));
-                let mut deletes = Deletes { catalogue: &catalogue, store, drafts, refused, floor };
+                let (refused, floor, moves) = (&self.refused_rows, Seq(0), &Moves::default());
+                let parents = Parents::Examined;
+                let mut deletes = Deletes { catalogue: &catalogue, store, drafts, refused, floor, moves, parents };
                 if !deletes.revive_for(&changes, &write)? {
                     return Ok(Err(cannot_restore()));
                 }
@@ -227,25 +252,28 @@ impl Decider<'_> {
 
     fn write<S: ServerStore>(
         &mut self,
-        index: u32,
         transaction: &Transaction,
         merged: Merged,
         store: &mut S,
-    ) -> Result<(), S::Error> {
+    ) -> Result<Result<(), Refusal>, S::Error> {
         let catalogue = store.catalogue();
-        let Merged { drafts, queue, revived } = merged;
+        let Merged { drafts, queue, revived, parents } = merged;
         let (writes, conflicts, as_sent) = drafts.into_writes(&catalogue);
         match (store.savepoint(|store| write_checked(store, &writes, &queue))?, revived) {
             (Ok(()), _) => {
                 self.accept(transaction, writes, conflicts, as_sent);
                 self.tell(queue);
+                Ok(Ok(()))
             }
             // What was to come back does not fit what is there now.
-            (Err(Stop::Violation(_)), Some(parked)) => self.park(index, transaction, parked, store)?,
-            (Err(Stop::Violation(violation)), None) => self.refuse(index, transaction, violation),
-            (Err(Stop::Storage(error)), _) => return Err(error),
+            (Err(Stop::Violation(violation)), Some(parked))
+                if parents == Parents::Examined || !violation.is_reference() =>
+            {
+                Ok(Err(Refusal::Parked(parked)))
+            }
+            (Err(Stop::Violation(violation)), _) => Ok(Err(Refusal::Violation(violation))),
+            (Err(Stop::Storage(error)), _) => Err(error),
         }
-        Ok(())
     }
 
     fn accept(&mut self, transaction: &Transaction, writes: Vec<RowWrite>, conflicts: Vec<Conflict>, as_sent: bool) {
@@ -296,6 +324,8 @@ struct Merged {
     queue: QueuePlan,
     /// What it waits for if the rows that it brought back do not fit.
     revived: Option<Parked>,
+    /// What was taken of the rows that it refers to.
+    parents: Parents,
 }
 
 /// Why a transaction is not taken.

@@ -1,16 +1,17 @@
-//! What becomes of a row that one device deletes while another edits it or refers to it: the rules `keep` and `review`; `wins` needs nothing here.
+//! What becomes of a row that one device deletes while another edits it or refers to it: the rules `wins`, `keep` and `review`.
 //! It finds the deletes that are not taken, brings rows back from their tombstones, and says what a person must choose; writing is the drafts' business.
-//! Called by `decide` before it applies the changes of a transaction.
+//! Called by `decide` before and after it applies the changes of a transaction.
 
 use super::draft::{RowDraft, Write};
 use super::drafts::Drafts;
-use super::references::{column_values, parent_values};
+use super::moves::{self, Moved, Moves};
+use super::references::{self, column_values, parent_values};
 use super::store::{Mark, ServerStore, Tombstone};
-use crate::catalogue::{Catalogue, DeleteRule, Reference, Table};
+use crate::catalogue::{Catalogue, DeleteRule, Reference, ReferenceAction, Table};
 use crate::change::{Change, Field, Mutation, RowId, Transaction};
 use crate::conflict::{Claim, Claimed};
 use crate::ids::{ColumnId, Seq, TableId};
-use crate::value::{Key, Value};
+use crate::value::Value;
 use crate::version_map::VersionMap;
 use alloc::{collections::BTreeSet, vec, vec::Vec};
 
@@ -23,6 +24,9 @@ pub struct Parked {
     pub sides: Vec<Claim>,
 }
 
+/// The fields that a row had, and what fell with it.
+type Image = (Vec<Value>, Vec<(RowId, Vec<ColumnId>)>);
+
 /// What the rules make of a transaction before its changes are applied.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -30,6 +34,8 @@ pub struct Plan {
     kept: BTreeSet<RowId>,
     /// Fields that the device's foreign keys emptied because of such a deletion.
     untouched: BTreeSet<(RowId, ColumnId)>,
+    /// Rows that refer to a parent which is gone, under `wins`, with the reference, by its place in the catalogue.
+    orphans: Vec<(RowId, usize)>,
     /// What the transaction waits for if rows that were brought back do not fit.
     pub revived: Option<Parked>,
 }
@@ -47,6 +53,15 @@ impl Plan {
     }
 }
 
+/// What is taken of rows that a transaction refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parents {
+    /// They are there, as they nearly always are: the check of references says otherwise, and is free where they are.
+    Taken,
+    /// One is not.
+    Examined,
+}
+
 /// The context of one transaction.
 pub struct Deletes<'a, S> {
     /// The schema.
@@ -59,6 +74,10 @@ pub struct Deletes<'a, S> {
     pub refused: &'a BTreeSet<RowId>,
     /// Up to where tombstones are pruned.
     pub floor: Seq,
+    /// Rows that the transaction gives another key.
+    pub moves: &'a Moves,
+    /// Whether the rows that the transaction refers to are looked at too.
+    pub parents: Parents,
 }
 
 impl<S: ServerStore> Deletes<'_, S> {
@@ -69,12 +88,21 @@ impl<S: ServerStore> Deletes<'_, S> {
         write_of: impl Fn(&Change) -> Write,
     ) -> Result<Result<Plan, Parked>, S::Error> {
         let mut plan = Plan::default();
+        let examined = transaction.changes.iter().filter(|_| self.parents == Parents::Examined);
+        let inserts = examined.filter(|change| matches!(change.mutation, Mutation::Insert(_)));
+        let inserted: BTreeSet<&RowId> = inserts.map(|change| &change.row).collect();
         for change in &transaction.changes {
             let write = write_of(change);
-            let met = match &change.mutation {
+            let mut met = match &change.mutation {
                 Mutation::Delete => self.deletion(change, &write, &mut plan)?,
-                _ => self.edit(change, &write, transaction, &mut plan)?,
+                Mutation::Insert(_) => Ok(()),
+                Mutation::Update(fields) => {
+                    self.meet(&change.row, &write, || Claimed::Row(fields.clone()), &mut plan)?.map(drop)
+                }
             };
+            if met.is_ok() && self.parents == Parents::Examined && change.mutation != Mutation::Delete {
+                met = self.refer(change, &write, &inserted, &mut plan)?;
+            }
             if let Err(parked) = met {
                 return Ok(Err(parked));
             }
@@ -110,6 +138,9 @@ impl<S: ServerStore> Deletes<'_, S> {
         }
         let catalogue = self.catalogue;
         for (child, reference) in catalogue.children_of(row.table) {
+            if self.moves.of(row).is_some() && reference.on_update != ReferenceAction::Refuse {
+                continue;
+            }
             let wanted = parent_values(table, row, &values, reference);
             let children = self.store.children(child, reference, &wanted)?;
             self.drafts.load(self.store, &children)?;
@@ -123,54 +154,56 @@ impl<S: ServerStore> Deletes<'_, S> {
         Ok(None)
     }
 
-    /// A write to a row that is gone, or that refers to one, whose deletion its writer had not seen.
-    fn edit(
+    /// A write that refers to a row that is gone, whose deletion its writer had not seen.
+    fn refer(
         &mut self,
         change: &Change,
         write: &Write,
-        transaction: &Transaction,
+        inserted: &BTreeSet<&RowId>,
         plan: &mut Plan,
     ) -> Result<Result<(), Parked>, S::Error> {
         let Some(table) = self.catalogue.table(change.row.table) else { return Ok(Ok(())) };
-        if let Mutation::Update(fields) = &change.mutation
-            && let Err(parked) = self.meet(&change.row, write, Claimed::Row(fields.clone()), plan)?
-        {
-            return Ok(Err(parked));
-        }
         for place in 0..table.references.len() {
             let Some(parent) = self.parent_written(table, change, place) else { continue };
-            let inserted = |other: &Change| other.row == parent && matches!(other.mutation, Mutation::Insert(_));
-            if transaction.changes.iter().any(inserted) {
+            if inserted.contains(&parent) {
                 continue;
             }
             self.drafts.load(self.store, core::slice::from_ref(&parent))?;
-            if let Err(parked) = self.meet(&parent, write, Claimed::Row(Vec::new()), plan)? {
-                return Ok(Err(parked));
+            let moved = self.drafts.get(&parent).filter(|draft| draft.unseen_deletion(write).is_some());
+            let follows = table.references[place].on_update != ReferenceAction::Refuse;
+            if follows && moved.and_then(RowDraft::moved_to).is_some() {
+                plan.orphans.push((change.row.clone(), place));
+                continue;
+            }
+            match self.meet(&parent, write, || Claimed::Row(Vec::new()), plan)? {
+                Ok(true) => plan.orphans.push((change.row.clone(), place)),
+                Ok(false) => {}
+                Err(parked) => return Ok(Err(parked)),
             }
         }
         Ok(Ok(()))
     }
 
-    /// A row that is gone unseen by the writer: `keep` brings it back, `review` parks the transaction.
+    /// Whether the row is gone unseen by the writer and stays so. `keep` brings it back, `review` parks the transaction.
     fn meet(
         &mut self,
         row: &RowId,
         write: &Write,
-        claimed: Claimed,
+        claimed: impl FnOnce() -> Claimed,
         plan: &mut Plan,
-    ) -> Result<Result<(), Parked>, S::Error> {
-        let Some(deletion) = self.unseen_deletion(row, write) else { return Ok(Ok(())) };
+    ) -> Result<Result<bool, Parked>, S::Error> {
+        let Some(deletion) = self.unseen_deletion(row, write) else { return Ok(Ok(false)) };
         let rule = self.catalogue.table(row.table).map(|table| table.delete).unwrap_or_default();
-        let challenger = write.claim(claimed);
+        let challenger = write.claim(claimed());
         let parked = Parked { row: row.clone(), sides: vec![deletion.clone(), challenger.clone()] };
         match rule {
-            DeleteRule::Wins => Ok(Ok(())),
+            DeleteRule::Wins => Ok(Ok(true)),
             DeleteRule::Keep if self.revive(row, write)? => {
                 if let Some(draft) = self.drafts.get_mut(row) {
                     draft.keep_against(deletion, challenger);
                 }
                 plan.revived.get_or_insert(parked);
-                Ok(Ok(()))
+                Ok(Ok(false))
             }
             DeleteRule::Keep | DeleteRule::Review => Ok(Err(parked)),
         }
@@ -201,14 +234,7 @@ impl<S: ServerStore> Deletes<'_, S> {
     }
 
     fn parent_row(&self, reference: &Reference, values: &[Value]) -> Option<RowId> {
-        let parent = self.catalogue.table(reference.parent)?;
-        let part = |column: &ColumnId| {
-            let position = reference.parent_columns.iter().position(|c| c == column)?;
-            values.get(position).filter(|value| **value != Value::Null).cloned()
-        };
-        let key: Option<Vec<Value>> = parent.key.iter().map(part).collect();
-        let whole = reference.parent_columns.len() == parent.key.len();
-        key.filter(|_| whole).map(|key| RowId { table: reference.parent, key: Key(key) })
+        references::parent_row(self.catalogue, reference, values)
     }
 
     /// Brings a row back from its tombstone, with what fell with it and what it fell with. `false`: that cannot be done.
@@ -225,18 +251,18 @@ impl<S: ServerStore> Deletes<'_, S> {
             let (Some(fell), Some(tombstone)) = (draft.deleted_in(), draft.tombstone().cloned()) else {
                 return Ok(false);
             };
-            let Some(tombstone) = self.in_present_words(tombstone, table)? else { return Ok(false) };
+            let Some((image, cascade)) = self.in_present_words(tombstone, table)? else { return Ok(false) };
             if let Some(draft) = self.drafts.get_mut(&row) {
-                draft.revive(tombstone.image.clone());
+                draft.revive(image.clone());
             }
             for reference in &table.references {
-                let values = column_values(table, &row, &tombstone.image, &reference.columns);
+                let values = column_values(table, &row, &image, &reference.columns);
                 todo.extend(self.parent_row(reference, &values));
             }
-            for (child, columns) in tombstone.cascade {
+            for (child, columns) in cascade {
                 self.drafts.load(self.store, core::slice::from_ref(&child))?;
                 if !columns.is_empty() {
-                    self.refer_again(&child, &columns, (&row, &tombstone.image), fell, write);
+                    self.refer_again(&child, &columns, (&row, &image), fell, write);
                 } else if self.drafts.get(&child).and_then(RowDraft::deleted_in) == Some(fell) {
                     todo.push(child);
                 }
@@ -245,11 +271,11 @@ impl<S: ServerStore> Deletes<'_, S> {
         Ok(true)
     }
 
-    /// A tombstone under the present schema, if all of the row can be said in it.
-    fn in_present_words(&mut self, stone: Tombstone, table: &Table) -> Result<Option<Tombstone>, S::Error> {
-        let now = self.catalogue;
+    /// The image of a tombstone and what fell with it, under the present schema.
+    fn in_present_words(&mut self, stone: Tombstone, table: &Table) -> Result<Option<Image>, S::Error> {
+        let (now, Some(image)) = (self.catalogue, stone.image) else { return Ok(None) };
         if stone.schema == now.version {
-            return Ok(Some(stone).filter(|stone| stone.image.len() == table.fields().count()));
+            return Ok(Some((image, stone.cascade)).filter(|(image, _)| image.len() == table.fields().count()));
         }
         let Some(then) = self.store.catalogue_of(stone.schema)? else { return Ok(None) };
         let map = VersionMap::new(&then, now);
@@ -259,7 +285,7 @@ impl<S: ServerStore> Deletes<'_, S> {
             Some((map.row(&row)?, moved.collect::<Option<_>>()?))
         };
         let cascade = stone.cascade.into_iter().filter_map(fallen).collect();
-        Ok(Some(Tombstone { schema: now.version, image: to.values(&stone.image), cascade }))
+        Ok(Some((to.values(&image), cascade)))
     }
 
     /// Brings back the rows that changes write or refer to. `false`: that cannot be done.
@@ -324,6 +350,36 @@ impl<S: ServerStore> Deletes<'_, S> {
                 }
             }
         }
+    }
+
+    /// Children whose parent is gone and stays so go with it, or lose their reference, as their foreign key says.
+    /// Those whose parent got another key are led there; they are answered, for what refers to them.
+    pub fn orphan(&mut self, plan: &Plan, write: &Write) -> Result<Vec<Moved>, S::Error> {
+        let mut led = Vec::new();
+        for (row, place) in &plan.orphans {
+            if let Some(moved) = moves::redirect(row, *place, self.drafts, self.store, write)? {
+                led.extend(moved);
+                continue;
+            }
+            let Some(table) = self.catalogue.table(row.table) else { continue };
+            let Some(reference) = table.references.get(*place) else { continue };
+            let Some(values) = self.drafts.get(row).and_then(|draft| draft.values()) else { continue };
+            let parent = self.parent_row(reference, &column_values(table, row, values, &reference.columns));
+            let gone = parent.and_then(|parent| self.drafts.get(&parent)).and_then(RowDraft::present_deletion);
+            let Some(deletion) = gone else { continue };
+            let fields = table.fields().zip(values);
+            let image = fields.map(|((column, _), value)| Field { column, value: value.clone() }).collect();
+            match reference.on_delete {
+                ReferenceAction::SetNull | ReferenceAction::SetDefault => {
+                    references::release(self.drafts, table, row, reference, write);
+                }
+                ReferenceAction::Cascade | ReferenceAction::Refuse => self.drafts.force_delete(table, row, write),
+            }
+            if let Some(draft) = self.drafts.get_mut(row) {
+                draft.keep(deletion, write.claim(Claimed::Row(image)));
+            }
+        }
+        Ok(led)
     }
 
     fn leave(&mut self, row: &RowId) {

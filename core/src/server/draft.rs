@@ -65,6 +65,7 @@ pub struct RowDraft {
     values: Option<Vec<Value>>,
     marks: Option<RowMarks>,
     removed: Option<Vec<Value>>,
+    dropped: bool,
     written: BTreeSet<ColumnId>,
     resolved: BTreeSet<ColumnId>,
     /// Whether everything asked of this row was taken exactly as sent.
@@ -86,6 +87,7 @@ impl RowDraft {
             values: state.values,
             marks: state.marks,
             removed: None,
+            dropped: false,
             written: BTreeSet::new(),
             resolved: BTreeSet::new(),
             as_sent: true,
@@ -175,6 +177,12 @@ impl RowDraft {
         self.marks = Some(RowMarks { created, fields, ..RowMarks::default() });
         self.values = Some(values.to_vec());
         self.recreated = true;
+    }
+
+    /// Creates the row without asking anything: under the key that a parent's change gave it.
+    pub fn force_create(&mut self, table: &Table, values: &[Value], write: &Write) {
+        self.as_sent = false;
+        self.create(table, values, write);
     }
 
     /// What a writer must have seen for its changes to mean this life of the row and not the one before: the deletion between them.
@@ -331,6 +339,8 @@ impl RowDraft {
     pub fn force_delete(&mut self, table: &Table, write: &Write) {
         self.as_sent = false;
         self.record_unseen_edits(table, write);
+        // The space remembers that the row would have been: later changes to it are edits of a deleted row.
+        self.dropped = !self.was_present;
         self.remove(write.mark(false));
     }
 
@@ -378,6 +388,7 @@ impl RowDraft {
     pub fn into_write(self, table: &Table) -> Option<RowWrite> {
         let effect = match (self.was_present, self.values) {
             (true, None) => Effect::Delete,
+            (false, None) if self.dropped => Effect::Delete,
             (false, None) => return None,
             (false, Some(values)) => Effect::Put(values),
             (true, Some(values)) if self.recreated => Effect::Put(values),

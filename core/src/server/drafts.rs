@@ -4,7 +4,8 @@
 
 use super::deletes;
 use super::draft::{self, RowDraft, Write};
-use super::store::{RowWrite, ServerStore};
+use super::moves::Moves;
+use super::store::{RowWrite, ServerStore, Tombstone};
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{Change, Mutation, RowId};
 use crate::conflict::Conflict;
@@ -76,6 +77,14 @@ impl Drafts {
         });
     }
 
+    /// Gives a row another key, as a delete and an insert. Where that key is taken, the write of the transaction will say so.
+    pub fn rename(&mut self, table: &Table, from: &RowId, to: &RowId, fields: &[Value], write: &Write) {
+        self.force_delete(table, from, write);
+        if let Some(draft) = self.get_mut(to).filter(|draft| draft.values().is_none()) {
+            draft.force_create(table, fields, write);
+        }
+    }
+
     fn tracking_deletes(
         &mut self,
         row: &RowId,
@@ -102,15 +111,18 @@ impl Drafts {
         &self.deleted
     }
 
-    /// Leaves tombstones for the rows that went, with what went or was emptied because of each.
-    pub fn bury(&mut self, catalogue: &Catalogue) {
-        if !catalogue.keeps_tombstones() {
-            return;
-        }
+    /// Leaves tombstones for the rows that went, with what went or was emptied because of each, and where it moved.
+    pub fn bury(&mut self, catalogue: &Catalogue, moves: &Moves) {
+        let keeps = catalogue.keeps_tombstones();
         for (row, image) in core::mem::take(&mut self.deleted) {
-            let cascade = deletes::fell_with(&row, &image, &self.list, catalogue);
+            let moved = moves.of(&row).map(|to| to.key.clone());
+            if !keeps && moved.is_none() {
+                continue;
+            }
+            let cascade = if keeps { deletes::fell_with(&row, &image, &self.list, catalogue) } else { Vec::new() };
             if let Some(draft) = self.get_mut(&row).filter(|draft| draft.values().is_none()) {
-                draft.bury(catalogue.version, image, cascade);
+                let image = Some(image).filter(|_| keeps);
+                draft.bury(Tombstone { schema: catalogue.version, image, cascade, moved });
             }
         }
     }

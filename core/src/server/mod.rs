@@ -8,6 +8,7 @@ mod deletes;
 pub mod draft;
 mod drafts;
 mod greeting;
+mod moves;
 mod predict;
 mod queue;
 mod references;

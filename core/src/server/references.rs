@@ -5,11 +5,11 @@
 use super::draft::Write;
 use super::drafts::Drafts;
 use super::store::{ServerStore, Violation};
-use crate::catalogue::{Reference, ReferenceAction, Table};
+use crate::catalogue::{Catalogue, Reference, ReferenceAction, Table};
 use crate::change::RowId;
 use crate::commit::Reason;
-use crate::ids::ColumnId;
-use crate::value::Value;
+use crate::ids::{ColumnId, TableId};
+use crate::value::{Key, Value};
 use alloc::{format, vec::Vec};
 
 /// Follows every deleted row to its children until nothing more changes.
@@ -23,8 +23,13 @@ pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write)
         let Some(table) = catalogue.table(parent.table) else { continue };
         for (child, reference) in catalogue.children_of(parent.table) {
             let wanted = parent_values(table, &parent, &values, reference);
-            let children = store.children(child, reference, &wanted)?;
+            let mut children = store.children(child, reference, &wanted)?;
             drafts.load(store, &children)?;
+            // Rows of this transaction may refer to it as well, and are not in the space yet; a parent that came back has them.
+            let gone = drafts.get(&parent).is_some_and(|draft| draft.values().is_none());
+            let child_table = &catalogue.tables[usize::from(child.0)];
+            let held = if gone { referring(drafts, child_table, child, reference, &wanted) } else { Vec::new() };
+            children.extend(held.into_iter().filter(|row| !children.contains(row)).collect::<Vec<_>>());
             for row in children {
                 act(drafts, &catalogue.tables[usize::from(child.0)], &row, reference, &wanted, write);
             }
@@ -55,8 +60,15 @@ pub fn abandoned<S: ServerStore>(drafts: &Drafts, store: &mut S) -> Result<Optio
     Ok(None)
 }
 
+fn referring(drafts: &Drafts, table: &Table, child: TableId, reference: &Reference, parent: &[Value]) -> Vec<RowId> {
+    let refers = |row: &RowId, values: &[Value]| column_values(table, row, values, &reference.columns) == parent;
+    let drafts = drafts.iter().filter(|draft| draft.row().table == child);
+    let found = drafts.filter(|draft| draft.values().is_some_and(|values| refers(draft.row(), values)));
+    found.map(|draft| draft.row().clone()).collect()
+}
+
 /// Lets a row's reference go, as its foreign key says where it does not let the row go.
-fn release(drafts: &mut Drafts, table: &Table, row: &RowId, reference: &Reference, write: &Write) {
+pub(super) fn release(drafts: &mut Drafts, table: &Table, row: &RowId, reference: &Reference, write: &Write) {
     match reference.on_delete {
         ReferenceAction::SetDefault => {
             let default = |column: ColumnId| table.columns[usize::from(column.0)].default.clone().unwrap_or_default();
@@ -78,7 +90,7 @@ fn act(drafts: &mut Drafts, table: &Table, row: &RowId, reference: &Reference, p
     }
 }
 
-fn set(
+pub(super) fn set(
     drafts: &mut Drafts,
     table: &Table,
     row: &RowId,
@@ -92,6 +104,18 @@ fn set(
             draft.force_field(position, *column, value(*column), write);
         }
     }
+}
+
+/// The parent that these values name, where the reference goes by the parent's key.
+pub(super) fn parent_row(catalogue: &Catalogue, reference: &Reference, values: &[Value]) -> Option<RowId> {
+    let parent = catalogue.table(reference.parent)?;
+    let part = |column: &ColumnId| {
+        let position = reference.parent_columns.iter().position(|c| c == column)?;
+        values.get(position).filter(|value| **value != Value::Null).cloned()
+    };
+    let key: Option<Vec<Value>> = parent.key.iter().map(part).collect();
+    let whole = reference.parent_columns.len() == parent.key.len();
+    key.filter(|_| whole).map(|key| RowId { table: reference.parent, key: Key(key) })
 }
 
 pub(super) fn parent_values(table: &Table, row: &RowId, values: &[Value], reference: &Reference) -> Vec<Value> {

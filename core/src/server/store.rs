@@ -77,19 +77,21 @@ pub struct RowMarks {
     pub deleted: Option<Mark>,
     /// What else is remembered of some fields, by their position among the fields; of a deleted row nothing.
     pub records: BTreeMap<u16, CellRecord>,
-    /// What a deleted row leaves behind, where a delete rule may need it.
+    /// What a deleted row leaves behind, where a delete rule or a foreign key may need it.
     pub tombstone: Option<Tombstone>,
 }
 
-/// A deleted row as it was, and what its deletion took along.
+/// A row that is gone: as it was, what its deletion took along, and where it went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
     /// The schema version whose fields and tables are meant: it is translated when it is needed, not when the schema changes.
     pub schema: SchemaVersion,
-    /// The non-key values that the row had.
-    pub image: Vec<Value>,
+    /// The non-key values that the row had, where a delete rule may need them.
+    pub image: Option<Vec<Value>>,
     /// Rows that went with it, or whose columns were emptied with it; no columns for rows that went.
     pub cascade: Vec<(RowId, Vec<ColumnId>)>,
+    /// The key that it got instead.
+    pub moved: Option<Key>,
 }
 
 /// A row as the server has it.
@@ -126,6 +128,13 @@ pub struct Violation {
     pub reason: Reason,
     /// What and where.
     pub detail: String,
+}
+
+impl Violation {
+    /// Whether a reference points nowhere.
+    pub fn is_reference(&self) -> bool {
+        self.reason == Reason::ForeignKey
+    }
 }
 
 /// A commit and everything that is stored with it at once.

@@ -41,7 +41,8 @@ fn reference(catalogue: &Catalogue, child: &Table, mut rows: Vec<Row>) -> Result
         "" => parent.key.clone(),
         _ => rows.iter().map(|row| column(parent, text(row, 4), &place)).collect::<Result<_, _>>()?,
     };
-    let reference = Reference { columns, parent: parent_id, parent_columns, on_delete: action(text(&rows[0], 6)) };
+    let (on_update, on_delete) = (action(text(&rows[0], 5)), action(text(&rows[0], 6)));
+    let reference = Reference { columns, parent: parent_id, parent_columns, on_delete, on_update };
     check_arity(&place, &reference)?;
     Ok(reference)
 }

@@ -116,7 +116,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         let mut marks = marks_after(known, moved, table, mark);
         if let (Some(image), None, true) = (&moved.before, &moved.after, catalogue.keeps_tombstones()) {
             let (schema, image) = (catalogue.version, image.clone());
-            marks.tombstone = Some(Tombstone { schema, image, cascade: Vec::new() });
+            marks.tombstone = Some(Tombstone { schema, image: Some(image), cascade: Vec::new(), moved: None });
         }
         let [_, key] = place;
         let number = self.space.shape(moved.row.table)?.number;

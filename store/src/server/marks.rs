@@ -149,7 +149,13 @@ mod tests {
         let key = ebbtide_core::value::Key(vec![Value::Integer(1)]);
         let row = RowId { table: TableId(3), key };
         let cascade = vec![(row.clone(), vec![]), (row, vec![ColumnId(2)])];
-        Tombstone { schema: SchemaVersion(4), image: vec![Value::Null, Value::Text("kept".into())], cascade }
+        let image = Some(vec![Value::Null, Value::Text("kept".into())]);
+        Tombstone {
+            schema: SchemaVersion(4),
+            image,
+            cascade,
+            moved: Some(ebbtide_core::value::Key(vec![Value::Integer(2)])),
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod golden;
 mod history;
 mod plans;
 mod recovery;
+mod references;
 mod rejections;
 mod review;
 mod rowlog;

@@ -5,7 +5,7 @@ use super::{RowDraft, Write};
 use crate::catalogue::Table;
 use crate::change::{Field, RowId};
 use crate::conflict::{Claim, Claimed, Side};
-use crate::ids::{ColumnId, SchemaVersion, Seq};
+use crate::ids::{ColumnId, Seq};
 use crate::server::store::{Mark, Tombstone};
 use crate::value::Value;
 use alloc::vec::Vec;
@@ -52,9 +52,19 @@ impl RowDraft {
         self.marks.as_ref()?.deleted
     }
 
+    /// The deletion of a row that is gone.
+    pub fn present_deletion(&self) -> Option<Claim> {
+        Some(self.deleted_mark()?.claim(Claimed::Deleted))
+    }
+
     /// The commit in which a row that is gone went.
     pub fn deleted_in(&self) -> Option<Seq> {
         self.deleted_mark().map(|mark| mark.seq)
+    }
+
+    /// Whether the writer had seen the value of a field.
+    pub fn was_seen(&self, position: usize, write: &Write) -> bool {
+        self.mark_at(position).is_none_or(|mark| write.writer.had_seen(mark))
     }
 
     /// The commit that wrote a field last.
@@ -82,7 +92,7 @@ impl RowDraft {
         self.as_sent = false;
     }
 
-    /// The deletion of this row is not taken.
+    /// What stands stays: the row that was to go, or the deletion that this write met.
     pub fn keep(&mut self, standing: Claim, challenger: Claim) {
         self.as_sent = false;
         self.record(None, Side::Incumbent, standing, challenger);
@@ -94,10 +104,16 @@ impl RowDraft {
         self.record(None, Side::Challenger, deletion, challenger);
     }
 
-    /// Leaves an image behind for the row that went in this transaction, with what went or was emptied because of it.
-    pub fn bury(&mut self, schema: SchemaVersion, image: Vec<Value>, cascade: Vec<(RowId, Vec<ColumnId>)>) {
+    /// Leaves a tombstone for the row that went in this transaction.
+    pub fn bury(&mut self, tombstone: Tombstone) {
         if let Some(marks) = self.marks.as_mut() {
-            marks.tombstone = Some(Tombstone { schema, image, cascade });
+            marks.tombstone = Some(tombstone);
         }
+    }
+
+    /// The key that the row got instead, if it went because of that.
+    pub fn moved_to(&self) -> Option<RowId> {
+        let moved = self.tombstone().filter(|_| self.values.is_none())?.moved.clone()?;
+        Some(RowId { table: self.row.table, key: moved })
     }
 }

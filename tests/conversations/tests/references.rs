@@ -1,0 +1,261 @@
+//! Rows that one device deletes or gives other values while another refers to them: as their foreign keys say, in both orders of arrival.
+
+use crate::script::{A, B, hello, refused, status, submit, text, value};
+use ebbtide_core::change::{Base, Change, Changeset, Mutation, RowId, Transaction};
+use ebbtide_core::client::TwoPhase;
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::codec::Codec;
+use ebbtide_core::commit::Reason;
+use ebbtide_core::ids::DeviceSeq;
+use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::value::{Key, Value};
+use ebbtide_protocol::WireCodec;
+use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::schema::Schema;
+
+const SITE: &str = "CREATE TABLE site (id TEXT PRIMARY KEY NOT NULL, name TEXT, badge TEXT UNIQUE) STRICT;
+    CREATE TABLE follows (id TEXT PRIMARY KEY NOT NULL, site TEXT REFERENCES site(id) ON UPDATE CASCADE ON DELETE CASCADE) STRICT;
+    CREATE TABLE loses (id TEXT PRIMARY KEY NOT NULL, site TEXT REFERENCES site(id) ON UPDATE SET NULL ON DELETE SET NULL, notes TEXT) STRICT;
+    CREATE TABLE falls (id TEXT PRIMARY KEY NOT NULL, site TEXT DEFAULT 'z' REFERENCES site(id) ON UPDATE SET DEFAULT ON DELETE SET DEFAULT) STRICT;
+    CREATE TABLE tied (id TEXT PRIMARY KEY NOT NULL, site TEXT REFERENCES site(id)) STRICT;
+    CREATE TABLE part (site TEXT NOT NULL REFERENCES site(id) ON UPDATE CASCADE ON DELETE CASCADE, no INTEGER NOT NULL, label TEXT,
+        PRIMARY KEY (site, no)) STRICT;
+    CREATE TABLE piece (id TEXT PRIMARY KEY NOT NULL, site TEXT, no INTEGER,
+        FOREIGN KEY (site, no) REFERENCES part(site, no) ON UPDATE CASCADE ON DELETE CASCADE) STRICT;
+    CREATE TABLE ward (id TEXT PRIMARY KEY NOT NULL, area TEXT, code TEXT, UNIQUE (area, code)) STRICT;
+    CREATE TABLE coded (id TEXT PRIMARY KEY NOT NULL, area TEXT, code TEXT,
+        FOREIGN KEY (area, code) REFERENCES ward(area, code) ON UPDATE CASCADE) STRICT;
+    CREATE TABLE uncoded (id TEXT PRIMARY KEY NOT NULL, area TEXT, code TEXT,
+        FOREIGN KEY (area, code) REFERENCES ward(area, code) ON UPDATE SET NULL) STRICT";
+
+const TABLES: [&str; 10] = ["site", "follows", "loses", "falls", "tied", "part", "piece", "ward", "coded", "uncoded"];
+
+fn schema() -> Schema {
+    let tables: serde_json::Map<_, _> = TABLES.iter().map(|name| ((*name).into(), serde_json::json!({}))).collect();
+    serde_json::from_value(serde_json::json!({ "migrations": [SITE], "tables": tables })).expect("a schema")
+}
+
+/// Two devices have the sites `a` and `z` and a ward coded `x`, by each commit path and in each order of arrival.
+fn in_both_orders(script: impl Fn(&mut Dialogue, [usize; 2])) {
+    for order in [[A, B], [B, A]] {
+        on_both_paths(|talk| script(talk, order));
+    }
+}
+
+fn on_both_paths(script: impl Fn(&mut Dialogue)) {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = Dialogue::with_schema(2, two_phase, schema());
+        talk.exec(A, "INSERT INTO site (id, name, badge) VALUES ('a', 'first', 'x'), ('z', 'last', 'q')", &[]);
+        talk.exec(A, "INSERT INTO ward VALUES ('w', 's', 'x')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        script(&mut talk);
+    }
+}
+
+fn meet(talk: &mut Dialogue, order: [usize; 2]) {
+    order.into_iter().for_each(|party| talk.visit(party));
+    talk.visit(A);
+    talk.visit(B);
+    talk.visit(A);
+    talk.assert_in_step();
+}
+
+fn sites(talk: &mut Dialogue, party: usize, table: &str) -> Vec<Value> {
+    let rows = talk.query(party, &format!("SELECT site FROM {table} ORDER BY 1"));
+    rows.into_iter().flatten().collect()
+}
+
+fn recorded(talk: &mut Dialogue, party: usize) -> Vec<String> {
+    let list = talk.device(party).database().decided_conflicts().expect("readable");
+    list.into_iter().map(|record| record.table).collect()
+}
+
+#[test]
+fn dl05_wins_takes_children_of_concurrent_writers_along_or_empties_their_reference() {
+    in_both_orders(|talk, order| {
+        talk.exec(A, "DELETE FROM site WHERE id = 'a'", &[]);
+        talk.transaction(
+            B,
+            &[
+                "INSERT INTO follows VALUES ('1', 'a')",
+                "INSERT INTO tied VALUES ('2', 'a')",
+                "INSERT INTO loses VALUES ('3', 'a', 'kept')",
+                "INSERT INTO falls VALUES ('4', 'a')",
+                "INSERT INTO part (site, no, label) VALUES ('a', 1, 'new')",
+                "INSERT INTO piece VALUES ('5', 'a', 1)",
+            ],
+        );
+        talk.exec(B, "UPDATE tied SET site = 'a' WHERE id = '2'", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(status(talk, party).failed, 0, "{}", talk.transcript());
+            for table in ["follows", "tied", "part", "piece"] {
+                assert_eq!(sites(talk, party, table), [], "{table}");
+            }
+            assert_eq!(talk.query(party, "SELECT site, notes FROM loses"), [[Value::Null, text("kept")]]);
+            assert_eq!(sites(talk, party, "falls"), [text("z")]);
+            let recorded = recorded(talk, party);
+            for table in ["follows", "tied", "part"] {
+                assert!(recorded.iter().any(|name| name == table), "{table}: {recorded:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn dl05_wins_takes_along_a_row_that_was_led_to_the_deleted_one() {
+    in_both_orders(|talk, order| {
+        talk.exec(A, "INSERT INTO follows VALUES ('1', 'z')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(A, "DELETE FROM site WHERE id = 'a'", &[]);
+        talk.exec(B, "UPDATE follows SET site = 'a'", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(sites(talk, party, "follows"), []);
+            assert!(recorded(talk, party).contains(&"follows".into()), "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn dl05_later_changes_to_a_child_that_went_are_edits_of_a_deleted_row() {
+    on_both_paths(|talk| {
+        talk.exec(A, "DELETE FROM site WHERE id = 'a'", &[]);
+        talk.visit(A);
+        talk.exec(B, "INSERT INTO part (site, no) VALUES ('a', 1)", &[]);
+        talk.sync(B);
+        talk.exec(B, "INSERT INTO site (id) VALUES ('new')", &[]);
+        meet(talk, [A, B]);
+        assert_eq!((status(talk, B).failed, sites(talk, B, "part")), (0, vec![]));
+        assert_eq!(value(talk, A, "SELECT count(*) FROM site WHERE id = 'new'"), Value::Integer(1));
+    });
+}
+
+#[test]
+fn dl05_a_child_of_a_writer_that_had_seen_the_delete_is_refused() {
+    on_both_paths(|talk| {
+        talk.exec(A, "DELETE FROM site WHERE id = 'a'", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        let catalogue = talk.space.catalogue();
+        let row = |table: &str, key: &str| RowId {
+            table: catalogue.table_id(table).expect("a table"),
+            key: Key(vec![text(key)]),
+        };
+        let mutation = Mutation::Insert(vec![text("a")]);
+        let change =
+            Change { row: row("follows", "1"), mutation, base: Base { seq: talk.head(), device_seq: DeviceSeq(0) } };
+        let transaction = Transaction { stamp: Stamp(1 << 16), changes: vec![change], ..Transaction::default() };
+        let (number, schema) = (DeviceSeq(1), catalogue.version);
+        let changeset = Changeset { device_seq: number, schema, origin: None, transactions: vec![transaction] };
+        let bytes = WireCodec.seal(&changeset, &catalogue).bytes;
+        let hello = ClientMessage::Hello(hello(talk, B));
+        let replies = talk.mail(B, &[hello, submit(1, bytes)]);
+        let refused = replies.iter().any(|reply| match reply {
+            ServerMessage::Receipt(receipt) => receipt.rejected.iter().any(|of| of.reason == Reason::ForeignKey),
+            _ => false,
+        });
+        assert!(refused, "{replies:?}");
+    });
+}
+
+#[test]
+fn dl06_unseen_children_follow_a_key_that_changed() {
+    in_both_orders(|talk, order| {
+        talk.exec(A, "UPDATE site SET id = 'b' WHERE id = 'a'", &[]);
+        talk.transaction(
+            B,
+            &[
+                "INSERT INTO follows VALUES ('1', 'a')",
+                "INSERT INTO loses VALUES ('3', 'a', 'kept')",
+                "INSERT INTO falls VALUES ('4', 'a')",
+                "INSERT INTO part (site, no, label) VALUES ('a', 1, 'kept')",
+                "INSERT INTO piece VALUES ('5', 'a', 1)",
+            ],
+        );
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(status(talk, party).failed, 0, "{}", talk.transcript());
+            assert_eq!(sites(talk, party, "follows"), [text("b")]);
+            assert_eq!(talk.query(party, "SELECT site, notes FROM loses"), [[Value::Null, text("kept")]]);
+            assert_eq!(sites(talk, party, "falls"), [text("z")]);
+            let part = [text("b"), Value::Integer(1), text("kept")];
+            assert_eq!(talk.query(party, "SELECT site, no, label FROM part"), [part]);
+            assert_eq!(sites(talk, party, "piece"), [text("b")]);
+        }
+    });
+}
+
+#[test]
+fn dl06_a_key_change_is_told_by_children_that_went_along_and_beside_edits_of_others() {
+    in_both_orders(|talk, order| {
+        talk.exec(A, "INSERT INTO follows VALUES ('known', 'a')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(A, "UPDATE site SET id = 'b', name = 'renamed' WHERE id = 'a'", &[]);
+        talk.exec(A, "UPDATE site SET id = 'y' WHERE id = 'z'", &[]);
+        talk.exec(B, "INSERT INTO follows VALUES ('unseen', 'a'), ('other', 'z')", &[]);
+        talk.exec(B, "UPDATE site SET name = 'edited' WHERE id = 'z'", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            let found = talk.query(party, "SELECT id, site FROM follows ORDER BY id");
+            let expected = [("known", "b"), ("other", "y"), ("unseen", "b")].map(|(id, site)| [text(id), text(site)]);
+            assert_eq!(found, expected, "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn dl06_keys_that_change_hands_take_their_children_along() {
+    in_both_orders(|talk, order| {
+        talk.transaction(
+            A,
+            &[
+                "UPDATE site SET id = 'between' WHERE id = 'a'",
+                "UPDATE site SET id = 'a' WHERE id = 'z'",
+                "UPDATE site SET id = 'z' WHERE id = 'between'",
+            ],
+        );
+        talk.exec(B, "INSERT INTO follows VALUES ('of first', 'a'), ('of last', 'z')", &[]);
+        meet(talk, order);
+        // What was deleted and inserted again under one key is that row to everybody who comes later.
+        let swapped = order == [B, A];
+        for party in [A, B] {
+            let name = "SELECT s.name FROM follows f JOIN site s ON s.id = f.site ORDER BY f.id";
+            let expected = if swapped { ["first", "last"] } else { ["last", "first"] };
+            assert_eq!(talk.query(party, name), expected.map(|name| [text(name)]), "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn dl06_unseen_children_follow_other_columns_too() {
+    on_both_paths(|talk| {
+        talk.exec(A, "INSERT INTO coded VALUES ('known', 's', 'x')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(B, "INSERT INTO coded VALUES ('unseen', 's', 'x')", &[]);
+        talk.exec(B, "INSERT INTO uncoded VALUES ('unseen', 's', 'x')", &[]);
+        talk.exec(A, "UPDATE ward SET code = 'y'", &[]);
+        meet(talk, [B, A]);
+        for party in [A, B] {
+            let found = talk.query(party, "SELECT id, area, code FROM coded ORDER BY id");
+            assert_eq!(found, ["known", "unseen"].map(|id| [text(id), text("s"), text("y")]));
+            assert_eq!(talk.query(party, "SELECT area, code FROM uncoded"), [[Value::Null, Value::Null]]);
+        }
+    });
+}
+
+#[test]
+fn dl06_a_child_that_comes_after_other_columns_changed_is_refused() {
+    on_both_paths(|talk| {
+        talk.exec(A, "UPDATE ward SET code = 'y'", &[]);
+        talk.visit(A);
+        talk.exec(B, "INSERT INTO coded VALUES ('unseen', 's', 'x')", &[]);
+        talk.visit(B);
+        assert_eq!(refused(talk, B), ["foreign_key"]);
+        meet(talk, [A, B]);
+    });
+}
