@@ -20,6 +20,20 @@ pub fn field<'a>(table: &Table, row: &'a RowId, values: &'a [Value], name: &str)
 
 /// The first constraint that a state breaks.
 pub fn broken(rows: &Rows, catalogue: &Catalogue) -> Option<&'static str> {
+    broken_besides_references(rows, catalogue).or_else(|| dangling(rows, catalogue).then_some("FOREIGN KEY"))
+}
+
+/// Whether some row refers to one that is not there.
+pub fn dangling(rows: &Rows, catalogue: &Catalogue) -> bool {
+    rows.iter().any(|(row, values)| {
+        let table = catalogue.table(row.table).expect("a table of the schema");
+        let refers = matches!(table.name.as_str(), "member" | "visit");
+        refers && dangles(field(table, row, values, "household"), rows, catalogue)
+    })
+}
+
+/// The first constraint that a state breaks, foreign keys aside.
+pub fn broken_besides_references(rows: &Rows, catalogue: &Catalogue) -> Option<&'static str> {
     let mut codes = BTreeSet::new();
     for (row, values) in rows {
         let table = catalogue.table(row.table).expect("a table of the schema");
@@ -31,7 +45,6 @@ pub fn broken(rows: &Rows, catalogue: &Catalogue) -> Option<&'static str> {
             "household" if integer(at("doses")) < -1_000_000 => Some("CHECK doses"),
             "member" if *at("age") != Value::Null && !(0..=150).contains(&integer(at("age"))) => Some("CHECK age"),
             "visit" if integer(at("low")) > integer(at("high")) => Some("CHECK low <= high"),
-            "member" | "visit" if dangles(at("household"), rows, catalogue) => Some("FOREIGN KEY"),
             _ => None,
         };
         if reason.is_some() {

@@ -2,12 +2,12 @@
 //! It knows no SQL, no marks of the engine and no outcomes; a transaction that breaks a constraint simply leaves the copy unused.
 //! The simulator feeds it changesets in the order in which the real space decided them.
 
-use super::constraints::{broken, field};
+use super::constraints::{broken, broken_besides_references, dangling, field};
 use crate::rows::Rows;
 use ebbtide_core::catalogue::{Catalogue, Strategy, Table};
 use ebbtide_core::change::{Base, Changeset, Mutation, RowId, Transaction};
 use ebbtide_core::ids::{Incarnation, Opening};
-use ebbtide_core::value::Value;
+use ebbtide_core::value::{Key, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -150,6 +150,13 @@ impl Context<'_> {
             }
         }
         gone.iter().for_each(|parent| self.children_follow(before, &mut after, parent));
+        let rows = living(&after);
+        if broken_besides_references(&rows, self.catalogue).is_some() {
+            return None;
+        }
+        if dangling(&rows, self.catalogue) {
+            self.orphans_follow(transaction, &mut after);
+        }
         broken(&living(&after), self.catalogue).is_none().then_some(after)
     }
 
@@ -213,6 +220,30 @@ impl Context<'_> {
         Some(())
     }
 
+    /// What was written for a household whose deletion the writer did not know: members go with it, visits stay without one.
+    fn orphans_follow(&self, transaction: &Transaction, after: &mut Stories) {
+        for change in &transaction.changes {
+            let table = self.catalogue.table(change.row.table).expect("a table");
+            let household = table.columns.iter().position(|column| column.name == "household");
+            let Some(household) = household.filter(|_| matches!(table.name.as_str(), "member" | "visit")) else {
+                continue;
+            };
+            let writes = match &change.mutation {
+                Mutation::Insert(_) => true,
+                Mutation::Update(fields) => fields.iter().any(|field| usize::from(field.column.0) == household),
+                Mutation::Delete => false,
+            };
+            let values = after.get(&change.row).and_then(|story| story.values.as_ref()).filter(|_| writes);
+            let Some(values) = values else { continue };
+            let key = Key(vec![field(table, &change.row, values, "household").clone()]);
+            let parent = RowId { table: self.catalogue.table_id("household").expect("a table"), key };
+            let gone = after.get(&parent).filter(|parent| parent.values.is_none()).and_then(|parent| parent.died);
+            if gone.is_some_and(|died| !self.knows(&died, change.base)) {
+                self.let_go(after.get_mut(&change.row).expect("it was there"), table);
+            }
+        }
+    }
+
     /// Members go with their household, visits stay without one.
     fn children_follow(&self, before: &Stories, after: &mut Stories, parent: &RowId) {
         let name = |row: &RowId| self.catalogue.table(row.table).expect("a table").name.clone();
@@ -232,16 +263,19 @@ impl Context<'_> {
             if !refers(before) || !refers(after) {
                 continue;
             }
-            let story = after.get_mut(row).expect("a child that is there");
-            if table_name == "member" {
-                story.values = None;
-                story.died = Some(self.mark(false));
-            } else {
-                let column = table.columns.iter().position(|column| column.name == "household").expect("a column");
-                let position = table.fields().position(|(id, _)| usize::from(id.0) == column).expect("a field");
-                story.values.as_mut().expect("a living row")[position] = Value::Null;
-                story.writes[position] = Some(self.mark(false));
-            }
+            self.let_go(after.get_mut(row).expect("a child that is there"), table);
+        }
+    }
+
+    fn let_go(&self, story: &mut Story, table: &Table) {
+        if table.name == "member" {
+            story.values = None;
+            story.died = Some(self.mark(false));
+        } else {
+            let column = table.columns.iter().position(|column| column.name == "household").expect("a column");
+            let position = table.fields().position(|(id, _)| usize::from(id.0) == column).expect("a field");
+            story.values.as_mut().expect("a living row")[position] = Value::Null;
+            story.writes[position] = Some(self.mark(false));
         }
     }
 }
