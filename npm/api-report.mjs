@@ -13,7 +13,7 @@ const report = join(root, 'api-report.md');
 const entries = {
   ebbtide: ['index', 'types', 'cells', 'errors'],
   'ebbtide/schema': ['schema'],
-  'ebbtide/server': ['server/index'],
+  'ebbtide/server': ['server/index', 'server/rules'],
   'ebbtide/service-worker': ['service-worker/index'],
 };
 

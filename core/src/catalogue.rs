@@ -191,6 +191,11 @@ impl Strategy {
         matches!(self, Strategy::Sum | Strategy::Set | Strategy::Text)
     }
 
+    /// Whether a device tells what it had seen in a field, so that who chooses between two values sees it too.
+    pub fn tells_base(self) -> bool {
+        matches!(self, Strategy::Review | Strategy::Custom)
+    }
+
     /// The strategy of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, strategy)| *strategy)

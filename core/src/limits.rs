@@ -19,6 +19,9 @@ pub const INFLATED_BYTES: usize = 96 * 1024 * 1024;
 /// Values of one transaction, in bytes: the published bound of a local COMMIT.
 pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
 
+/// Characters of what a function of the app says when it refuses: it is kept with the receipt, and shown to a person.
+pub const RULE_DETAIL_CHARS: usize = 300;
+
 /// How often a row may have got another key since a device saw it, for the device's references to be led there.
 pub const KEY_MOVES: usize = 100;
 

@@ -76,12 +76,6 @@ fn st02_a_schema_that_cannot_be_synced_is_refused_with_its_place() {
             "schema_invalid",
             "unknown",
         ),
-        (
-            "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",
-            r#"{"t":{"merge":{"a":"custom"}}}"#,
-            "unsupported_strategy",
-            "custom",
-        ),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"delete":"maybe"}}"#, "schema_invalid", "maybe"),
         (
             "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",

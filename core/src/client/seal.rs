@@ -93,7 +93,7 @@ fn seen(logged: &LoggedTransaction, catalogue: &Catalogue) -> Vec<SeenValue> {
     let mut seen: Vec<SeenValue> = Vec::new();
     for LoggedChange { row, mutation } in &logged.changes {
         let (Some(table), LoggedMutation::Update(fields)) = (catalogue.table(row.table), mutation) else { continue };
-        for field in fields.iter().filter(|field| table.strategy(field.column) == Strategy::Review) {
+        for field in fields.iter().filter(|field| table.strategy(field.column).tells_base()) {
             if !seen.iter().any(|earlier| earlier.row == *row && earlier.column == field.column) {
                 seen.push(SeenValue { row: row.clone(), column: field.column, value: field.old.clone() });
             }

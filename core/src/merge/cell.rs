@@ -36,6 +36,8 @@ pub enum Written {
     Left(Value),
     /// The incumbent stays until a person has chosen; this value waits.
     Waits(Value),
+    /// A function of the app says what the cell becomes of its value and this one.
+    Asks(Value),
 }
 
 /// What a cell becomes.
@@ -72,12 +74,14 @@ pub fn write(column: &Column, cell: Cell, sent: &Value, write: &Write) -> Result
             review::Decision::Take => Decision::Take,
             review::Decision::Wait => return Ok(Written::Waits(sent.clone())),
         },
+        Strategy::Custom => match review::decide(cell.mark, &write.writer) {
+            review::Decision::Take => Decision::Take,
+            review::Decision::Wait => return Ok(Written::Asks(sent.clone())),
+        },
         Strategy::Set if matches!(sent, Value::Blob(_)) => return change_set(cell, sent, write),
         Strategy::Text if matches!(sent, Value::Blob(_)) => return edit(column, cell, sent, write),
         // A value that is no set or no text is written as by `lww`.
-        Strategy::Set | Strategy::Text | Strategy::Lww | Strategy::Custom => {
-            lww::decide(cell.mark, &write.writer, write.stamp)
-        }
+        Strategy::Set | Strategy::Text | Strategy::Lww => lww::decide(cell.mark, &write.writer, write.stamp),
     };
     Ok(take(decision, sent.clone(), write))
 }

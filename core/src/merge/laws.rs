@@ -53,7 +53,7 @@ impl State {
         let cell =
             Cell { value: &self.value, mark: self.mark.as_ref(), record: self.record.as_ref(), first_life: false };
         match cell::write(&column(strategy), cell, sent, write).map_err(|refused| refused.reason)? {
-            Written::Left(_) | Written::Waits(_) => Ok(self.clone()),
+            Written::Left(_) | Written::Waits(_) | Written::Asks(_) => Ok(self.clone()),
             Written::Taken(taken) => Ok(Self { value: taken.value, mark: Some(taken.mark), record: taken.record }),
         }
     }

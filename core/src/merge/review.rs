@@ -1,6 +1,6 @@
 //! Review: the committed value stays visible everywhere, and a write that had not seen it waits for a person.
 //! It says whether a write waits; the queue in which it waits is the server's.
-//! Called for each write to a field of this strategy.
+//! Called for each write to a field of this strategy, and of `custom`, where a function of the app takes the person's place.
 
 use super::seen::Writer;
 use crate::server::store::Mark;

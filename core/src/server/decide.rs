@@ -8,6 +8,7 @@ use super::drafts::Drafts;
 use super::moves::Moves;
 use super::queue::{self, Moment, QueuePlan};
 use super::references;
+use super::rules;
 use super::store::{RowWrite, ServerStore, Violation};
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
@@ -178,6 +179,9 @@ impl Decider<'_> {
         if let Err(violation) = self.restore(transaction, &resolved, &mut drafts, store)? {
             return Ok(Err(Refusal::Violation(violation)));
         }
+        if let Err(violation) = rules::merge(transaction, &mut drafts, self.moment.author, store)? {
+            return Ok(Err(Refusal::Violation(violation)));
+        }
         let write = self.write_of(transaction, self.newest_base(transaction));
         let mut deletes =
             Deletes { catalogue: &catalogue, store, drafts: &mut drafts, refused, floor, moves: &moves, parents };
@@ -185,6 +189,9 @@ impl Decider<'_> {
         moves.follow(led, &mut drafts, store, &write)?;
         references::expand(&mut drafts, store, &write)?;
         if let Some(violation) = references::abandoned(&drafts, store)? {
+            return Ok(Err(Refusal::Violation(violation)));
+        }
+        if let Err(violation) = rules::validate(&drafts, self.moment.author, store)? {
             return Ok(Err(Refusal::Violation(violation)));
         }
         drafts.bury(&catalogue, &moves);

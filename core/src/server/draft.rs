@@ -5,6 +5,7 @@
 mod atomic;
 mod life;
 
+use super::rules::Ask;
 use super::store::{Mark, RowMarks, RowState, RowWrite, Violation};
 use crate::catalogue::{RowRule, Table};
 use crate::change::{Field, Mutation, RowId};
@@ -74,6 +75,8 @@ pub struct RowDraft {
     pub conflicts: Vec<Conflict>,
     /// Values that wait for a person beside the incumbent's.
     pub challenges: Vec<(ColumnId, Claim)>,
+    /// Values of which the app says what becomes of them.
+    pub asks: Vec<Ask>,
 }
 
 impl RowDraft {
@@ -93,6 +96,7 @@ impl RowDraft {
             as_sent: true,
             conflicts: Vec::new(),
             challenges: Vec::new(),
+            asks: Vec::new(),
         }
     }
 
@@ -119,6 +123,11 @@ impl RowDraft {
     /// Whether the space had the row before.
     pub fn was_present(&self) -> bool {
         self.was_present
+    }
+
+    /// Whether the transaction makes something else of the row, or makes it.
+    pub fn is_written(&self) -> bool {
+        self.recreated || !self.was_present || !self.written.is_empty()
     }
 
     /// Whether the row went and came back, or is new.
@@ -276,6 +285,13 @@ impl RowDraft {
                     self.challenges.push((column, write.claim(Claimed::Value(value))));
                 }
             }
+            Written::Asks(mine) => {
+                self.as_sent = false;
+                // What agrees needs no function.
+                if mine != stands {
+                    self.asks.push(Ask { column, position, mine, write: *write });
+                }
+            }
             Written::Taken(taken) => {
                 self.as_sent &= taken.mark.as_sent;
                 if taken.overwrites {
@@ -290,6 +306,18 @@ impl RowDraft {
             }
         }
         Ok(())
+    }
+
+    /// Takes what a function of the app made of a write and of what stood there.
+    pub fn settle(&mut self, ask: &Ask, value: Value) {
+        let incumbent = self.incumbent(ask.position);
+        let stands = incumbent.claimed == Claimed::Value(value.clone());
+        let kept = if stands { Side::Incumbent } else { Side::Challenger };
+        self.record(Some(ask.column), kept, incumbent, ask.write.claim(Claimed::Value(ask.mine.clone())));
+        if !stands {
+            let mark = ask.write.mark(value == ask.mine);
+            self.put_field(ask.position, ask.column, value, mark);
+        }
     }
 
     fn cell<'a>(&'a self, position: usize, value: &'a Value) -> Cell<'a> {

@@ -32,9 +32,11 @@ impl Drafts {
         }
         let states = store.load(&missing)?;
         assert_eq!(states.len(), missing.len(), "a store answers every row it is asked for");
-        let catalogue = store.catalogue();
+        let (catalogue, rules) = (store.catalogue(), store.rules());
+        let validated = |row: &RowId| catalogue.table(row.table).is_some_and(|table| rules.validates(&table.name));
         for (row, state) in missing.into_iter().zip(states) {
-            let changing = catalogue.has_changing_parent_columns(row.table) || catalogue.keeps_tombstones();
+            let changing =
+                catalogue.has_changing_parent_columns(row.table) || catalogue.keeps_tombstones() || validated(&row);
             let mut draft = RowDraft::new(row, state);
             if changing {
                 draft.remember();
@@ -52,6 +54,11 @@ impl Drafts {
     /// All drafts, in the order in which their rows were loaded.
     pub fn iter(&self) -> impl Iterator<Item = &RowDraft> {
         self.list.iter()
+    }
+
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut RowDraft> {
+        self.list.iter_mut()
     }
 
     /// The draft of a row that was loaded.

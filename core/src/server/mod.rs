@@ -14,6 +14,7 @@ mod queue;
 mod references;
 mod resend;
 pub mod retention;
+pub mod rules;
 pub mod session;
 mod snapshot;
 pub mod staging;

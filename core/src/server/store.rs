@@ -2,6 +2,7 @@
 //! It speaks of rows, marks, commits and receipts in batches, never of SQL; every call belongs to one event's transaction.
 //! Implemented once by `store` over its `Sql` port: Durable Object SQLite and native rusqlite.
 
+use super::rules::AppRules;
 use crate::catalogue::{Catalogue, Reference};
 use crate::change::RowId;
 use crate::clock::Stamp;
@@ -190,6 +191,9 @@ pub trait ServerStore {
 
     /// The synced tables of the present schema.
     fn catalogue(&self) -> Rc<Catalogue>;
+
+    /// The functions that the app gave with the schema.
+    fn rules(&self) -> Rc<dyn AppRules>;
 
     /// The synced tables of an earlier schema version of this space.
     fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, Self::Error>;

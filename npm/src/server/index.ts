@@ -9,16 +9,18 @@ import type { Authenticate } from './auth.ts';
 import { handle, type FrontOptions } from './front.ts';
 import { STEP_MEMORY_MS } from './limits.ts';
 import type { ServerEnv } from './platform.ts';
+import { appFunctions, type Rules } from './rules.ts';
 import { spaceObjectClass, type SpaceObjectClass } from './space-object.ts';
 
 export { EbbtideError } from '../errors.ts';
 export { jwt } from './auth.ts';
 export type { Authenticate, Identity, JwtOptions, Role, TokenAuthentication } from './auth.ts';
 export type { ServerEnv } from './platform.ts';
+export type { MergeFunction, MergeQuestion, RowValues, Rules, ValidateFunction, Validation, Writer } from './rules.ts';
 export type { SpaceObject, SpaceObjectClass } from './space-object.ts';
 
 /** What `createServer` takes. */
-export interface ServerOptions {
+export interface ServerOptions extends Rules {
   /** The schema that the app's devices open. */
   readonly schema: SchemaDefinition;
   /** Who asks: `jwt({ secret })`, or any function of request and environment. */
@@ -43,13 +45,14 @@ export interface Server {
 
 /** Makes an app's Worker. Throws at once what is wrong with its options. */
 export function createServer(options: ServerOptions): Server {
-  const schemaJson = JSON.stringify(defineSchema(options.schema));
+  const schema = defineSchema(options.schema);
+  const functions = appFunctions(schema, options);
   const front = frontOptions(options);
   return {
     fetch: (request, env) => handle(front, request, env),
     scheduled: (_event, env) => forgetSteps(env),
     queue: () => Promise.reject(new EbbtideError('server_misconfigured', 'Ebbtide consumes no queue')),
-    SyncSpace: spaceObjectClass(schemaJson),
+    SyncSpace: spaceObjectClass(JSON.stringify(schema), functions),
   };
 }
 

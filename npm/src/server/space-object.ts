@@ -10,6 +10,7 @@ import { rust } from './module.ts';
 import { Outbox } from './outbox.ts';
 import { runtime, type ObjectState, type ServerEnv, type ServerSocket } from './platform.ts';
 import { framesResponse, jsonResponse, refusal, refusalFrom, refusalResponse } from './replies.ts';
+import type { AppFunctions } from './rules.ts';
 import { carryOut, fanOut, type SocketOrder } from './sockets.ts';
 
 /** What Rust answers to a message. */
@@ -30,8 +31,8 @@ export interface SpaceObject {
 /** A Durable Object class. */
 export type SpaceObjectClass = new (ctx: never, env: never) => SpaceObject;
 
-/** The class for an app's schema. */
-export function spaceObjectClass(schemaJson: string): SpaceObjectClass {
+/** The class for an app's schema and functions. */
+export function spaceObjectClass(schemaJson: string, functions: AppFunctions): SpaceObjectClass {
   return class SyncSpace extends DurableObject implements SpaceObject {
     readonly #ctx: ObjectState;
     readonly #outbox: Outbox;
@@ -128,7 +129,7 @@ export function spaceObjectClass(schemaJson: string): SpaceObjectClass {
     }
 
     #unopened(): Space {
-      this.#space ??= new (rust().Space)(this.#ctx.storage as never, schemaJson);
+      this.#space ??= new (rust().Space)(this.#ctx.storage as never, schemaJson, functions as never);
       return this.#space;
     }
 

@@ -6,7 +6,7 @@ use super::{RESERVED_PREFIX, Schema, SchemaError, TableRules};
 use ebbtide_core::catalogue::{DeleteRule, RowRule, Strategy};
 
 /// Strategies that this version can merge by; the others are known, and refused.
-const BUILT_STRATEGIES: [Strategy; 9] = [
+const BUILT_STRATEGIES: [Strategy; 10] = [
     Strategy::Lww,
     Strategy::First,
     Strategy::Sum,
@@ -16,6 +16,7 @@ const BUILT_STRATEGIES: [Strategy; 9] = [
     Strategy::Text,
     Strategy::Server,
     Strategy::Review,
+    Strategy::Custom,
 ];
 
 /// Delete rules that this version can follow; the others are known, and refused.

@@ -10,6 +10,7 @@ use ebbtide_core::commit::{Decided, SealedCommit};
 use ebbtide_core::conflict::{AuthorName, ConflictId, QueueEntry};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Opening, SchemaVersion, Seq, TableId};
 use ebbtide_core::message::Chunk;
+use ebbtide_core::server::rules::AppRules;
 use ebbtide_core::server::store::{
     Author, DecidedTransactions, Fate, Head, NewCommit, RowState, RowWrite, Scan, ServerStore, Staging, Violation,
 };
@@ -19,6 +20,10 @@ use std::rc::Rc;
 
 impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
     type Error = SqlError;
+
+    fn rules(&self) -> Rc<dyn AppRules> {
+        self.space.rules()
+    }
 
     fn catalogue(&self) -> Rc<Catalogue> {
         self.space.catalogue()

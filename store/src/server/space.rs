@@ -14,14 +14,16 @@ use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::{Catalogue, Reference, Table};
 use ebbtide_core::codec::Codec;
 use ebbtide_core::ids::{Millis, SchemaVersion, TableId};
+use ebbtide_core::server::rules::{AppRules, NoRules};
 use ebbtide_core::value::Value;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// An opened space.
 #[derive(Debug)]
 pub struct Space {
     catalogue: Rc<Catalogue>,
+    rules: RefCell<Rc<dyn AppRules>>,
     shapes: Vec<Shape>,
     keys_are_on: Cell<bool>,
 }
@@ -94,12 +96,27 @@ impl Space {
             let number = table_number(sql, &table.name)?;
             shapes.push(Shape::read(sql, &catalogue, id, number)?);
         }
-        Ok(Rc::new(Space { catalogue: Rc::new(catalogue), shapes, keys_are_on: Cell::new(false) }))
+        Ok(Rc::new(Space {
+            catalogue: Rc::new(catalogue),
+            rules: RefCell::new(Rc::new(NoRules)),
+            shapes,
+            keys_are_on: Cell::new(false),
+        }))
     }
 
     /// The synced tables.
     pub fn catalogue(&self) -> Rc<Catalogue> {
         self.catalogue.clone()
+    }
+
+    /// The functions of the app.
+    pub fn rules(&self) -> Rc<dyn AppRules> {
+        self.rules.borrow().clone()
+    }
+
+    /// Gives the space the functions of the app, from the next event on.
+    pub fn set_rules(&self, rules: Rc<dyn AppRules>) {
+        self.rules.replace(rules);
     }
 
     /// A migration's event leaves foreign keys off, so the first event after it turns them on before it writes.

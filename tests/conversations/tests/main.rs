@@ -13,6 +13,7 @@ mod references;
 mod rejections;
 mod review;
 mod rowlog;
+mod rules;
 mod script;
 mod setback;
 mod snapshot;

@@ -85,6 +85,11 @@ pub struct SpaceHost {
 }
 
 impl SpaceHost {
+    /// Gives the space functions of the app, until it is opened anew.
+    pub fn set_rules(&self, rules: Rc<dyn ebbtide_core::server::rules::AppRules>) {
+        self.space.set_rules(rules);
+    }
+
     /// An empty space.
     pub fn open(schema: &ebbtide_store::schema::Schema) -> Self {
         let disk = Disk::flushed_by_hand();

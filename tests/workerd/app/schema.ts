@@ -25,3 +25,6 @@ export const upgraded = defineSchema({
      ALTER TABLE household_new RENAME TO household`,
   ],
 });
+
+/** The same with a field that the app merges. */
+export const ruled = defineSchema({ ...schema, tables: { household: {}, visit: { merge: { doses: 'custom' } } } });

@@ -3,7 +3,7 @@
 //! The exported class holds one; its clones are handles to the same storage.
 
 mod bindings;
-mod values;
+pub mod values;
 
 pub use bindings::ObjectStorage;
 

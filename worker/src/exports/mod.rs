@@ -3,6 +3,7 @@
 
 mod front;
 mod objects;
+mod rules;
 mod space;
 
 #[cfg(feature = "contract")]

@@ -1,6 +1,7 @@
 //! The class behind a Durable Object: bytes and texts in, plain objects out.
 
 use super::objects::Plain;
+use super::rules::{AppFunctions, JsRules};
 use crate::auth::Access;
 use crate::durable::{DurableSql, ObjectStorage};
 use crate::failure::Failure;
@@ -11,6 +12,7 @@ use ebbtide_store::server::history;
 use ebbtide_store::server::trail::{self, Question};
 use js_sys::{Array, Uint8Array};
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -27,11 +29,11 @@ impl RefUnwindSafe for JsSpace {}
 
 #[wasm_bindgen(js_class = Space)]
 impl JsSpace {
-    /// A space over an object's storage, not open yet.
+    /// A space over an object's storage, with the functions of the app, not open yet.
     #[wasm_bindgen(constructor)]
-    pub fn new(storage: ObjectStorage, schema_json: &str) -> Result<JsSpace, JsValue> {
+    pub fn new(storage: ObjectStorage, schema_json: &str, functions: AppFunctions) -> Result<JsSpace, JsValue> {
         let sql = DurableSql::new(storage);
-        Ok(JsSpace { object: SpaceObject::new(sql.clone(), schema_json)?, sql })
+        Ok(JsSpace { object: SpaceObject::new(sql.clone(), schema_json, Rc::new(JsRules(functions)))?, sql })
     }
 
     /// How many migrations are applied; `[from, to)` are to be run, each in an event of its own.

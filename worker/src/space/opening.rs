@@ -3,6 +3,7 @@
 
 use crate::failure::Failure;
 use ebbtide_core::ids::Millis;
+use ebbtide_core::server::rules::AppRules;
 use ebbtide_protocol::WireCodec;
 use ebbtide_store::migrate;
 use ebbtide_store::schema::Schema;
@@ -15,16 +16,17 @@ use std::rc::Rc;
 pub struct SpaceObject<S> {
     pub(super) sql: S,
     schema: Schema,
+    rules: Rc<dyn AppRules>,
     space: Option<Rc<Space>>,
     name: Option<String>,
 }
 
 impl<S: Sql + Clone> SpaceObject<S> {
     /// A space that is not open yet.
-    pub fn new(sql: S, schema_json: &str) -> Result<Self, Failure> {
+    pub fn new(sql: S, schema_json: &str, rules: Rc<dyn AppRules>) -> Result<Self, Failure> {
         let schema = serde_json::from_str(schema_json)
             .map_err(|error| Failure::new(500, "schema_invalid", format!("the schema: {error}")))?;
-        Ok(SpaceObject { sql, schema, space: None, name: None })
+        Ok(SpaceObject { sql, schema, rules, space: None, name: None })
     }
 
     /// The migrations that must run before `open`.
@@ -41,6 +43,7 @@ impl<S: Sql + Clone> SpaceObject<S> {
     /// Opens the database under the version that it has, after a migration could not run. Answers whether it ever had one.
     pub fn load_present(&mut self) -> Result<bool, Failure> {
         self.space = Space::load_present(&mut self.sql)?;
+        self.give_rules();
         Ok(self.space.is_some())
     }
 
@@ -48,7 +51,14 @@ impl<S: Sql + Clone> SpaceObject<S> {
     /// a migration has left foreign keys off, and they cannot be turned on once something was written.
     pub fn load(&mut self) -> Result<(), Failure> {
         self.space = Some(Space::load(&mut self.sql, &self.schema)?);
+        self.give_rules();
         Ok(())
+    }
+
+    fn give_rules(&self) {
+        if let Some(space) = &self.space {
+            space.set_rules(self.rules.clone());
+        }
     }
 
     /// Opens the loaded database under the space's name, which is remembered at first.

@@ -7,7 +7,7 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 
 /// The areas of SPEC.md.
-const AREAS: [&str; 13] = ["CK", "MG", "CF", "DL", "ST", "CS", "SV", "SM", "WP", "TB", "SW", "JS", "SU"];
+const AREAS: [&str; 14] = ["CK", "MG", "CF", "DL", "RU", "ST", "CS", "SV", "SM", "WP", "TB", "SW", "JS", "SU"];
 
 /// An id such as `ST-03`, and where it was first seen.
 type Ids = BTreeMap<String, String>;
