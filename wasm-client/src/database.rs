@@ -97,6 +97,11 @@ impl Database {
         Ok(self.local.export()?)
     }
 
+    /// The next step is going to write synced tables.
+    pub fn expect_rows(&mut self) -> Result<()> {
+        Ok(self.local.expect_rows()?)
+    }
+
     /// Runs a step of the sync in one transaction, which makes everything before it durable too.
     pub fn sync_step<T>(&mut self, now: Millis, step: impl FnOnce(&mut SyncStep<'_>) -> Stepped<T>) -> Result<T> {
         let unsynced = self.unsynced;

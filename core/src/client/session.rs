@@ -18,7 +18,7 @@ use crate::conflict::{ClosedConflict, ConflictId};
 use crate::error::{Fault, RefusalCode};
 use crate::ids::{DeviceSeq, Millis, SchemaVersion, Seq};
 use crate::limits::PAGE_BYTES;
-use crate::message::{ClientMessage, ServerMessage};
+use crate::message::{ClientMessage, ItemBody, RangeItem, ServerMessage};
 use alloc::{string::String, vec::Vec};
 
 /// Which path changesets take.
@@ -101,6 +101,15 @@ pub enum Input {
     Tick,
     /// A step failed on a constraint of the local database: applying it again would fail again.
     CannotApply,
+}
+
+impl Input {
+    /// Whether handling it will probably write synced tables, so that the store can prepare for it.
+    pub fn brings_rows(&self) -> bool {
+        let (Input::Received(messages) | Input::Delivered(messages)) = self else { return false };
+        let new = |item: &RangeItem| !matches!(item.body, ItemBody::OwnAsSent(_));
+        messages.iter().any(|message| matches!(message, ServerMessage::Range(range) if range.items.iter().any(new)))
+    }
 }
 
 /// What to do, after the transaction has committed.

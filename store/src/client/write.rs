@@ -23,7 +23,7 @@ impl SyncStep<'_> {
         if outcomes.is_empty() {
             return Ok(());
         }
-        self.quieten().map_err(|error| sql_error(&error, "PRAGMA foreign_keys"))?;
+        self.db.quieten().map_err(|error| sql_error(&error, "PRAGMA foreign_keys"))?;
         self.remember(outcomes);
         let (connection, statements) = (&self.db.connection, &self.db.statements);
         let gone = outcomes.iter().filter(|outcome| outcome.effect == Effect::Delete);
@@ -38,7 +38,7 @@ impl SyncStep<'_> {
 
     pub(super) fn try_write_rows(&mut self, outcomes: &[Outcome]) -> Result<bool, SqlError> {
         // Before the savepoint, or going back to it would undo it.
-        self.quieten().map_err(|error| sql_error(&error, "PRAGMA foreign_keys"))?;
+        self.db.quieten().map_err(|error| sql_error(&error, "PRAGMA foreign_keys"))?;
         control(&self.db.connection, "SAVEPOINT _ebb_try")?;
         let before = std::mem::take(&mut self.touched);
         let written = self.write_rows(outcomes);

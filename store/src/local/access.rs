@@ -40,6 +40,8 @@ pub struct Seen {
     pub savepoint: Option<SavepointAction>,
     /// Whether it changes the database's schema.
     pub defines: bool,
+    /// Whether it is a pragma.
+    pub looks_inside: bool,
     /// Per trigger that would run, the tables it writes itself.
     pub triggers: SortedMap<String, SortedSet<String>>,
     /// Why it was refused.
@@ -202,6 +204,7 @@ impl Seen {
                     self.triggers.entry(trigger.into()).or_default();
                 }
             }
+            AuthAction::Pragma { .. } => self.looks_inside = true,
             action => self.defines |= defined(action).is_some(),
         }
     }

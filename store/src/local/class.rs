@@ -19,6 +19,8 @@ pub(super) struct Class {
     pub savepoint: Option<SavepointAction>,
     /// It changes the schema.
     pub defines: bool,
+    /// It shows what a sync step may have left switched: pragmas, the schema, a statement's program.
+    pub looks_inside: bool,
     /// It may fail without being taken back.
     pub may_fail: bool,
     /// The tables it reads.
@@ -49,6 +51,8 @@ impl LocalDatabase {
         if let Some(class) = self.classes.known.get(sql) {
             return Ok(Rc::clone(class));
         }
+        // In quiet the authorizer would not hear of triggers.
+        self.wake()?;
         let class = Rc::new(self.classify(sql)?);
         if self.classes.known.len() >= CLASSIFIED_STATEMENTS {
             self.classes.known.clear();
@@ -62,12 +66,15 @@ impl LocalDatabase {
             let what = "VACUUM would need as much space again; export() makes a compact copy";
             return Err(DbError::of_statement(DbErrorCode::ForbiddenStatement, what, sql));
         }
-        let prepare = || self.connection.prepare(sql).map(|found| (found.readonly(), found.expanded_sql().is_some()));
+        let prepare = || {
+            let found = self.connection.prepare(sql)?;
+            Ok((found.readonly(), found.expanded_sql().is_some(), found.is_explain() != 0))
+        };
         let (prepared, seen) = self.access.watching(|| self.access.acting(Actor::App, prepare));
         if let Some((code, message)) = seen.refused {
             return Err(DbError::of_statement(code, message, sql));
         }
-        let (readonly, any) = prepared.map_err(|error| DbError::from_sqlite(&error, sql))?;
+        let (readonly, any, explains) = prepared.map_err(|error| DbError::from_sqlite(&error, sql))?;
         if !any {
             return Err(DbError::of_statement(DbErrorCode::SqlError, "there is no statement in it", sql));
         }
@@ -75,6 +82,7 @@ impl LocalDatabase {
             readonly: readonly && seen.savepoint.is_none(),
             savepoint: seen.savepoint,
             defines: seen.defines,
+            looks_inside: explains || seen.looks_inside || seen.reads.iter().any(|table| is_inside(table)),
             may_fail: self.classes.schema_may_fail || sql.to_ascii_uppercase().contains("FAIL"),
             reads: seen.reads.into_iter().filter(|table| !table.starts_with("sqlite_")).collect(),
         })
@@ -89,6 +97,11 @@ impl LocalDatabase {
         self.triggers = None;
         Ok(())
     }
+}
+
+/// Tables of SQLite that tell of the schema, or of settings.
+fn is_inside(table: &str) -> bool {
+    ["sqlite_", "pragma_"].iter().any(|start| table.get(..start.len()).is_some_and(|s| s.eq_ignore_ascii_case(start)))
 }
 
 /// The first word after blanks, comments and stray semicolons.

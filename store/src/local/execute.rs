@@ -77,6 +77,9 @@ impl LocalDatabase {
         if let Some(action) = &class.savepoint {
             return self.savepoint(sql, action);
         }
+        if class.looks_inside {
+            self.wake()?;
+        }
         let mut step = |db: &Self| {
             db.prepared(sql, |statement| {
                 bind(statement, params)?;

@@ -18,6 +18,7 @@ pub(crate) mod log;
 mod migrated;
 mod open;
 mod pragmas;
+mod quiet;
 mod recorded;
 mod references;
 mod resolve;
@@ -50,6 +51,7 @@ use ebbtide_core::conflict::Resolution;
 use ebbtide_core::ids::Opening;
 use ebbtide_core::sorted::{SortedMap, SortedSet};
 use ids::IdClock;
+use quiet::Quiet;
 use references::References;
 use rusqlite::Connection;
 use std::rc::Rc;
@@ -80,7 +82,8 @@ pub struct LocalDatabase {
     /// The open conflicts that the open transaction resolves.
     resolving: Vec<Resolution>,
     /// Worked out again after the app has changed its local tables.
-    triggers: Option<TriggerPlan>,
+    triggers: Option<Rc<TriggerPlan>>,
+    quiet: Quiet,
     /// Virtual tables by the ordinary ones in which they keep their content.
     shadows: SortedMap<String, String>,
     touched: SortedSet<String>,

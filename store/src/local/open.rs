@@ -7,6 +7,7 @@ use super::class::Classes;
 use super::error::{DbError, DbErrorCode};
 use super::ids::IdClock;
 use super::migrated::{self, Migrated};
+use super::quiet::Quiet;
 use super::references::References;
 use super::triggers::TriggerPlan;
 use super::{LocalDatabase, device, references, tables, translate, view, watch};
@@ -75,17 +76,19 @@ impl LocalDatabase {
             open: None,
             apart: false,
             resolving: Vec::new(),
-            triggers: Some(triggers),
+            triggers: Some(Rc::new(triggers)),
+            quiet: Quiet::default(),
             shadows,
             touched: SortedSet::new(),
         })
     }
 
     /// Gives the connection back, e.g. to be closed. Refused while a transaction is open.
-    pub fn into_connection(self) -> Result<Connection, DbError> {
+    pub fn into_connection(mut self) -> Result<Connection, DbError> {
         if self.open.is_some() {
             return Err(DbError::new(DbErrorCode::TransactionState, "a transaction is open"));
         }
+        self.wake()?;
         Ok(self.connection)
     }
 }

@@ -89,6 +89,11 @@ impl References {
         Ok(None)
     }
 
+    /// Whether `follow` would do anything.
+    pub fn have_followers(&self, touched: &TouchedRows) -> bool {
+        touched.left.iter().any(|row| !self.tables[usize::from(row.table.0)].local.is_empty())
+    }
+
     /// Lets local tables follow rows that are gone. Foreign keys must be on, so that others follow them.
     pub fn follow(&self, connection: &Connection, touched: &TouchedRows) -> rusqlite::Result<()> {
         for row in &touched.left {

@@ -4,11 +4,9 @@
 
 use super::error::{DbError, DbErrorCode};
 use super::references::TouchedRows;
-use super::triggers::TriggerPlan;
 use super::{LocalDatabase, device};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::ids::Millis;
-use rusqlite::config::DbConfig;
 use std::rc::Rc;
 
 /// The local database inside a step; the client store is implemented on it.
@@ -19,7 +17,6 @@ pub struct SyncStep<'a> {
     pub(crate) catalogues: Vec<Rc<Catalogue>>,
     /// Whether the device's record has to be written at the end.
     pub(crate) device_changed: bool,
-    quiet: bool,
 }
 
 impl LocalDatabase {
@@ -34,27 +31,19 @@ impl LocalDatabase {
             return Err(DbError::new(DbErrorCode::TransactionState, "a transaction of the app is open"));
         }
         self.ids.set(now);
-        if self.triggers.is_none() {
-            self.triggers = Some(TriggerPlan::of(&self.connection, &self.access, &self.catalogue)?);
-        }
-        self.begin_writing()?;
+        self.plan_triggers()?;
+        self.begin_step()?;
         self.capture.lock().set_on(false);
-        let mut running = SyncStep {
-            db: self,
-            touched: TouchedRows::default(),
-            catalogues: Vec::new(),
-            device_changed: false,
-            quiet: false,
-        };
+        let mut running =
+            SyncStep { db: self, touched: TouchedRows::default(), catalogues: Vec::new(), device_changed: false };
         let result = step(&mut running);
         let finished = if result.is_ok() { running.finish() } else { Ok(()) };
-        let quiet = running.quiet;
         self.capture.lock().set_on(true);
         if result.is_ok() && finished.is_ok() {
             self.note_touched();
             return Ok(result);
         }
-        self.take_back(quiet)?;
+        self.take_back()?;
         finished.map(|()| result)
     }
 
@@ -65,14 +54,11 @@ impl LocalDatabase {
         self.connection.execute_batch(sql).map_err(|error| DbError::from_sqlite(&error, sql))
     }
 
-    fn take_back(&mut self, quiet: bool) -> Result<(), DbError> {
+    fn take_back(&mut self) -> Result<(), DbError> {
         self.abandon()?;
         self.waitlist.forget();
-        let read = || {
-            if quiet {
-                self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
-                self.plan().restore_switch(&self.connection)?;
-            }
+        let mut read = || {
+            self.switch_on()?;
             device::read(&self.connection)
         };
         let found = read().map_err(|error| DbError::from_sqlite(&error, "SELECT FROM _ebb_device"))?;
@@ -82,28 +68,12 @@ impl LocalDatabase {
         }
         Ok(())
     }
-
-    fn plan(&self) -> TriggerPlan {
-        self.triggers.clone().unwrap_or_default()
-    }
 }
 
 impl SyncStep<'_> {
     /// Makes the step write something even if nothing changed, so that its commit reaches the disk with all before it.
     pub fn must_write(&mut self) {
         self.device_changed = true;
-    }
-
-    /// Before the first write to a synced table: SQLite's foreign keys and the app's triggers look away.
-    pub(crate) fn quieten(&mut self) -> rusqlite::Result<()> {
-        if !self.quiet {
-            self.quiet = true;
-            if self.db.references.any {
-                self.db.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-            }
-            self.db.plan().silence(&self.db.connection)?;
-        }
-        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), DbError> {
@@ -117,12 +87,10 @@ impl SyncStep<'_> {
 
     fn settle(&mut self) -> rusqlite::Result<()> {
         let db = &mut *self.db;
-        if self.quiet {
-            db.plan().restore(&db.connection)?;
-            if db.references.any {
-                db.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
-                db.references.follow(&db.connection, &self.touched)?;
-            }
+        if db.references.have_followers(&self.touched) {
+            // What local tables do in turn is plain SQLite's business.
+            db.wake_up()?;
+            db.references.follow(&db.connection, &self.touched)?;
         }
         if self.device_changed {
             device::write(&db.connection, &db.device, db.clock)?;

@@ -68,6 +68,7 @@ impl LocalDatabase {
     }
 
     pub(super) fn begin_writing(&mut self) -> Result<(), DbError> {
+        self.wake()?;
         self.control("BEGIN IMMEDIATE")
     }
 

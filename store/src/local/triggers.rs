@@ -58,20 +58,10 @@ impl TriggerPlan {
         Ok(())
     }
 
-    /// After the last remote change, before COMMIT.
+    /// After the last remote change. What is restored already stays so.
     pub fn restore(&self, connection: &Connection) -> rusqlite::Result<()> {
         if self.silence {
-            for (_, drop) in &self.twins {
-                connection.execute_batch(drop)?;
-            }
-            self.restore_switch(connection)?;
-        }
-        Ok(())
-    }
-
-    /// After a ROLLBACK, which took the twins with it.
-    pub fn restore_switch(&self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.silence {
+            self.twins.iter().try_for_each(|(_, drop)| connection.execute_batch(drop))?;
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
         }
         Ok(())
@@ -122,7 +112,7 @@ fn twin(connection: &Connection, trigger: &str) -> Result<(String, String), DbEr
     let rest = after_name(&sql).ok_or_else(|| {
         SchemaError::invalid(format!("trigger {trigger}"), "has a name that Ebbtide cannot read; use a plain one")
     })?;
-    Ok((format!("CREATE TEMP TRIGGER {name} {rest}"), format!("DROP TRIGGER temp.{name}")))
+    Ok((format!("CREATE TEMP TRIGGER {name} {rest}"), format!("DROP TRIGGER IF EXISTS temp.{name}")))
 }
 
 /// What follows the name in the text that SQLite keeps, which always begins with CREATE TRIGGER and the name.

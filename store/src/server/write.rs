@@ -20,7 +20,9 @@ use std::collections::BTreeMap;
 impl<S: Sql + Clone> SpaceStore<S> {
     /// Writes rows and marks, or answers the constraint that the rows met.
     pub(super) fn write_rows(&mut self, rows: &[RowWrite]) -> Result<Result<(), Violation>, SqlError> {
-        self.defer_foreign_keys()?;
+        if self.may_dangle(rows)? {
+            self.defer_foreign_keys()?;
+        }
         rows.iter().for_each(|row| drop(self.ahead.remove(&row.outcome.row)));
         let written = match self.may_swap(rows)? {
             false => self.put_all(rows),
@@ -32,6 +34,23 @@ impl<S: Sql + Clone> SpaceStore<S> {
         self.note_unchecked(rows)?;
         self.write_marks(rows)?;
         Ok(Ok(()))
+    }
+
+    /// Whether some row may refer to nothing, or leave something that refers to it, until the others are written too.
+    fn may_dangle(&self, rows: &[RowWrite]) -> Result<bool, SqlError> {
+        for row in rows {
+            let shape = self.space.shape(row.outcome.row.table)?;
+            let refers = |id| shape.references.iter().any(|reference| reference.columns.contains(&id));
+            let may = match &row.outcome.effect {
+                Effect::Put(_) => shape.fields_are_referred_to || !shape.references.is_empty(),
+                Effect::Set(fields) => shape.fields_are_referred_to || fields.iter().any(|field| refers(field.column)),
+                Effect::Delete => shape.is_parent,
+            };
+            if may {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a unique value may pass from one of these rows to another.

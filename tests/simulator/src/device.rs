@@ -121,6 +121,9 @@ impl Device {
     pub fn handle(&mut self, input: Input, now: Millis) -> Result<Outputs, DeviceError> {
         let Self { database, session, .. } = self;
         let database = database.as_mut().expect("a device that was not crashed");
+        if input.brings_rows() {
+            database.expect_rows()?;
+        }
         let step = database
             .sync_step(now, |store| session.handle(input, now, store, &WireCodec).map_err(DeviceError::Session));
         step?

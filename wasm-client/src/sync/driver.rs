@@ -214,6 +214,9 @@ impl Sync {
         let now = clock::now();
         // With nothing of its own under way, what the device receives is only what the space has.
         let only_applies = matches!(input, Input::Received(_)) && self.session.borrow().status().pending == 0;
+        if input.brings_rows() {
+            database.expect_rows()?;
+        }
         let handle = |store: &mut SyncStep<'_>| {
             self.session.borrow_mut().handle(input, now, store, &ebbtide_protocol::WireCodec)
         };

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT, rank INTEGER UNIQUE)";
 
-const TREE: &str = "CREATE TABLE parent (id TEXT PRIMARY KEY NOT NULL, n);
+pub(super) const TREE: &str = "CREATE TABLE parent (id TEXT PRIMARY KEY NOT NULL, n);
     CREATE TABLE child (id TEXT PRIMARY KEY NOT NULL, parent TEXT REFERENCES parent ON DELETE CASCADE);
     CREATE TABLE draft (parent TEXT REFERENCES parent ON DELETE CASCADE, x);
     CREATE TABLE mark (parent TEXT REFERENCES parent (id) ON DELETE SET NULL, x);";
@@ -27,15 +27,15 @@ fn set(key: &str, column: u16, value: Value) -> Outcome {
     Outcome { row: row(0, key), effect: Effect::Set(vec![Field { column: ColumnId(column), value }]) }
 }
 
-fn delete(table: u16, key: &str) -> Outcome {
+pub(super) fn delete(table: u16, key: &str) -> Outcome {
     Outcome { row: row(table, key), effect: Effect::Delete }
 }
 
-fn child(key: &str, parent: &str) -> Outcome {
+pub(super) fn child(key: &str, parent: &str) -> Outcome {
     Outcome { row: row(0, key), effect: Effect::Put(vec![text(parent)]) }
 }
 
-fn parent(key: &str) -> Outcome {
+pub(super) fn parent(key: &str) -> Outcome {
     Outcome { row: row(1, key), effect: Effect::Put(vec![Value::Null]) }
 }
 

@@ -6,6 +6,7 @@ mod apart;
 mod apply;
 mod capture;
 mod queue;
+mod quiet;
 mod records;
 mod replay;
 mod undo;
@@ -62,6 +63,8 @@ cases! {
     apply::st22_a_trigger_that_writes_both_kinds_is_refused,
     apply::st23_references_are_checked_at_the_end_of_a_step_and_no_cascade_acts,
     apply::st23_local_tables_follow_synced_rows_that_are_gone,
+    quiet::st64_quiet_lasts_until_the_app_runs_something_for_which_it_matters,
+    quiet::st64_a_step_that_is_taken_back_ends_the_quiet,
     records::st24_the_log_is_sealed_in_order_and_dropped_with_its_changeset,
     records::st25_changesets_keep_their_progress_and_their_receipt,
     records::st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither,
