@@ -103,7 +103,8 @@ pub(crate) fn read(
         Select::After(id) => ("id > ?1", id.0),
     };
     let sql = format!(
-        "SELECT id, stamp, seq, device_seq, schema, changes, origin, opening FROM _ebb_log WHERE {condition} ORDER BY id"
+        "SELECT id, stamp, seq, device_seq, schema, changes, origin, opening, EXISTS (SELECT 1 FROM _ebb_log_part WHERE log = id),
+         EXISTS (SELECT 1 FROM _ebb_resolution WHERE log = id) FROM _ebb_log WHERE {condition} ORDER BY id"
     );
     let mut all = Vec::new();
     let mut attempt = || -> rusqlite::Result<()> {
@@ -126,12 +127,15 @@ fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(Logg
     let first = row.get_ref(5)?.as_blob()?;
     let mut changes = decode(first)?;
     let mut size = first.len();
-    let mut statement = connection.prepare_cached("SELECT changes FROM _ebb_log_part WHERE log = ? ORDER BY part")?;
-    let mut parts = statement.query([id])?;
-    while let Some(part) = parts.next()? {
-        let bytes = part.get_ref(0)?.as_blob()?;
-        changes.append(&mut decode(bytes)?);
-        size += bytes.len();
+    if row.get(8)? {
+        let mut statement =
+            connection.prepare_cached("SELECT changes FROM _ebb_log_part WHERE log = ? ORDER BY part")?;
+        let mut parts = statement.query([id])?;
+        while let Some(part) = parts.next()? {
+            let bytes = part.get_ref(0)?.as_blob()?;
+            changes.append(&mut decode(bytes)?);
+            size += bytes.len();
+        }
     }
     let transaction = LoggedTransaction {
         id: LogId(id),
@@ -141,7 +145,7 @@ fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(Logg
         origin: row.get::<_, Option<[u8; 16]>>(6)?.map(Incarnation),
         opening: Opening(row.get(7)?),
         changes,
-        resolutions: resolutions(connection, id)?,
+        resolutions: if row.get(9)? { resolutions(connection, id)? } else { Vec::new() },
     };
     Ok((transaction, size))
 }
