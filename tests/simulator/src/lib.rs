@@ -9,6 +9,7 @@ pub mod dialogue;
 pub mod disk;
 pub mod host;
 pub mod judge;
+mod memory;
 pub mod minimise;
 pub mod random;
 pub mod reference;

@@ -7,7 +7,7 @@ use ebbtide_simulator::script::Script;
 use ebbtide_simulator::shards::{self, Figures};
 use ebbtide_simulator::world::Failure;
 use ebbtide_simulator::{crash, disk, runner};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ const USAGE: &str = "\
 usage: ebbtide-simulator [--seeds N] [--start S] [--memory FILE]   N seeds from S; batches that passed are remembered in FILE
        ebbtide-simulator --seed X [--trace]                       one seed
        ebbtide-simulator --minimise X                             the smallest history found that fails as seed X does
-       ebbtide-simulator --crash STRIDE                           the scenarios, with a crash at every STRIDE-th point";
+       ebbtide-simulator --crash STRIDE [--memory FILE]           the scenarios, with a crash at every STRIDE-th point";
 
 /// Lines of a failing seed's trace that are printed without `--trace`.
 const SHORT_TRACE: usize = 25;
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     if let Some(stride) = arguments.crash {
         return match arguments.parts {
             Some(parts) => crash_part(stride, arguments.part, parts),
-            None => crash_all(stride),
+            None => crash_all(stride, arguments.memory.as_deref()),
         };
     }
     if let Some(from) = arguments.batch {
@@ -130,9 +130,9 @@ fn batch(from: u64, seeds: u64) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// One process for each core, each with its part of the scenarios.
-fn crash_all(stride: usize) -> ExitCode {
-    let report = match shards::crash(stride) {
+/// All scenarios, each in a process of its own.
+fn crash_all(stride: usize, memory: Option<&Path>) -> ExitCode {
+    let report = match shards::crash(stride, memory) {
         Ok(report) => report,
         Err(error) => {
             eprintln!("the scenarios cannot be played: {error}");

@@ -1,10 +1,11 @@
-//! Spreads seeds over processes, one thread each, in batches; a batch that is done can be remembered, so that hours of them can be interrupted.
-//! A process that dies fails the seeds of its batch that it had not reported. It knows seeds and counts, no world.
+//! Spreads seeds and scenarios over processes, one thread each, in batches; one that passed can be remembered, so that hours of them can be
+//! interrupted. A process that dies fails what it had not reported. It knows seeds and counts, no world.
 //! Called by the binary, which is also what it starts.
 
+use crate::crash;
+use crate::memory::Memory;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Result};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -79,44 +80,54 @@ impl std::fmt::Display for Figures {
 }
 
 /// Runs `count` seeds from `start` on all cores. With `memory`, batches that passed are remembered there and not run again.
-pub fn run(start: u64, count: u64, memory: Option<&Path>) -> std::io::Result<Report> {
+pub fn run(start: u64, count: u64, memory: Option<&Path>) -> Result<Report> {
     let mut report = Report::default();
-    let known = memory.map(remembered).transpose()?.unwrap_or_default();
+    let memory = Memory::open(memory)?;
     let mut batches = Vec::new();
     for from in (start..start + count).step_by(BATCH_SEEDS as usize) {
         let seeds = BATCH_SEEDS.min(start + count - from);
-        match known.get(&(from, seeds)) {
-            Some(figures) => report.figures.add(*figures),
+        match memory.get(&batch_key(from, seeds)).and_then(Figures::parse) {
+            Some(figures) => report.figures.add(figures),
             None => batches.push((from, seeds)),
         }
     }
-    let (next, report) = (Mutex::new(batches.into_iter()), Mutex::new(report));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers)
-            .map(|_| {
-                scope.spawn(|| -> std::io::Result<()> {
-                    loop {
-                        let batch = next.lock().expect("no worker panics").next();
-                        let Some((from, seeds)) = batch else { return Ok(()) };
-                        let (figures, failures) = process(from, seeds)?;
-                        let mut report = report.lock().expect("no worker panics");
-                        if let Some(memory) = memory.filter(|_| failures.is_empty()) {
-                            remember(memory, from, seeds, &figures)?;
-                        }
-                        report.figures.add(figures);
-                        report.failures.extend(failures);
-                    }
-                })
-            })
-            .collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
+    let report = Mutex::new(report);
+    spread(batches, |(from, seeds)| {
+        let (figures, failures) = process(from, seeds)?;
+        if failures.is_empty() {
+            memory.put(&batch_key(from, seeds), &figures.to_string())?;
+        }
+        let mut report = report.lock().expect("no worker panics");
+        report.figures.add(figures);
+        report.failures.extend(failures);
+        Ok(())
     })?;
     Ok(report.into_inner().expect("no worker panics"))
 }
 
+fn batch_key(from: u64, seeds: u64) -> String {
+    format!("seeds {from} {seeds}")
+}
+
+/// Does all jobs, as many at a time as there are cores.
+fn spread<J: Send>(jobs: Vec<J>, work: impl Fn(J) -> Result<()> + Sync) -> Result<()> {
+    let jobs = Mutex::new(jobs.into_iter());
+    let worker = || -> Result<()> {
+        loop {
+            let job = jobs.lock().expect("no worker panics").next();
+            let Some(job) = job else { return Ok(()) };
+            work(job)?;
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
+    })
+}
+
 /// One process over a batch, and what it said.
-fn process(from: u64, seeds: u64) -> std::io::Result<(Figures, BTreeMap<u64, String>)> {
+fn process(from: u64, seeds: u64) -> Result<(Figures, BTreeMap<u64, String>)> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["--batch", &from.to_string(), "--seeds", &seeds.to_string()])
         .stdin(Stdio::null())
@@ -144,72 +155,55 @@ fn process(from: u64, seeds: u64) -> std::io::Result<(Figures, BTreeMap<u64, Str
     Ok((figures, failures))
 }
 
-/// Plays the scenarios with a crash at every `stride`-th point, in one process for each core.
-pub fn crash(stride: usize) -> std::io::Result<crate::crash::Report> {
-    let parts = std::thread::available_parallelism().map_or(1, usize::from);
-    let start = |part: usize| {
-        let arguments = ["--crash", "--part", "--parts"].into_iter().zip([stride, part, parts]);
-        Command::new(std::env::current_exe()?)
-            .args(arguments.flat_map(|(name, value)| [name.to_owned(), value.to_string()]))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-    };
-    let children: Vec<_> = (0..parts).map(start).collect::<Result<_, _>>()?;
-    let mut report = crate::crash::Report::default();
-    for (part, child) in children.into_iter().enumerate() {
-        let output = child.wait_with_output()?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let found = text.lines().filter_map(|line| line.strip_prefix("failed "));
-        report.failures.extend(found.map(str::to_owned));
-        let done = text.lines().find_map(|line| line.strip_prefix("done ")).and_then(|line| line.split_once(' '));
-        match done.and_then(|(scenarios, passed)| Some((scenarios.parse::<usize>().ok()?, passed.parse::<u64>().ok()?)))
-        {
-            Some((scenarios, passed)) => {
-                report.scenarios += scenarios;
-                report.passed += passed;
+/// Plays the scenarios with a crash at every `stride`-th point on all cores, one scenario to a process. With `memory`, those
+/// that passed are remembered there and not played again.
+pub fn crash(stride: usize, memory: Option<&Path>) -> Result<crash::Report> {
+    let memory = Memory::open(memory)?;
+    let parts = crash::SCENARIOS.len();
+    let key = |part: usize| format!("crash {stride} {part}/{parts}");
+    let report = Mutex::new(crash::Report::default());
+    spread((0..parts).collect(), |part| {
+        let one = match memory.get(&key(part)).and_then(|passed| passed.parse().ok()) {
+            Some(passed) => crash::Report { scenarios: 1, passed, failures: Vec::new() },
+            None => {
+                let one = crash_process(stride, part, parts)?;
+                if one.failures.is_empty() {
+                    memory.put(&key(part), &one.passed.to_string())?;
+                }
+                one
             }
-            None => report.failures.push(format!("the process of part {part} died")),
-        }
+        };
+        let mut report = report.lock().expect("no worker panics");
+        report.scenarios += one.scenarios;
+        report.passed += one.passed;
+        report.failures.extend(one.failures);
+        Ok(())
+    })?;
+    Ok(report.into_inner().expect("no worker panics"))
+}
+
+fn crash_process(stride: usize, part: usize, parts: usize) -> Result<crash::Report> {
+    let arguments = ["--crash", "--part", "--parts"].into_iter().zip([stride, part, parts]);
+    let output = Command::new(std::env::current_exe()?)
+        .args(arguments.flat_map(|(name, value)| [name.to_owned(), value.to_string()]))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut failures: Vec<String> =
+        text.lines().filter_map(|line| line.strip_prefix("failed ")).map(str::to_owned).collect();
+    let done = text.lines().find_map(|line| line.strip_prefix("done ")).and_then(|line| line.split_once(' '));
+    let counts = done.and_then(|(scenarios, passed)| Some((scenarios.parse().ok()?, passed.parse().ok()?)));
+    if counts.is_none() {
+        failures.push(format!("the process of scenario {part} died"));
     }
-    Ok(report)
-}
-
-type Memory = BTreeMap<(u64, u64), Figures>;
-
-fn remembered(memory: &Path) -> std::io::Result<Memory> {
-    let text = match std::fs::read_to_string(memory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Memory::new()),
-        read => read?,
-    };
-    let line = |line: &str| {
-        let mut words = line.splitn(3, ' ');
-        let key = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        Some((key, Figures::parse(words.next()?)?))
-    };
-    Ok(text.lines().filter_map(line).collect())
-}
-
-fn remember(memory: &Path, from: u64, seeds: u64, figures: &Figures) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(memory)?;
-    writeln!(file, "{from} {seeds} {figures}")
+    let (scenarios, passed) = counts.unwrap_or_default();
+    Ok(crash::Report { scenarios, passed, failures })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sm03_what_was_done_is_remembered_and_not_run_again() {
-        let memory = std::env::temp_dir().join(format!("ebbtide-shards-{}", std::process::id()));
-        let figures = Figures::of(205, 33, 150);
-        remember(&memory, 26, 25, &figures).expect("a file that can be written");
-        let known = remembered(&memory).expect("a file that can be read");
-        std::fs::remove_file(&memory).expect("a file that is there");
-        assert_eq!(known.get(&(26, 25)), Some(&figures));
-        let report = remembered(&memory).expect("no file is no memory");
-        assert!(report.is_empty());
-    }
 
     #[test]
     fn sm03_figures_add_up_and_keep_the_fewest() {

@@ -6,7 +6,8 @@ pub mod scenarios;
 mod stage;
 
 use crate::disk::Aftermath;
-use scenarios::{SCENARIOS, Scenario};
+pub use scenarios::SCENARIOS;
+use scenarios::Scenario;
 use stage::{Plan, Stage};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
