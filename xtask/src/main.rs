@@ -8,6 +8,7 @@ mod cargo;
 mod demo;
 mod fuzz;
 mod limits;
+mod mutants;
 mod paths;
 mod process;
 mod setup;
@@ -27,6 +28,7 @@ usage: cargo xtask <command>
   build [PART…]            build everything, or client, worker, npm, demo, contract
   soak                     the suites' full counts: hours rather than minutes
   bench [-- args]          the measurements of bench/
+  mutants [-- args]        changes of the merge rules that no test notices: an hour or more
   tidy                     the repository's own rules
   suites                   list the suites
   node -- args             run the Node that the project uses";
@@ -55,6 +57,7 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode> {
         "test" => return test::run(rest),
         "soak" => return test::soak(rest),
         "bench" => return bench::run(rest),
+        "mutants" => return mutants::run(rest),
         "tidy" => return tidy::run(),
         "suites" => suites::print(),
         "node" => return setup::node::exec(rest),

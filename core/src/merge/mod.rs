@@ -21,6 +21,8 @@ pub mod sum;
 pub mod text;
 
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod laws_of_sets;
