@@ -4,13 +4,14 @@
 
 use crate::device::Durable;
 use crate::host::{Decision, SpaceHost};
+use crate::reference::sets;
 use crate::reference::space::ReferenceSpace;
 use crate::rows::{Rows, difference};
-use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::catalogue::{Catalogue, Strategy};
 use ebbtide_core::change::{LoggedTransaction, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
-use ebbtide_core::commit::Receipt;
+use ebbtide_core::commit::{Effect, Receipt, SealedCommit};
 use ebbtide_core::ids::{DeviceSeq, Incarnation, Opening};
 use ebbtide_core::message::{ClientMessage, Hello, ServerMessage, Submit};
 use ebbtide_core::value::Value;
@@ -79,9 +80,9 @@ impl Judge {
         for decision in decisions {
             self.decide(decision)?;
         }
-        let (rows, expected) = (space.rows(), self.reference.rows());
-        if rows != expected {
-            let differing = difference(&rows, &expected, &self.catalogue);
+        let (rows, expected) = (space.rows(), &self.history[self.history.len() - 1]);
+        if rows != **expected {
+            let differing = difference(&rows, expected, &self.catalogue);
             return Err(format!("G5: the space's rows are not what the rules say (space | reference):{differing}"));
         }
         halves_agree(&rows, &self.catalogue).map_err(|finding| format!("{finding} in the space"))
@@ -126,7 +127,8 @@ impl Judge {
             if seq.0 != self.head() + 1 {
                 return Err(format!("G6: commit {} follows {}", seq.0, self.head()));
             }
-            self.history.push(Rc::new(self.reference.rows()));
+            let rows = self.ordered(decision.commit.as_ref())?;
+            self.history.push(Rc::new(rows));
             let newest = changeset.transactions.iter().map(|t| t.stamp.0).max().unwrap_or(0);
             let shifted = newest.saturating_sub(decision.receipt.clock_shift_ms << 16);
             self.stamps.push(shifted.max(self.stamps[self.stamps.len() - 1]));
@@ -134,6 +136,36 @@ impl Judge {
         self.receipts.insert(key, decision.receipt.clone());
         self.decisions.push(decision);
         Ok(())
+    }
+
+    /// The reference's rows, with the elements of sets in the order in which the space has put them.
+    fn ordered(&mut self, commit: Option<&SealedCommit>) -> Result<Rows, Finding> {
+        let mut rows = self.reference.rows();
+        let commit = commit.ok_or("G1: a commit is missing")?;
+        let commit = WireCodec.open_commit(&commit.bytes, &self.catalogue).map_err(|error| error.what)?;
+        let catalogue = self.catalogue.clone();
+        let before = self.history[self.history.len() - 1].clone();
+        for (row, values) in &mut rows {
+            let table = catalogue.table(row.table).expect("a table");
+            let sets = table.fields().enumerate().filter(|(_, (column, _))| table.strategy(*column) == Strategy::Set);
+            for (position, (column, _)) in sets {
+                let outcome = commit.outcomes.iter().rfind(|outcome| outcome.row == *row);
+                let told = outcome.and_then(|outcome| match &outcome.effect {
+                    Effect::Put(all) => all.get(position),
+                    Effect::Set(fields) => fields.iter().find(|field| field.column == column).map(|field| &field.value),
+                    Effect::Delete => None,
+                });
+                let Some(actual) = told.or_else(|| before.get(row)?.get(position)) else { continue };
+                if !sets::same(actual, &values[position]) {
+                    return Err(format!(
+                        "G5: a set became {actual:?}, by the rules it is {:?}: {row:?}",
+                        values[position]
+                    ));
+                }
+                values[position] = actual.clone();
+            }
+        }
+        Ok(rows)
     }
 
     /// The space says this to a device, which has confirmed receipts up to `confirmed`.

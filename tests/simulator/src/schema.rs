@@ -12,6 +12,25 @@ pub fn schema() -> Schema {
 
 /// The same with a table whose fields merge by all kinds of rules.
 pub fn with_strategies() -> Schema {
+    serde_json::from_value(with_tally()).expect("the schema above has the schema's shape")
+}
+
+/// The same with rows that merge as a whole, keys and values at the ends of their ranges, sets, and fields that a person decides.
+pub fn with_everything() -> Schema {
+    let mut json = with_tally();
+    let migrations = json["migrations"].as_array_mut().expect("a list");
+    let more = "CREATE TABLE card (id TEXT PRIMARY KEY NOT NULL, owner TEXT, balance INTEGER NOT NULL DEFAULT 0, note TEXT) STRICT;
+        CREATE TABLE sample (batch BLOB NOT NULL, number INTEGER NOT NULL, grade REAL, value INTEGER, data BLOB,
+            PRIMARY KEY (batch, number)) STRICT;
+        CREATE TABLE topic (id TEXT PRIMARY KEY NOT NULL, tags TEXT, diagnosis TEXT, title TEXT NOT NULL DEFAULT '') STRICT;";
+    migrations.push(more.into());
+    json["tables"]["card"] = serde_json::json!({ "row": "atomic" });
+    json["tables"]["sample"] = serde_json::json!({});
+    json["tables"]["topic"] = serde_json::json!({ "merge": { "tags": "set", "diagnosis": "review" } });
+    serde_json::from_value(json).expect("the schema above has the schema's shape")
+}
+
+fn with_tally() -> serde_json::Value {
     let mut json = base();
     let migrations = json["migrations"].as_array_mut().expect("a list");
     let tally = "CREATE TABLE tally (id TEXT PRIMARY KEY NOT NULL, earliest TEXT, low INTEGER, high INTEGER,
@@ -20,7 +39,7 @@ pub fn with_strategies() -> Schema {
     json["tables"]["tally"] = serde_json::json!({
         "merge": { "earliest": "first", "low": "min", "high": "max", "total": "sum", "state": "server" }
     });
-    serde_json::from_value(json).expect("the schema above has the schema's shape")
+    json
 }
 
 fn base() -> serde_json::Value {

@@ -2,6 +2,8 @@
 //! It writes SQL as apps do and knows nothing of sync; values include the falsy and the odd.
 //! The world draws one piece of work at a time.
 
+mod more;
+
 use crate::random::Random;
 use ebbtide_core::value::Value;
 
@@ -24,8 +26,12 @@ pub enum Work {
     },
 }
 
-/// Draws the next piece of work.
-pub fn draw(random: &mut Random) -> Work {
+/// Draws the next piece of work, for all tables or for those of the smaller app.
+pub fn draw(random: &mut Random, everything: bool) -> Work {
+    let statement = |random: &mut Random| match everything && random.percent(35) {
+        true => more::statement(random),
+        false => statement(random),
+    };
     match random.below(100) {
         0..=44 => Work::Single(statement(random)),
         45..=52 => many(random),

@@ -2,6 +2,7 @@
 //! It folds logs as they were captured, uncoalesced; which transactions are out of the view it is told.
 //! Checks of the simulator and the conversations compare it with what SELECT answers.
 
+use super::sets;
 use crate::rows::Rows;
 use ebbtide_core::catalogue::{Catalogue, Strategy};
 use ebbtide_core::change::{LoggedChange, LoggedMutation};
@@ -27,12 +28,13 @@ pub fn replay(rows: &mut Rows, change: &LoggedChange, catalogue: &Catalogue) {
     }
 }
 
-/// A pending sum is shown as what it adds to the value that is there now; anything else as it was written.
+/// A pending sum or set is shown as what it does to the value that is there now; anything else as it was written.
 fn shown(strategy: Strategy, current: &Value, old: &Value, new: &Value) -> Value {
     match (strategy, current, old, new) {
         (Strategy::Sum, Value::Integer(current), Value::Integer(old), Value::Integer(new)) => {
             Value::Integer(current + (new - old))
         }
+        (Strategy::Set, current, old, new) if current != old => sets::replayed(current, old, new),
         _ => new.clone(),
     }
 }

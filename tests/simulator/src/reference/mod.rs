@@ -4,4 +4,5 @@
 
 pub mod constraints;
 pub mod fold;
+pub mod sets;
 pub mod space;

@@ -3,8 +3,9 @@
 //! The simulator feeds it changesets in the order in which the real space decided them.
 
 use super::constraints::{broken, broken_besides_references, dangling, field};
+use super::sets;
 use crate::rows::Rows;
-use ebbtide_core::catalogue::{Catalogue, Strategy, Table};
+use ebbtide_core::catalogue::{Catalogue, RowRule, Strategy, Table};
 use ebbtide_core::change::{Base, Changeset, Mutation, RowId, Transaction};
 use ebbtide_core::ids::{Incarnation, Opening};
 use ebbtide_core::value::{Key, Value};
@@ -31,6 +32,8 @@ struct Story {
     values: Option<Vec<Value>>,
     /// Who wrote each field last; nobody for a field that was left at its default.
     writes: Vec<Option<Write>>,
+    /// Of fields that are sets, who added each element last.
+    sets: BTreeMap<usize, BTreeMap<String, Write>>,
     /// The last time it was deleted.
     died: Option<Write>,
     /// What one must know of to mean the present life.
@@ -133,6 +136,10 @@ impl Context<'_> {
                 Mutation::Update(fields) => {
                     let story = after.get_mut(&change.row)?;
                     if story.values.is_some() && self.means_this_life(story, change.base) {
+                        if table.row == RowRule::Atomic {
+                            self.write_row(story, fields.iter().map(|field| &field.value), change.base);
+                            continue;
+                        }
                         for field in fields {
                             let position = table.field_position(field.column).expect("a field");
                             self.write(story, table, position, &field.value, change.base)?;
@@ -178,6 +185,10 @@ impl Context<'_> {
         let story = after.entry(row.clone()).or_default();
         let defaults: Vec<bool> =
             table.fields().zip(values).map(|((_, column), value)| column.default.as_ref() == Some(value)).collect();
+        if story.values.is_some() && table.row == RowRule::Atomic {
+            self.write_row(story, values.iter(), base);
+            return Some(());
+        }
         if story.values.is_some() {
             for (position, value) in values.iter().enumerate() {
                 if !defaults[position] {
@@ -188,7 +199,16 @@ impl Context<'_> {
             return Some(());
         }
         story.values = Some(values.to_vec());
-        story.writes = defaults.iter().map(|default| (!default).then(|| self.mark(true))).collect();
+        let whole = table.row == RowRule::Atomic;
+        story.writes = defaults.iter().map(|default| (whole || !default).then(|| self.mark(true))).collect();
+        story.sets = table
+            .fields()
+            .enumerate()
+            .filter(|(_, (column, _))| table.strategy(*column) == Strategy::Set)
+            .map(|(at, _)| {
+                (at, sets::elements(&values[at]).into_iter().map(|element| (element, self.mark(true))).collect())
+            })
+            .collect();
         story.reborn = story.died.map(|died| if self.knows(&died, base) { died } else { self.mark(true) });
         Some(())
     }
@@ -198,6 +218,15 @@ impl Context<'_> {
         let (column, _) = table.fields().nth(position).expect("a field");
         let present = story.writes[position];
         let seen = present.is_none_or(|present| self.knows(&present, base));
+        if table.strategy(column) == Strategy::Set {
+            let set = story.sets.entry(position).or_default();
+            let (added, removed) = sets::change(value)?;
+            set.retain(|element, added| !(removed.contains(element) && self.knows(added, base)));
+            set.extend(added.into_iter().map(|element| (element, self.mark(true))));
+            story.values.as_mut().expect("a living row")[position] = sets::value(set.keys());
+            story.writes[position] = Some(self.mark(seen));
+            return Some(());
+        }
         let slot = &mut story.values.as_mut().expect("a living row")[position];
         let wins = match table.strategy(column) {
             Strategy::Sum => {
@@ -207,7 +236,7 @@ impl Context<'_> {
                 return Some(());
             }
             _ if seen => true,
-            Strategy::First => false,
+            Strategy::First | Strategy::Review => false,
             Strategy::Server => return None,
             Strategy::Min => goes_before(value, slot, |new, old| new <= old),
             Strategy::Max => goes_before(value, slot, |new, old| new >= old),
@@ -241,6 +270,15 @@ impl Context<'_> {
             if gone.is_some_and(|died| !self.knows(&died, change.base)) {
                 self.let_go(after.get_mut(&change.row).expect("it was there"), table);
             }
+        }
+    }
+
+    /// A row that is won or lost as a whole, against the newest of the writes that its writer did not know.
+    fn write_row<'v>(&self, story: &mut Story, values: impl Iterator<Item = &'v Value>, base: Base) {
+        let unknown = story.writes.iter().flatten().filter(|write| !self.knows(write, base));
+        if unknown.map(|write| write.stamp).max().is_none_or(|newest| self.stamp >= newest) {
+            story.values = Some(values.cloned().collect());
+            story.writes.fill(Some(self.mark(true)));
         }
     }
 

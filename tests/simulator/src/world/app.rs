@@ -27,7 +27,7 @@ impl World {
         if self.seats[device].device.is_none() {
             return Ok(());
         }
-        let work = workload::draw(&mut self.work);
+        let work = workload::draw(&mut self.work, self.everything);
         self.works += 1;
         if self.script.without_work.contains(&(self.works - 1)) {
             return Ok(());

@@ -38,6 +38,9 @@ const MOST_EVENTS: u64 = 100_000;
 /// Pieces of work of a run in which hardly any is done.
 const MOST_WORK: u64 = 2_000;
 
+/// Seeds up to here play an app of fewer tables, so that what they lead to stays as it was found.
+const LAST_SMALL_SEED: u64 = 500;
+
 /// What a run came to.
 #[derive(Debug, Clone, Copy)]
 pub struct Summary {
@@ -137,6 +140,8 @@ pub(crate) struct World {
     order: u64,
     queue: BinaryHeap<Reverse<Queued>>,
     schema: Schema,
+    /// Whether the app has all tables.
+    everything: bool,
     spaces: Vec<SpaceSeat>,
     seats: Vec<Seat>,
     connections: BTreeMap<ConnectionId, Connection>,
@@ -200,7 +205,8 @@ pub fn run(script: &Script, keep_lines: bool) -> Result<Summary, Failure> {
 
 impl World {
     fn new(script: &Script, keep_lines: bool) -> Self {
-        let schema = crate::schema::with_strategies();
+        let everything = script.seed > LAST_SMALL_SEED;
+        let schema = if everything { crate::schema::with_everything() } else { crate::schema::with_strategies() };
         let mut random = Random::new(script.seed);
         let spaces = *random.pick(&[1, 1, 1, 1, 2, 3]);
         let mut world = Self {
@@ -209,6 +215,7 @@ impl World {
             queue: BinaryHeap::new(),
             spaces: (0..spaces).map(|_| SpaceSeat::open(&schema)).collect(),
             schema,
+            everything,
             seats: Vec::new(),
             connections: BTreeMap::new(),
             next_connection: 0,
