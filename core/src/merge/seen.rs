@@ -69,6 +69,12 @@ mod tests {
     }
 
     #[test]
+    fn mg02_an_own_write_of_the_same_changeset_was_seen_and_one_of_a_later_changeset_was_not() {
+        assert!(writer(10, 3).had_seen(&mark(15, 1, 4)));
+        assert!(!writer(10, 3).had_seen(&mark(15, 1, 5)));
+    }
+
+    #[test]
     fn mg07_what_a_migration_wrote_was_seen_by_those_who_ran_it() {
         assert!(writer(10, 0).had_seen(&mark(15, 0, 2)));
         assert!(!writer(10, 0).had_seen(&mark(15, 0, 3)));
