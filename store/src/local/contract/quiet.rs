@@ -1,6 +1,6 @@
 //! Cases: how long foreign keys and the app's triggers look away, and what ends that.
 //! What applying does meanwhile is in `apply`.
-//! Rule ST-64.
+//! Rule ST-69.
 
 use super::apply::{TREE, child, delete, parent};
 use super::words::{NOW, Speak, open, step};
@@ -11,7 +11,7 @@ const LOCAL: &str = "CREATE TABLE found (title TEXT);
     CREATE TRIGGER parent_found AFTER INSERT ON parent BEGIN INSERT INTO found VALUES (new.id); END;
     CREATE TRIGGER parent_n AFTER UPDATE OF n ON parent BEGIN UPDATE parent SET n = new.n + 1 WHERE id = new.id; END;";
 
-pub fn st64_quiet_lasts_until_the_app_runs_something_for_which_it_matters(connection: Connection) {
+pub fn st69_quiet_lasts_until_the_app_runs_something_for_which_it_matters(connection: Connection) {
     let mut db = open(connection, &[TREE, LOCAL], &["parent", "child"]);
     let orphan = "INSERT INTO child VALUES ('z', 'x')";
     let count = "UPDATE parent SET n = 1 WHERE id = 'p'";
@@ -42,7 +42,7 @@ pub fn st64_quiet_lasts_until_the_app_runs_something_for_which_it_matters(connec
     }
 }
 
-pub fn st64_a_step_that_is_taken_back_ends_the_quiet(connection: Connection) {
+pub fn st69_a_step_that_is_taken_back_ends_the_quiet(connection: Connection) {
     let mut db = open(connection, &[TREE, LOCAL], &["parent", "child"]);
     step(&mut db, |store| store.write(&[parent("p"), parent("q")]));
     db.run("INSERT INTO draft VALUES ('p', 1), ('q', 2)");
