@@ -96,3 +96,48 @@ impl SetRecord {
         *other = Mark { as_sent: false, ..later };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::json;
+    use super::*;
+    use crate::ids::{AuthorId, Seq};
+    use crate::merge::laws::write_at;
+    use alloc::format;
+
+    fn mark(seq: u64) -> Mark {
+        Mark { seq: Seq(seq), author: AuthorId(3), as_sent: true, ..Mark::default() }
+    }
+
+    /// The record of a set of so many elements, each added by another commit, after a write that changed nothing.
+    fn of(count: usize) -> SetRecord {
+        let present = json::elements(&format!("{:?}", (0..count).collect::<Vec<_>>())).expect("an array");
+        let marks: Vec<Mark> = (0..count as u64).map(mark).collect();
+        let nothing = SetOperation { added: Vec::new(), removed: Vec::new(), exact: None };
+        SetRecord::of(&nothing, &present, &marks, &present, &write_at(1, 0, 9, 0)).expect("a record")
+    }
+
+    #[test]
+    fn mg15_neighbours_of_one_addition_are_one_run() {
+        let mut record = SetRecord::default();
+        [mark(4), mark(4), mark(6), mark(4)].into_iter().for_each(|mark| record.push(mark));
+        assert_eq!(record.runs, [(2, mark(4)), (1, mark(6)), (1, mark(4))]);
+    }
+
+    #[test]
+    fn mg15_as_many_runs_are_kept_as_the_bound_says() {
+        assert_eq!(of(SET_RUNS).runs.len(), SET_RUNS);
+        assert!(of(SET_RUNS).runs.iter().all(|(count, mark)| *count == 1 && mark.as_sent));
+        let joined = of(SET_RUNS + 2);
+        assert_eq!((joined.runs.len(), joined.runs[0].0, joined.runs[1].0), (SET_RUNS, 3, 1));
+    }
+
+    #[test]
+    fn mg15_joined_runs_count_as_seen_only_by_who_has_pulled_the_later() {
+        for (first, second) in [(5, 7), (7, 5)] {
+            let mut record = SetRecord { runs: vec![(2, mark(first)), (3, mark(second))] };
+            record.join_first();
+            assert_eq!(record.runs, [(5, Mark { as_sent: false, ..mark(7) })]);
+        }
+    }
+}
