@@ -149,7 +149,8 @@ fn dl05_a_child_of_a_writer_that_had_seen_the_delete_is_refused() {
             Change { row: row("follows", "1"), mutation, base: Base { seq: talk.head(), device_seq: DeviceSeq(0) } };
         let transaction = Transaction { stamp: Stamp(1 << 16), changes: vec![change], ..Transaction::default() };
         let (number, schema) = (DeviceSeq(1), catalogue.version);
-        let changeset = Changeset { device_seq: number, schema, origin: None, transactions: vec![transaction] };
+        let opening = ebbtide_core::ids::Opening::default();
+        let changeset = Changeset { device_seq: number, schema, origin: None, opening, transactions: vec![transaction] };
         let bytes = WireCodec.seal(&changeset, &catalogue).bytes;
         let hello = ClientMessage::Hello(hello(talk, B));
         let replies = talk.mail(B, &[hello, submit(1, bytes)]);
