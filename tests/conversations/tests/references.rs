@@ -150,7 +150,8 @@ fn dl05_a_child_of_a_writer_that_had_seen_the_delete_is_refused() {
         let transaction = Transaction { stamp: Stamp(1 << 16), changes: vec![change], ..Transaction::default() };
         let (number, schema) = (DeviceSeq(1), catalogue.version);
         let opening = ebbtide_core::ids::Opening::default();
-        let changeset = Changeset { device_seq: number, schema, origin: None, opening, transactions: vec![transaction] };
+        let changeset =
+            Changeset { device_seq: number, schema, origin: None, opening, transactions: vec![transaction] };
         let bytes = WireCodec.seal(&changeset, &catalogue).bytes;
         let hello = ClientMessage::Hello(hello(talk, B));
         let replies = talk.mail(B, &[hello, submit(1, bytes)]);
