@@ -7,6 +7,7 @@ import { DurableObject } from 'cloudflare:workers';
 // @ts-ignore Built for tests only: the type check may run without it.
 import * as engine from '../../../.ebbtide/contract/worker/ebbtide_worker.js';
 import wasm from './ebbtide_worker_bg.wasm';
+import { appFunctions } from '../../../npm/src/server/rules.ts';
 import { schema } from './schema.ts';
 
 engine.initSync({ module: wasm });
@@ -37,7 +38,7 @@ export class SyncSpace extends DurableObject {
   /** Answers a message and says how many rows that wrote. */
   #count(body: Uint8Array): { rowsWritten: number } {
     if (this.#space === undefined) {
-      this.#space = new engine.Space(this.#storage, JSON.stringify(schema));
+      this.#space = new engine.Space(this.#storage, JSON.stringify(schema), appFunctions(schema, {}));
       for (const index of this.#space.pendingMigrations()) this.#space.migrate(index);
       this.#space.load();
       this.#space.open('counted');
