@@ -5,6 +5,9 @@
 
 import { defineSchema } from 'ebbtide/schema';
 
+/** More doses in one visit are a slip of the finger. The form says so, and the server holds it. */
+export const MOST_DOSES = 99;
+
 export const schema = defineSchema({
   migrations: [
     `CREATE TABLE household (
@@ -39,5 +42,6 @@ export const schema = defineSchema({
             ) STRICT`,
     },
   ],
-  tables: { household: {}, member: {}, visit: {} },
+  // What somebody recorded for a household outweighs that another removed it meanwhile.
+  tables: { household: { delete: 'keep' }, member: {}, visit: {} },
 });

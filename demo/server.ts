@@ -4,9 +4,17 @@
  */
 
 import { createServer, jwt } from 'ebbtide/server';
-import { schema } from './schema.ts';
+import { MOST_DOSES, schema } from './schema.ts';
 
-const server = createServer({ schema, auth: jwt({ secret: 'EBBTIDE_JWT_SECRET' }) });
+const server = createServer({
+  schema,
+  auth: jwt({ secret: 'EBBTIDE_JWT_SECRET' }),
+  validate: {
+    visit: ({ doses }) => {
+      if (Number(doses) > MOST_DOSES) throw new Error(`A visit has ${MOST_DOSES} doses at most.`);
+    },
+  },
+});
 
 export const SyncSpace = server.SyncSpace;
 export default server;

@@ -3,6 +3,7 @@
  * Each control writes its own field at once, so that two devices can work on one visit. The household's pane shows it.
  */
 
+import { MOST_DOSES } from '../../schema.ts';
 import { adder, closeAdder } from '../adder.ts';
 import { confirmed } from '../confirm.ts';
 import { readableDay, today } from '../dates.ts';
@@ -16,7 +17,6 @@ import type { Context } from './context.ts';
 import { textField } from './household-form.ts';
 import { counted } from './household-list.ts';
 
-const MOST_DOSES = 99;
 const NOTES_LENGTH = 4_000;
 
 /** The section, alive until the context's signal. */

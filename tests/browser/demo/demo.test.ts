@@ -139,8 +139,8 @@ test('JS-69 what is removed on one device is gone on the other, which says so wh
   assert.equal(await second.locator('.row').count(), 3);
 });
 
-test('JS-72 what the server refused is said in the badge, listed with its contents, and can be let go', async () => {
-  await using page = await opened('refused', DESKTOP);
+test('JS-91 a household that somebody removed comes back with the visit that another recorded meanwhile', async () => {
+  await using page = await opened('kept', DESKTOP);
   const second = await secondDevice(page);
   await page.getByRole('button', { name: 'Add four sample households' }).click();
   await second.locator('.row', { hasText: 'Zulu' }).click();
@@ -154,9 +154,27 @@ test('JS-72 what the server refused is said in the badge, listed with its conten
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await page.locator('.badge').getByText('In step').waitFor();
   await second.getByRole('switch', { name: 'Work offline' }).uncheck();
+  await page.locator('.row', { hasText: 'Zulu' }).click();
+  await page.locator('.visit').getByText('2 doses').waitFor();
+  await page.locator('.person', { hasText: 'Mutinta' }).waitFor();
+  await second.locator('.badge').getByText('In step').waitFor();
+  assert.equal(await page.locator('.row').count(), 4);
+});
+
+test('JS-72 what the server refused is said in the badge, listed with its contents, and can be let go', async () => {
+  await using page = await opened('refused', DESKTOP);
+  const second = await secondDevice(page);
+  await page.getByRole('button', { name: 'Add four sample households' }).click();
+  await second.locator('.row', { hasText: 'Zulu' }).click();
+  await second.getByText('Record a visit').click();
+  const doses = second.getByLabel('Doses given', { exact: true }).first();
+  // As a form of an older version would let it through.
+  await doses.evaluate((input) => input.removeAttribute('max'));
+  await doses.fill('200');
+  await second.getByRole('button', { name: 'Save visit' }).click();
   await second.locator('.badge').getByText('1 refused').click();
-  await second.locator('.refused').getByText('doses 2').waitFor();
-  await second.getByText('It belongs to a record that somebody has removed.').waitFor();
+  await second.locator('.refused').getByText('doses 200').waitFor();
+  await second.getByText('A visit has 99 doses at most.').waitFor();
   await second.getByRole('button', { name: 'Discard' }).click();
   await second.locator('.badge').getByText('In step').waitFor();
   assert.equal(await second.locator('.refused li').count(), 0);
