@@ -29,7 +29,7 @@ impl Apply {
     /// Takes the pool of files, makes two empty databases and packs the commits.
     pub async fn open(directory: String, count: usize) -> Result<Apply, JsError> {
         let files = Files::open(&directory).await?;
-        let mut random = Random(31);
+        let mut random = Random::new(31);
         let rows = rows::fresh(&mut random, count);
         let updates: Vec<_> = rows.iter().map(|(row, _)| (row.clone(), rows::field(&mut random))).collect();
         let mut device = Device::open(files.connection("device.db")?);

@@ -1,6 +1,7 @@
 //! The table, the statements and the rows that every way of capturing gets.
 //! It knows no database. The drivers take rows from it one by one.
 
+use ebbtide_bench_engine::random::Random;
 use ebbtide_core::value::Value;
 
 pub const TABLE: &str = "CREATE TABLE item (
@@ -21,8 +22,8 @@ pub struct Steps {
 impl Steps {
     /// The same rows each time.
     pub fn new(count: usize) -> Self {
-        let mut random = Random(7);
-        let keys: Vec<Value> = (0..count).map(|index| Value::Text(uuid_v7(&mut random, index))).collect();
+        let mut random = Random::new(7);
+        let keys: Vec<Value> = (0..count).map(|index| Value::Text(uuid(&mut random, index))).collect();
         let insert = keys.iter().map(|key| inserted(key, &mut random)).collect();
         let update =
             keys.iter().enumerate().map(|(index, key)| vec![Value::Text(format!("note {index}")), key.clone()]);
@@ -33,7 +34,7 @@ impl Steps {
 }
 
 fn inserted(key: &Value, random: &mut Random) -> Vec<Value> {
-    let number = random.next();
+    let number = random.draw();
     let note =
         if number.is_multiple_of(10) { Value::Null } else { Value::Text(format!("visited on day {}", number % 366)) };
     vec![
@@ -47,27 +48,6 @@ fn inserted(key: &Value, random: &mut Random) -> Vec<Value> {
 }
 
 /// About 25 rows of a bulk insert fall into a millisecond.
-fn uuid_v7(random: &mut Random, index: usize) -> String {
-    let millis = 1_795_219_200_000 + index as u64 / 25;
-    let (a, b) = (random.next(), random.next());
-    format!(
-        "{:08x}-{:04x}-7{:03x}-8{:03x}-{:012x}",
-        millis >> 16,
-        millis & 0xffff,
-        a & 0xfff,
-        a >> 16 & 0xfff,
-        b & 0xffff_ffff_ffff
-    )
-}
-
-/// A generator of test data (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
+fn uuid(random: &mut Random, index: usize) -> String {
+    random.uuid_at(1_795_219_200_000 + index as u64 / 25)
 }
