@@ -1,6 +1,6 @@
 //! A row that one device deletes while another edits it or refers to it: `keep` and `review`, in both orders of arrival.
 
-use crate::script::{A, B, refused, status, text, value};
+use crate::script::{A, B, meet, refused, status, text, value};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::limits::RETENTION_MS;
@@ -71,14 +71,6 @@ fn in_both_orders(rule: &str, script: impl Fn(&mut Dialogue, [usize; 2])) {
 
 fn rows(talk: &mut Dialogue, party: usize, sql: &str) -> Vec<Vec<Value>> {
     talk.query(party, sql)
-}
-
-fn meet(talk: &mut Dialogue, order: [usize; 2]) {
-    order.into_iter().for_each(|party| talk.visit(party));
-    talk.visit(A);
-    talk.visit(B);
-    talk.visit(A);
-    talk.assert_in_step();
 }
 
 fn open(talk: &mut Dialogue, party: usize) -> Vec<OpenRecord> {

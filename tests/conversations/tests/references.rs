@@ -1,6 +1,6 @@
 //! Rows that one device deletes or gives other values while another refers to them: as their foreign keys say, in both orders of arrival.
 
-use crate::script::{A, B, hello, refused, status, submit, text, value};
+use crate::script::{A, B, hello, meet, refused, status, submit, text, value};
 use ebbtide_core::change::{Base, Change, Changeset, Mutation, RowId, Transaction};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::clock::Stamp;
@@ -51,14 +51,6 @@ fn on_both_paths(script: impl Fn(&mut Dialogue)) {
         talk.visit(B);
         script(&mut talk);
     }
-}
-
-fn meet(talk: &mut Dialogue, order: [usize; 2]) {
-    order.into_iter().for_each(|party| talk.visit(party));
-    talk.visit(A);
-    talk.visit(B);
-    talk.visit(A);
-    talk.assert_in_step();
 }
 
 fn sites(talk: &mut Dialogue, party: usize, table: &str) -> Vec<Value> {

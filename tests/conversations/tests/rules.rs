@@ -1,6 +1,6 @@
 //! Functions that the app gives its Worker: what becomes of two values, and whether a row may be written.
 
-use crate::script::{A, B, refused, status, text, value};
+use crate::script::{A, B, meet, refused, status, text, value};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::server::rules::{AppRules, MergeQuestion, RowView, Validation};
 use ebbtide_core::value::Value;
@@ -84,14 +84,6 @@ fn on_both_paths(script: impl Fn(&mut Dialogue, &Rules)) {
         rules.asked.borrow_mut().clear();
         script(&mut talk, &rules);
     }
-}
-
-fn meet(talk: &mut Dialogue, order: [usize; 2]) {
-    order.into_iter().for_each(|party| talk.visit(party));
-    talk.visit(A);
-    talk.visit(B);
-    talk.visit(A);
-    talk.assert_in_step();
 }
 
 fn score(talk: &mut Dialogue, party: usize) -> Value {

@@ -88,3 +88,12 @@ pub fn submit(number: u64, bytes: Vec<u8>) -> ClientMessage {
     let (device_seq, applied_receipt) = (DeviceSeq(number), DeviceSeq(0));
     ClientMessage::Submit(ebbtide_core::message::Submit { device_seq, applied_receipt, bytes })
 }
+
+/// Both devices visit in this order, and then until each has what the other did.
+pub fn meet(talk: &mut Dialogue, order: [usize; 2]) {
+    order.into_iter().for_each(|party| talk.visit(party));
+    talk.visit(A);
+    talk.visit(B);
+    talk.visit(A);
+    talk.assert_in_step();
+}
