@@ -4,7 +4,8 @@
  */
 import { decodeRows, type Cell } from '../cells.ts';
 import type { PlanFacts, ToWorker } from '../rpc.ts';
-import type { ChangeSummary, PlannedMerge, PlannedRefusal, SyncPlan } from '../types.ts';
+import type { PlannedMerge, PlannedRefusal, SyncPlan } from '../types.ts';
+import { changesOf, type ChangeField } from './changes.ts';
 
 /** The value of one merge, or a part of the key of its row. */
 interface MergedField {
@@ -17,16 +18,10 @@ interface MergedField {
 }
 
 /** One field of a change that would be refused, or a part of its key. */
-interface RefusedField {
+interface RefusedField extends ChangeField {
   readonly transaction: number;
   readonly reason: string;
   readonly detail: string;
-  readonly change: number;
-  readonly table: string;
-  readonly kind: ChangeSummary['kind'];
-  readonly column: string;
-  readonly is_key: number;
-  readonly value: Cell;
 }
 
 /** The plan that the worker told. */
@@ -64,14 +59,6 @@ function groupMerged(fields: readonly MergedField[]): PlannedMerge[] {
 function groupRefused(fields: readonly RefusedField[]): PlannedRefusal[] {
   return [...Map.groupBy(fields, (field) => field.transaction).values()].map((transaction) => {
     const { reason, detail } = transaction[0]!;
-    const byChange = Map.groupBy(transaction, (field) => field.change);
-    return { reason, detail, changes: [...byChange.values()].map(changeOf) };
+    return { reason, detail, changes: changesOf(transaction) };
   });
-}
-
-function changeOf(fields: readonly RefusedField[]): ChangeSummary {
-  const { table, kind } = fields[0]!;
-  const key = fields.filter((field) => field.is_key).map((field) => field.value);
-  const values = fields.filter((field) => !field.is_key).map((field): [string, Cell] => [field.column, field.value]);
-  return { table, kind, key, values: Object.fromEntries(values) };
 }

@@ -2,24 +2,17 @@
  * `db.rejected`: the transactions that the space refused, for a person to look at.
  * The worker answers flat rows, one for each field; here they become the objects of the public types.
  */
-import { decodeRows, encodeRows, type Cell } from '../cells.ts';
+import { decodeRows, encodeRows } from '../cells.ts';
 import { EbbtideError } from '../errors.ts';
-import type { ChangeSummary, Rejected, RejectedTransaction, RowEdit } from '../types.ts';
+import type { Rejected, RejectedTransaction, RowEdit } from '../types.ts';
+import { changesOf, type ChangeField } from './changes.ts';
 import type { Connection } from './connection.ts';
 
 /** One field of a refused change, or a key part of it. */
-interface RejectedField {
+interface RejectedField extends ChangeField {
   readonly id: string;
   readonly reason: string;
   readonly detail: string;
-  /** Position of the change in its transaction. */
-  readonly change: number;
-  readonly table: string;
-  readonly kind: ChangeSummary['kind'];
-  readonly column: string;
-  /** 1 for a part of the key. */
-  readonly is_key: number;
-  readonly value: Cell;
 }
 
 /** The refused transactions of a database. */
@@ -60,14 +53,6 @@ export function groupRejected(fields: readonly RejectedField[]): RejectedTransac
   const byTransaction = Map.groupBy(fields, (field) => field.id);
   return [...byTransaction.values()].map((ofTransaction) => {
     const { id, reason, detail } = ofTransaction[0]!;
-    const byChange = Map.groupBy(ofTransaction, (field) => field.change);
-    return { id, reason, detail, changes: [...byChange.values()].map(changeOf) };
+    return { id, reason, detail, changes: changesOf(ofTransaction) };
   });
-}
-
-function changeOf(fields: readonly RejectedField[]): ChangeSummary {
-  const { table, kind } = fields[0]!;
-  const key = fields.filter((field) => field.is_key).map((field) => field.value);
-  const values = fields.filter((field) => !field.is_key).map((field): [string, Cell] => [field.column, field.value]);
-  return { table, kind, key, values: Object.fromEntries(values) };
 }
