@@ -52,6 +52,16 @@ fn with_a_difficult_device(talk: &mut Dialogue) {
     talk.visit(A);
 }
 
+/// B goes on after its pause, and both devices have what the other did.
+fn resume_and_meet(talk: &mut Dialogue) {
+    talk.input(B, Input::Pause(false));
+    talk.reconnect(B);
+    talk.settle();
+    talk.cut(B);
+    talk.visit(A);
+    talk.assert_in_step();
+}
+
 #[test]
 fn cs80_a_plan_tells_what_would_be_sent_received_merged_and_refused_and_changes_nothing() {
     on_both_paths(|talk| {
@@ -92,12 +102,7 @@ fn cs81_what_was_planned_comes_true_when_nothing_else_moves() {
         assert_eq!((report.sent, report.received), (plan.transactions, plan.commits));
         assert_eq!((report.conflicts, report.errors as usize), (plan.conflicts, plan.refused.len()));
         assert_eq!((status(talk, B).state, status(talk, B).pending), (State::Paused, 0));
-        talk.input(B, Input::Pause(false));
-        talk.reconnect(B);
-        talk.settle();
-        talk.cut(B);
-        talk.visit(A);
-        talk.assert_in_step();
+        resume_and_meet(talk);
     });
 }
 
@@ -183,12 +188,7 @@ fn cs85_a_large_changeset_is_predicted_once_all_its_chunks_are_there_also_by_a_r
     assert_eq!(talk.head(), Seq(2), "what is staged is invisible");
     let prepared = talk.durable(B).sealed.iter().all(|entry| entry.progress == Upload::Prepared);
     assert!(prepared);
-    talk.input(B, Input::Pause(false));
-    talk.reconnect(B);
-    talk.settle();
-    talk.cut(B);
-    talk.visit(A);
-    talk.assert_in_step();
+    resume_and_meet(&mut talk);
 }
 
 #[test]
