@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "\
 usage: ebbtide-simulator [--seeds N] [--start S] [--memory FILE]   N seeds from S; batches that passed are remembered in FILE
        ebbtide-simulator --seed X [--trace]                       one seed
