@@ -32,3 +32,9 @@ pub const STEP_BYTES: usize = 512 * 1024;
 
 /// Commits in one step of the outbox.
 pub const STEP_COMMITS: usize = 500;
+
+/// Changes that the app's function is told at once: enough for any transaction that people make, and little to hold in JavaScript.
+pub const SLICE_CHANGES: usize = 1_000;
+
+/// Bytes of values that the app's function is told at once. An isolate has 128 MB for all of its objects.
+pub const SLICE_BYTES: usize = 1024 * 1024;

@@ -7,6 +7,7 @@ import { defineSchema } from '../schema.ts';
 import type { SchemaDefinition } from '../types.ts';
 import type { Authenticate } from './auth.ts';
 import { handle, type FrontOptions } from './front.ts';
+import type { OnCommit } from './hook.ts';
 import { STEP_MEMORY_MS } from './limits.ts';
 import type { ServerEnv } from './platform.ts';
 import { appFunctions, type Rules } from './rules.ts';
@@ -16,6 +17,7 @@ export { EbbtideError } from '../errors.ts';
 export { jwt } from './auth.ts';
 export type { Authenticate, Identity, JwtOptions, Role, TokenAuthentication } from './auth.ts';
 export type { ServerEnv } from './platform.ts';
+export type { Committed, CommittedChange, OnCommit } from './hook.ts';
 export type { MergeFunction, MergeQuestion, RowValues, Rules, ValidateFunction, Validation, Writer } from './rules.ts';
 export type { SpaceObject, SpaceObjectClass } from './space-object.ts';
 
@@ -25,6 +27,8 @@ export interface ServerOptions extends Rules {
   readonly schema: SchemaDefinition;
   /** Who asks: `jwt({ secret })`, or any function of request and environment. */
   readonly auth: Authenticate<never>;
+  /** Told of each commit after it, in the space's order, at least once: the place for mails, webhooks and other I/O. Commits made before it is first deployed are not told. */
+  readonly onCommit?: OnCommit<never>;
   /** The path under which all routes are; what `sync.url` ends with. Default `/ebbtide`. */
   readonly prefix?: string;
   /** Origins of pages that may use the server beside its own, such as `https://app.example`. `*` allows all. */
@@ -48,11 +52,13 @@ export function createServer(options: ServerOptions): Server {
   const schema = defineSchema(options.schema);
   const functions = appFunctions(schema, options);
   const front = frontOptions(options);
+  const { onCommit } = options;
+  if (onCommit !== undefined && typeof onCommit !== 'function') throw new EbbtideError('server_misconfigured', 'onCommit must be a function');
   return {
     fetch: (request, env) => handle(front, request, env),
     scheduled: (_event, env) => forgetSteps(env),
     queue: () => Promise.reject(new EbbtideError('server_misconfigured', 'Ebbtide consumes no queue')),
-    SyncSpace: spaceObjectClass(JSON.stringify(schema), functions),
+    SyncSpace: spaceObjectClass(JSON.stringify(schema), functions, onCommit),
   };
 }
 

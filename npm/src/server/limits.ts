@@ -8,10 +8,13 @@ export const OUTBOX_DELAY_MS = 250;
 /** An alarm delivers no longer than this before it lets others have a turn. */
 export const OUTBOX_TURN_MS = 10_000;
 
-/** First wait after D1 failed; doubled each time. */
+/** How long `onCommit` may take for one call: a slow service answers sooner, and one that does not must not hold up the alarm. */
+export const HOOK_CALL_MS = 30_000;
+
+/** First wait after D1 or `onCommit` failed; doubled each time. */
 export const OUTBOX_RETRY_FIRST_MS = 1_000;
 
-/** Longest wait between attempts at D1. */
+/** Longest wait between attempts at D1, or at `onCommit`. */
 export const OUTBOX_RETRY_MAX_MS = 5 * 60_000;
 
 /** How long a page may remember the answer to a preflight: two hours is what browsers take. */

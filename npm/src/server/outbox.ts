@@ -1,11 +1,12 @@
 /**
- * Delivers a space's commit log to D1, by alarm: in order, each step once, however often it is tried.
- * It does not know what a step says; Rust makes it. The sync path never waits for it.
+ * What a space does by alarm, after its commits: deliver them to D1, in order and each step once, tell them to `onCommit`, and prune.
+ * It does not know what a step says; Rust makes it. The sync path never waits for it, and no errand for another that fails.
  */
 import type { Space } from '../../wasm/worker/ebbtide_worker.js';
+import { tell, type OnCommit } from './hook.ts';
 import { OUTBOX_DELAY_MS, OUTBOX_RETRY_FIRST_MS, OUTBOX_RETRY_MAX_MS, OUTBOX_TURN_MS, PRUNE_EVERY_MS } from './limits.ts';
 import { rust } from './module.ts';
-import type { Database, ObjectStorage } from './platform.ts';
+import type { Database, ObjectStorage, ServerEnv } from './platform.ts';
 
 type SqlCall = readonly [sql: string, ...params: (string | number | null)[]];
 
@@ -21,40 +22,79 @@ interface HistoryStatements {
   readonly findStep: string;
 }
 
+/** Something to be done by alarm. It answers whether it is finished; what it throws is tried again later. */
+interface Errand {
+  readonly failed: string;
+  readonly run: (space: Space) => Promise<boolean> | boolean;
+  failures: number;
+  /** Not tried again before. */
+  restsUntil: number;
+}
+
 /** The outbox of one object. */
 export class Outbox {
   readonly #storage: ObjectStorage;
-  readonly #db: Database | undefined;
-  #armed = false;
-  #failures = 0;
+  readonly #env: ServerEnv;
+  readonly #onCommit: OnCommit<never> | undefined;
+  readonly #errands: readonly Errand[];
+  #alarmAt = Infinity;
+  #openingFailures = 0;
   #pruneAt = 0;
   #tablesExist = false;
 
-  constructor(storage: ObjectStorage, db: Database | undefined) {
+  constructor(storage: ObjectStorage, env: ServerEnv, onCommit: OnCommit<never> | undefined) {
     this.#storage = storage;
-    this.#db = db;
+    this.#env = env;
+    this.#onCommit = onCommit;
+    const { DB } = env;
+    const errand = (failed: string, run: Errand['run']): Errand => ({ failed, run, failures: 0, restsUntil: 0 });
+    this.#errands = [
+      ...(DB === undefined ? [] : [errand('the history was not delivered to D1', (space) => this.#deliverSteps(DB, space))]),
+      ...(onCommit === undefined ? [] : [errand('onCommit failed', (space) => tell(onCommit, env, space))]),
+      errand('the space was not pruned', (space) => this.#prune(space)),
+    ];
   }
 
-  /** There is something to deliver, or at least, without a D1 binding, to prune some day. */
+  /** Called when the space opens: what was not delivered before is delivered soon. */
+  opened(space: Space): void {
+    if (this.#onCommit !== undefined) space.beginTelling();
+    if (space.hasUndelivered(...this.#readers())) this.wake();
+  }
+
+  /** There is something to deliver, or at least to prune some day. */
   wake(): void {
-    if (!this.#armed) this.#arm(this.#db === undefined ? PRUNE_EVERY_MS : OUTBOX_DELAY_MS);
+    this.#arm(this.#readers().includes(true) ? OUTBOX_DELAY_MS : PRUNE_EVERY_MS);
   }
 
   /** The alarm. Never throws: what fails, opening the space included, is tried again later. */
   async deliver(open: () => Promise<Space>): Promise<void> {
-    this.#armed = false;
+    this.#alarmAt = Infinity;
     try {
       const space = await open();
-      const finished = this.#db === undefined || (await this.#deliverSteps(this.#db, space));
-      const pruned = finished && this.#prune(space);
-      this.#failures = 0;
-      if (!finished || !pruned) this.#arm(OUTBOX_DELAY_MS);
+      this.#openingFailures = 0;
+      for (const errand of this.#errands) await this.#run(errand, space);
     } catch (thrown) {
-      const wait = Math.min(OUTBOX_RETRY_FIRST_MS * 2 ** this.#failures, OUTBOX_RETRY_MAX_MS);
-      this.#failures += 1;
-      console.error(`ebbtide: the outbox was not delivered, again in ${wait} ms`, thrown);
+      this.#arm(retryAfter(this.#openingFailures++, 'the space was not opened', thrown));
+    }
+  }
+
+  async #run(errand: Errand, space: Space): Promise<void> {
+    const rest = errand.restsUntil - Date.now();
+    if (rest > 0) return this.#arm(rest);
+    try {
+      const finished = await errand.run(space);
+      errand.failures = 0;
+      if (!finished) this.#arm(OUTBOX_DELAY_MS);
+    } catch (thrown) {
+      const wait = retryAfter(errand.failures++, errand.failed, thrown);
+      errand.restsUntil = Date.now() + wait;
       this.#arm(wait);
     }
+  }
+
+  /** Who is told of commits: D1, and the app. */
+  #readers(): [history: boolean, app: boolean] {
+    return [this.#env.DB !== undefined, this.#onCommit !== undefined];
   }
 
   async #deliverSteps(db: Database, space: Space): Promise<boolean> {
@@ -72,7 +112,7 @@ export class Outbox {
   /** Now and then: drops what nobody needs any more, a batch at a time. */
   #prune(space: Space): boolean {
     if (Date.now() < this.#pruneAt) return true;
-    const more = space.prune(this.#db !== undefined, Date.now());
+    const more = space.prune(...this.#readers(), Date.now());
     if (!more) this.#pruneAt = Date.now() + PRUNE_EVERY_MS;
     return !more;
   }
@@ -83,13 +123,23 @@ export class Outbox {
     this.#tablesExist = true;
   }
 
+  /** Sets the alarm, unless one comes sooner. */
   #arm(delay: number): void {
-    this.#armed = true;
-    this.#storage.setAlarm(Date.now() + delay).catch((thrown: unknown) => {
-      this.#armed = false;
+    const at = Date.now() + delay;
+    if (at >= this.#alarmAt) return;
+    this.#alarmAt = at;
+    this.#storage.setAlarm(at).catch((thrown: unknown) => {
+      this.#alarmAt = Infinity;
       console.error('ebbtide: the alarm was not set', thrown);
     });
   }
+}
+
+/** How long to wait after one more failure, which is logged. */
+function retryAfter(failures: number, what: string, thrown: unknown): number {
+  const wait = Math.min(OUTBOX_RETRY_FIRST_MS * 2 ** failures, OUTBOX_RETRY_MAX_MS);
+  console.error(`ebbtide: ${what}, again in ${wait} ms`, thrown);
+  return wait;
 }
 
 /** Runs a step, or finds out how far it went when it ran before. */

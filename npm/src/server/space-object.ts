@@ -5,6 +5,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Space } from '../../wasm/worker/ebbtide_worker.js';
 import { readBody } from './body.ts';
+import type { OnCommit } from './hook.ts';
 import { TICKET_BYTES } from './limits.ts';
 import { rust } from './module.ts';
 import { Outbox } from './outbox.ts';
@@ -32,7 +33,7 @@ export interface SpaceObject {
 export type SpaceObjectClass = new (ctx: never, env: never) => SpaceObject;
 
 /** The class for an app's schema and functions. */
-export function spaceObjectClass(schemaJson: string, functions: AppFunctions): SpaceObjectClass {
+export function spaceObjectClass(schemaJson: string, functions: AppFunctions, onCommit: OnCommit<never> | undefined): SpaceObjectClass {
   return class SyncSpace extends DurableObject implements SpaceObject {
     readonly #ctx: ObjectState;
     readonly #outbox: Outbox;
@@ -41,7 +42,7 @@ export function spaceObjectClass(schemaJson: string, functions: AppFunctions): S
     constructor(ctx: ObjectState, env: ServerEnv) {
       super(ctx, env);
       this.#ctx = ctx;
-      this.#outbox = new Outbox(ctx.storage, env.DB);
+      this.#outbox = new Outbox(ctx.storage, env, onCommit);
       ctx.setWebSocketAutoResponse(new runtime.WebSocketRequestResponsePair('ping', 'pong'));
     }
 
@@ -168,7 +169,7 @@ export function spaceObjectClass(schemaJson: string, functions: AppFunctions): S
       }
       await this.#ctx.storage.sync();
       space.open(name);
-      if (space.hasUndelivered()) this.#outbox.wake();
+      this.#outbox.opened(space);
     }
   } as unknown as SpaceObjectClass;
 }

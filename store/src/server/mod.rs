@@ -36,6 +36,6 @@ mod write;
 pub mod contract;
 
 pub use event::SpaceStore;
-pub use outbox::{OutboxAuthor, OutboxCommit, OutboxPosition};
+pub use outbox::{OutboxAuthor, OutboxCommit, OutboxPosition, Reader};
 pub use space::{OpenError, Space};
 pub use tickets::Ticket;

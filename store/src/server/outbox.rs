@@ -1,5 +1,5 @@
-//! The commit log as the outbox to D1: what comes after the acknowledged position, and moving that position.
-//! It does not know D1. The adapter's alarm reads a commit, delivers it in steps and acknowledges each.
+//! The commit log as an outbox: what comes after the position that a reader has acknowledged, and moving that position.
+//! It knows neither D1 nor the app's function. The adapter's alarm reads a commit, delivers it in steps and acknowledges each.
 
 use super::event::SpaceStore;
 use super::fail;
@@ -13,6 +13,24 @@ use ebbtide_core::value::Value;
 
 /// Who stands in the history where a migration changed rows.
 const MIGRATION: &str = "migration";
+
+/// Who is told of the commits of a space, each at its own pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The change history in D1.
+    History,
+    /// The function of the app that is called after commits.
+    App,
+}
+
+impl Reader {
+    fn facts(self) -> [&'static str; 2] {
+        match self {
+            Reader::History => ["outbox_seq", "outbox_part"],
+            Reader::App => ["app_seq", "app_part"],
+        }
+    }
+}
 
 /// Up to where the outbox is delivered: all commits up to `seq`, and of the next one the first `part` steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,18 +60,30 @@ pub struct OutboxCommit {
 }
 
 impl<S: Sql + Clone> SpaceStore<S> {
-    /// Up to where the outbox is delivered.
-    pub fn outbox_position(&mut self) -> Result<OutboxPosition, SqlError> {
-        let seq = self.fact("outbox_seq")?.map_or(Ok(0), |value| number(Some(value)))?;
-        let part = self.fact("outbox_part")?.map_or(Ok(0), |value| number(Some(value)))?;
+    /// Up to where the outbox is delivered to a reader.
+    pub fn outbox_position(&mut self, reader: Reader) -> Result<OutboxPosition, SqlError> {
+        let [seq, part] = reader.facts();
+        let seq = self.fact(seq)?.map_or(Ok(0), |value| number(Some(value)))?;
+        let part = self.fact(part)?.map_or(Ok(0), |value| number(Some(value)))?;
         Ok(OutboxPosition { seq: Seq(seq), part })
     }
 
-    /// Moves the position forward. An older position changes nothing.
-    pub fn acknowledge(&mut self, position: OutboxPosition) -> Result<(), SqlError> {
-        if position > self.outbox_position()? {
-            self.set_fact("outbox_seq", stored(position.seq.0)?)?;
-            self.set_fact("outbox_part", stored(position.part)?)?;
+    /// Moves a reader's position forward. An older position changes nothing.
+    pub fn acknowledge(&mut self, reader: Reader, position: OutboxPosition) -> Result<(), SqlError> {
+        if position > self.outbox_position(reader)? {
+            let [seq, part] = reader.facts();
+            self.set_fact(seq, stored(position.seq.0)?)?;
+            self.set_fact(part, stored(position.part)?)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a reader who comes for the first time begin with the next commit.
+    pub fn begin_at_head(&mut self, reader: Reader) -> Result<(), SqlError> {
+        let [seq, _] = reader.facts();
+        if self.fact(seq)?.is_none() {
+            let head = self.log_head()?.seq;
+            self.set_fact(seq, stored(head.0)?)?;
         }
         Ok(())
     }

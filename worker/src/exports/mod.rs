@@ -2,6 +2,7 @@
 //! It converts and decides nothing; refusals cross as objects with `status`, `code`, `message` and `retryable`.
 
 mod front;
+mod hook;
 mod objects;
 mod rules;
 mod space;

@@ -4,9 +4,10 @@
 
 use super::objects::Plain;
 use crate::durable::values;
+use crate::messages::device_text;
 use ebbtide_core::catalogue::Column;
 use ebbtide_core::conflict::AuthorName;
-use ebbtide_core::ids::ColumnId;
+use ebbtide_core::ids::{ColumnId, Incarnation};
 use ebbtide_core::server::rules::{AppRules, MergeQuestion, RowView, Validation};
 use ebbtide_core::value::Value;
 use js_sys::Uint8Array;
@@ -67,7 +68,7 @@ impl AppRules for JsRules {
     }
 }
 
-fn name(columns: &[Column], id: ColumnId) -> &str {
+pub(super) fn name(columns: &[Column], id: ColumnId) -> &str {
     columns.get(usize::from(id.0)).map_or("", |column| column.name.as_str())
 }
 
@@ -79,11 +80,16 @@ fn row(view: &RowView<'_>) -> JsValue {
 }
 
 fn identity(author: &AuthorName) -> JsValue {
-    let device: String = author.incarnation.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    Plain::new().with("user", author.user.as_str()).with("device", device.as_str()).done()
+    writer(&author.user, author.incarnation)
 }
 
-fn to_js(value: &Value) -> JsValue {
+/// Who writes: `{ user, device }`.
+pub(super) fn writer(user: &str, incarnation: Incarnation) -> JsValue {
+    Plain::new().with("user", user).with("device", device_text(incarnation).as_str()).done()
+}
+
+/// A value as the npm package has it.
+pub(super) fn to_js(value: &Value) -> JsValue {
     match value {
         Value::Integer(number) if !(-EXACT..=EXACT).contains(number) => JsValue::from(*number),
         value => values::to_js(value),

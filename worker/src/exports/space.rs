@@ -1,5 +1,6 @@
 //! The class behind a Durable Object: bytes and texts in, plain objects out.
 
+use super::hook::{place, plain_slice};
 use super::objects::Plain;
 use super::rules::{AppFunctions, JsRules};
 use crate::auth::Access;
@@ -8,6 +9,7 @@ use crate::failure::Failure;
 use crate::messages::device;
 use crate::space::{Answer, Pushed, SpaceObject, Step};
 use ebbtide_core::ids::{Incarnation, Millis, Seq};
+use ebbtide_store::server::Reader;
 use ebbtide_store::server::history;
 use ebbtide_store::server::trail::{self, Question};
 use js_sys::{Array, Uint8Array};
@@ -127,20 +129,38 @@ impl JsSpace {
         Ok(self.object.next_step(millis(now))?.map_or(JsValue::UNDEFINED, |step| plain_step(&step)))
     }
 
-    /// Everything up to here is delivered.
+    /// D1 has everything up to here.
     pub fn acknowledge(&mut self, seq: f64, part: f64) -> Result<(), JsValue> {
-        Ok(self.object.acknowledge(Seq(seq as u64), part as u64)?)
+        Ok(self.object.acknowledge(Reader::History, Seq(seq as u64), part as u64)?)
     }
 
-    /// Whether the outbox holds something.
+    /// From now on commits are kept until the app's function was told of them.
+    #[wasm_bindgen(js_name = beginTelling)]
+    pub fn begin_telling(&mut self) -> Result<(), JsValue> {
+        Ok(self.object.begin_telling()?)
+    }
+
+    /// What the app's function is told next: `{ upto: [seq, part], committed }`.
+    #[wasm_bindgen(js_name = nextSlice)]
+    pub fn next_slice(&mut self) -> Result<JsValue, JsValue> {
+        Ok(self.object.next_slice()?.map_or(JsValue::UNDEFINED, |slice| plain_slice(&slice)))
+    }
+
+    /// The app's function was told everything up to here.
+    pub fn told(&mut self, seq: f64, part: f64) -> Result<(), JsValue> {
+        Ok(self.object.acknowledge(Reader::App, Seq(seq as u64), part as u64)?)
+    }
+
+    /// Whether the outbox holds something for D1 or for the app's function.
     #[wasm_bindgen(js_name = hasUndelivered)]
-    pub fn has_undelivered(&mut self) -> Result<bool, JsValue> {
-        Ok(self.object.has_undelivered()?)
+    pub fn has_undelivered(&mut self, history: bool, app: bool) -> Result<bool, JsValue> {
+        Ok(self.object.has_undelivered(&readers(history, app))?)
     }
 
     /// Drops abandoned uploads and a batch of history that nobody needs; answers whether there is more of it.
-    pub fn prune(&mut self, delivers: bool, now: f64) -> Result<bool, JsValue> {
-        Ok(self.object.prune(delivers, millis(now))?)
+    /// The flags say whether D1, and whether the app's function is told of commits.
+    pub fn prune(&mut self, history: bool, app: bool, now: f64) -> Result<bool, JsValue> {
+        Ok(self.object.prune(&readers(history, app), millis(now))?)
     }
 
     /// Rows written in this life of the object, as the platform counts them.
@@ -177,6 +197,11 @@ pub fn history_question(
     Ok(plain.with("limit", question.limit()).with("nothingYet", trail::NOTHING_YET).done())
 }
 
+fn readers(history: bool, app: bool) -> Vec<Reader> {
+    let of = [(history, Reader::History), (app, Reader::App)];
+    of.into_iter().filter_map(|(told, reader)| told.then_some(reader)).collect()
+}
+
 fn ticket_device(client_id: Option<String>) -> Result<Incarnation, Failure> {
     let header = client_id.ok_or_else(|| Failure::malformed("a ticket needs the header X-Client-ID"))?;
     device(&header)
@@ -201,13 +226,8 @@ fn plain_push(pushed: &Pushed) -> JsValue {
 }
 
 fn plain_step(step: &Step) -> JsValue {
-    let position = |seq: Seq, part: u64| Array::of2(&JsValue::from_f64(seq.0 as f64), &JsValue::from_f64(part as f64));
     let statements: Array = step.statements.iter().map(plain_statement).collect();
-    Plain::new()
-        .with("from", position(step.from.seq, step.from.part))
-        .with("upto", position(step.upto.seq, step.upto.part))
-        .with("statements", statements)
-        .done()
+    Plain::new().with("from", place(step.from)).with("upto", place(step.upto)).with("statements", statements).done()
 }
 
 fn plain_statement(statement: &history::Statement) -> JsValue {

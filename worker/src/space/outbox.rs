@@ -12,8 +12,8 @@ use ebbtide_core::ids::{Millis, Seq};
 use ebbtide_core::server::retention::{self, Pruned};
 use ebbtide_protocol::{WireCodec, peek_commit};
 use ebbtide_store::server::history::{self, Entry, Origin, Statement};
-use ebbtide_store::server::{OutboxCommit, OutboxPosition, SpaceStore};
-use ebbtide_store::sql::Sql;
+use ebbtide_store::server::{OutboxCommit, OutboxPosition, Reader, SpaceStore};
+use ebbtide_store::sql::{Sql, SqlError};
 
 /// A step: one batch for D1.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ impl<S: Sql + Clone> SpaceObject<S> {
     pub fn next_step(&mut self, now: Millis) -> Result<Option<Step>, Failure> {
         let name = self.name()?.to_owned();
         self.event(|store| {
-            let from = store.outbox_position()?;
+            let from = store.outbox_position(Reader::History)?;
             let (upto, entries) = collect(from, store)?;
             if upto == from {
                 return Ok(None);
@@ -41,29 +41,34 @@ impl<S: Sql + Clone> SpaceObject<S> {
         })
     }
 
-    /// D1 has everything up to here.
-    pub fn acknowledge(&mut self, seq: Seq, part: u64) -> Result<(), Failure> {
-        self.event(|store| Ok(store.acknowledge(OutboxPosition { seq, part })?))
+    /// A reader has everything up to here.
+    pub fn acknowledge(&mut self, reader: Reader, seq: Seq, part: u64) -> Result<(), Failure> {
+        self.event(|store| Ok(store.acknowledge(reader, OutboxPosition { seq, part })?))
     }
 
-    /// Whether there is something to deliver.
-    pub fn has_undelivered(&mut self) -> Result<bool, Failure> {
+    /// Whether there is something to deliver to one of the readers.
+    pub fn has_undelivered(&mut self, readers: &[Reader]) -> Result<bool, Failure> {
         self.event(|store| {
-            let position = store.outbox_position()?;
+            let Some(position) = slowest(readers, store)? else { return Ok(false) };
             Ok(store.next_undelivered(position)?.is_some())
         })
     }
 
     /// Drops uploads that were abandoned and a batch of history that nobody needs; answers whether there is more of it.
-    /// `delivers` says whether the history goes to D1: then only what has arrived there is dropped.
-    pub fn prune(&mut self, delivers: bool, now: Millis) -> Result<bool, Failure> {
+    /// Only what has arrived at all these readers is dropped.
+    pub fn prune(&mut self, readers: &[Reader], now: Millis) -> Result<bool, Failure> {
         let before = Millis(now.0.saturating_sub(ebbtide_core::limits::STAGE_TTL_MS));
         self.event(|store| {
             store.expire_stages(before)?;
-            let delivered = if delivers { Some(store.outbox_position()?.seq) } else { None };
+            let delivered = slowest(readers, store)?.map(|position| position.seq);
             Ok(retention::prune(delivered, now, store, &WireCodec)? == Pruned::More)
         })
     }
+}
+
+fn slowest<S: Sql + Clone>(readers: &[Reader], store: &mut SpaceStore<S>) -> Result<Option<OutboxPosition>, SqlError> {
+    let positions: Result<Vec<_>, _> = readers.iter().map(|reader| store.outbox_position(*reader)).collect();
+    Ok(positions?.into_iter().min())
 }
 
 /// Whole commits as long as they fit; of one that does not fit alone, as many outcomes as do.
@@ -99,7 +104,10 @@ fn collect<S: Sql + Clone>(
 }
 
 /// A commit is read with the catalogue of its own schema version.
-fn open<S: Sql + Clone>(next: &OutboxCommit, store: &mut SpaceStore<S>) -> Result<(Catalogue, Commit), Failure> {
+pub(super) fn open<S: Sql + Clone>(
+    next: &OutboxCommit,
+    store: &mut SpaceStore<S>,
+) -> Result<(Catalogue, Commit), Failure> {
     let damaged = |what: &str| Failure::internal(format!("commit {}: {what}", next.sealed.seq.0));
     let peeked = peek_commit(&next.sealed.bytes).map_err(|malformed| damaged(malformed.what))?;
     let catalogue =

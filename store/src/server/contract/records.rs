@@ -2,7 +2,7 @@
 
 use super::fixture::{Fixture, open};
 use crate::server::limits::PART_BYTES;
-use crate::server::{OutboxPosition, Ticket};
+use crate::server::{OutboxPosition, Reader, Ticket};
 use crate::sql::Sql;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, Reason, Receipt, Rejection, SealedCommit};
@@ -177,11 +177,12 @@ pub(super) fn st55_the_outbox_moves_forward_only<S: Sql + Clone>(sql: S) {
         store.append(&commit(1, vec![1]))?;
         store.append(&commit(2, vec![2]))
     });
-    let position = || fixture.event(|store| store.outbox_position());
-    let acknowledge = |seq, part| fixture.event(|store| store.acknowledge(OutboxPosition { seq: Seq(seq), part }));
+    let position = || fixture.event(|store| store.outbox_position(Reader::History));
+    let acknowledge =
+        |seq, part| fixture.event(|store| store.acknowledge(Reader::History, OutboxPosition { seq: Seq(seq), part }));
     let next = || {
         fixture.event(|store| {
-            let position = store.outbox_position()?;
+            let position = store.outbox_position(Reader::History)?;
             store.next_undelivered(position)
         })
     };
@@ -196,6 +197,24 @@ pub(super) fn st55_the_outbox_moves_forward_only<S: Sql + Clone>(sql: S) {
     assert_eq!(next().expect("the second").sealed.seq, Seq(2));
     acknowledge(2, 0);
     assert!(next().is_none());
+}
+
+pub(super) fn st160_each_reader_of_the_log_has_a_position_of_its_own<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    fixture.event(|store| {
+        store.register(Incarnation([1; 16]), "ada", Millis(1))?;
+        store.append(&commit(1, vec![1]))
+    });
+    let position = |reader| fixture.event(|store| store.outbox_position(reader));
+    let begin = || fixture.event(|store| store.begin_at_head(Reader::App));
+    begin();
+    assert_eq!(position(Reader::App), OutboxPosition { seq: Seq(1), part: 0 }, "it begins with what comes");
+    assert_eq!(position(Reader::History), OutboxPosition::default());
+    fixture.event(|store| store.append(&commit(2, vec![2])));
+    begin();
+    assert_eq!(position(Reader::App).seq, Seq(1), "and only once");
+    fixture.event(|store| store.acknowledge(Reader::App, OutboxPosition { seq: Seq(2), part: 0 }));
+    assert_eq!((position(Reader::App).seq, position(Reader::History).seq), (Seq(2), Seq(0)));
 }
 
 pub(super) fn st56_a_ticket_is_good_once<S: Sql + Clone>(sql: S) {
