@@ -18,6 +18,8 @@ export interface DeviceOptions {
   readonly user: string;
   readonly space: string;
   readonly twoPhase?: 'auto' | 'always';
+  /** Whether its app is one schema version on. */
+  readonly upgraded?: boolean;
 }
 
 type Value = string | number | null;
@@ -27,7 +29,7 @@ type Row = Record<string, Value>;
 export class TestDevice implements AsyncDisposable {
   readonly browser: Browser;
   readonly proxy: LoopbackProxy;
-  readonly #options: DeviceOptions;
+  #options: DeviceOptions;
   #page: Page | undefined;
 
   private constructor(browser: Browser, proxy: LoopbackProxy, options: DeviceOptions) {
@@ -53,6 +55,13 @@ export class TestDevice implements AsyncDisposable {
     this.#page = await this.browser.page(this.proxy.origin);
     await this.#page.waitForFunction(() => globalThis.ready);
     await this.#page.evaluate((options) => globalThis.openDevice(options), { name: DATABASE, ...this.#options });
+  }
+
+  /** Opens the app again as the version after, as a person does who comes back after a deployment. */
+  async upgrade(): Promise<void> {
+    if (this.#page !== undefined) await this.close();
+    this.#options = { ...this.#options, upgraded: true };
+    await this.open();
   }
 
   /** From now on the app gets no tokens, in pages opened later too: files load, and sync cannot begin. */

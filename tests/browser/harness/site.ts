@@ -18,6 +18,8 @@ const SERVED = ['worker.js', 'ebbtide_client_bg.wasm'];
 /** A running test app. */
 export interface Site extends AsyncDisposable {
   readonly worker: LocalWorker;
+  /** Puts the Worker of the next schema version in place of the one that runs. */
+  deployUpgrade(): Promise<void>;
   /** A browser on a profile of its own behind a proxy of its own, with the database open and in step. */
   device(options: DeviceOptions): Promise<TestDevice>;
 }
@@ -28,6 +30,7 @@ export async function startSite(): Promise<Site> {
   const worker = await LocalWorker.start(join(APP, 'server.ts'), assets);
   return {
     worker,
+    deployUpgrade: () => worker.deploy(join(APP, 'upgraded-server.ts')),
     device: (options) => TestDevice.start(worker.port, options),
     async [Symbol.asyncDispose]() {
       await worker[Symbol.asyncDispose]();

@@ -23,7 +23,7 @@ interface Module {
 
 /** A Worker that runs, or was killed. */
 export class LocalWorker implements AsyncDisposable {
-  readonly #modules: Module[];
+  #modules: Module[];
   readonly #assets: string;
   readonly #state: string;
   #miniflare: Miniflare | undefined;
@@ -59,6 +59,12 @@ export class LocalWorker implements AsyncDisposable {
     // Without this path the state lies in a temporary folder that goes with the process.
     this.#miniflare = new Miniflare({ ...options, resourcePersistencePath: this.#state });
     this.#port = Number((await this.#miniflare.ready).port);
+  }
+
+  /** Starts another Worker on the same state, on another port, as a deployment does. */
+  async deploy(entry: string): Promise<void> {
+    this.#modules = await bundle(entry);
+    await this.restart();
   }
 
   /** Kills workerd as a crash would, in the middle of whatever it does. Nothing runs until `restart`. */

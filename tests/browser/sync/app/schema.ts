@@ -16,3 +16,21 @@ export const schema = defineSchema({
   ],
   tables: { note: {}, entry: {}, tag: {} },
 });
+
+/**
+ * One version later: notes are rebuilt under their entries with a column more and other titles, and devices get a table for search.
+ */
+export const upgraded = defineSchema({
+  ...schema,
+  migrations: [
+    ...schema.migrations,
+    `CREATE TABLE note_new (
+       id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), title TEXT NOT NULL DEFAULT '', body TEXT NOT NULL DEFAULT '', count INTEGER NOT NULL DEFAULT 0,
+       place TEXT NOT NULL DEFAULT 'unknown'
+     ) STRICT;
+     INSERT INTO note_new (id, title, body, count) SELECT id, upper(title), body, count FROM note;
+     DROP TABLE note;
+     ALTER TABLE note_new RENAME TO note`,
+    { on: 'client', sql: 'CREATE TABLE opened (note TEXT PRIMARY KEY NOT NULL, times INTEGER NOT NULL)' },
+  ],
+});
