@@ -18,8 +18,8 @@ export interface DeviceOptions {
   readonly user: string;
   readonly space: string;
   readonly twoPhase?: 'auto' | 'always';
-  /** Whether its app is one schema version on. */
-  readonly upgraded?: boolean;
+  /** Which of the test app's schemas it opens. */
+  readonly app?: 'plain' | 'upgraded' | 'merging';
 }
 
 type Value = string | number | null;
@@ -60,7 +60,7 @@ export class TestDevice implements AsyncDisposable {
   /** Opens the app again as the version after, as a person does who comes back after a deployment. */
   async upgrade(): Promise<void> {
     if (this.#page !== undefined) await this.close();
-    this.#options = { ...this.#options, upgraded: true };
+    this.#options = { ...this.#options, app: 'upgraded' };
     await this.open();
   }
 

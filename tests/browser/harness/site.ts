@@ -24,10 +24,10 @@ export interface Site extends AsyncDisposable {
   device(options: DeviceOptions): Promise<TestDevice>;
 }
 
-/** Builds the test app and starts its Worker. */
-export async function startSite(): Promise<Site> {
+/** Builds the test app and starts one of its Workers. */
+export async function startSite(entry = 'server.ts'): Promise<Site> {
   const assets = await buildAssets();
-  const worker = await LocalWorker.start(join(APP, 'server.ts'), assets);
+  const worker = await LocalWorker.start(join(APP, entry), assets);
   return {
     worker,
     deployUpgrade: () => worker.deploy(join(APP, 'upgraded-server.ts')),

@@ -1,6 +1,6 @@
 /**
- * The tables of the two-device tests: notes with two independent fields and a counter, entries that belong to a note, and tags of which each exists once.
- * The test page and the test Worker share it.
+ * The tables of the two-device tests: notes with two independent fields and a counter, entries that belong to a note, and tags of which each exists once;
+ * the same one version on; and visits whose fields merge each by another strategy. The test page and the test Workers share them.
  */
 import { defineSchema } from 'ebbtide/schema';
 
@@ -34,3 +34,27 @@ export const upgraded = defineSchema({
     { on: 'client', sql: 'CREATE TABLE opened (note TEXT PRIMARY KEY NOT NULL, times INTEGER NOT NULL)' },
   ],
 });
+
+/** A field for each strategy, and the rules for deleted rows. */
+export const merging = defineSchema({
+  migrations: [
+    `CREATE TABLE visit (
+       id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), doses INTEGER NOT NULL DEFAULT 0, notes TEXT, diagnosis TEXT, opened_by TEXT,
+       lowest REAL, highest INTEGER, tags TEXT, stage TEXT, score INTEGER, place TEXT
+     ) STRICT;
+     CREATE TABLE kept (id TEXT PRIMARY KEY NOT NULL, name TEXT) STRICT;
+     CREATE TABLE disputed (id TEXT PRIMARY KEY NOT NULL, name TEXT) STRICT`,
+  ],
+  tables: {
+    visit: {
+      merge: {
+        doses: 'sum', notes: 'text', diagnosis: 'review', opened_by: 'first', lowest: 'min', highest: 'max', tags: 'set', stage: 'server', score: 'custom',
+      },
+    },
+    kept: { delete: 'keep' },
+    disputed: { delete: 'review' },
+  },
+});
+
+/** What a device may open. */
+export const schemas = { plain: schema, upgraded, merging };
