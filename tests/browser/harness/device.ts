@@ -3,6 +3,9 @@
  * It knows the test app's page, not what is tested. The site starts devices.
  */
 import assert from 'node:assert/strict';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { launch, type Browser } from './chromium.ts';
 import { LoopbackProxy } from './proxy.ts';
@@ -27,7 +30,7 @@ type Row = Record<string, Value>;
 
 /** One device. */
 export class TestDevice implements AsyncDisposable {
-  readonly browser: Browser;
+  browser: Browser;
   readonly proxy: LoopbackProxy;
   #options: DeviceOptions;
   #page: Page | undefined;
@@ -41,6 +44,13 @@ export class TestDevice implements AsyncDisposable {
   /** Starts it with its database open. */
   static async start(workerPort: number, options: DeviceOptions): Promise<TestDevice> {
     const device = new TestDevice(await launch(), await LoopbackProxy.start(workerPort), options);
+    await device.open();
+    return device;
+  }
+
+  /** Starts another one from a copy of this one's profile, as `copyProfile` made it. */
+  static async startFrom(profile: string, workerPort: number, options: DeviceOptions): Promise<TestDevice> {
+    const device = new TestDevice(await launch(profile), await LoopbackProxy.start(workerPort), options);
     await device.open();
     return device;
   }
@@ -61,6 +71,28 @@ export class TestDevice implements AsyncDisposable {
   async upgrade(): Promise<void> {
     if (this.#page !== undefined) await this.close();
     this.#options = { ...this.#options, app: 'upgraded' };
+    await this.open();
+  }
+
+  /** Ends the browser, copies its profile as a backup does, and starts it again. Answers the folder of the copy. */
+  async copyProfile(): Promise<string> {
+    await this.browser.stop();
+    const copy = await mkdtemp(join(tmpdir(), 'ebbtide-profile-'));
+    await cp(this.browser.profile, copy, { recursive: true, verbatimSymlinks: true });
+    await this.#startAgain();
+    return copy;
+  }
+
+  /** Ends the browser, puts a copy in the place of its profile, and starts it again. */
+  async putBack(copy: string): Promise<void> {
+    await this.browser.stop();
+    await rm(this.browser.profile, { recursive: true, force: true, maxRetries: 5 });
+    await cp(copy, this.browser.profile, { recursive: true, verbatimSymlinks: true });
+    await this.#startAgain();
+  }
+
+  async #startAgain(): Promise<void> {
+    this.browser = await launch(this.browser.profile);
     await this.open();
   }
 

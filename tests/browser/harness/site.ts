@@ -22,6 +22,8 @@ export interface Site extends AsyncDisposable {
   deployUpgrade(): Promise<void>;
   /** A browser on a profile of its own behind a proxy of its own, with the database open and in step. */
   device(options: DeviceOptions): Promise<TestDevice>;
+  /** A browser that begins with a copy of another one's profile. */
+  copied(profile: string, options: DeviceOptions): Promise<TestDevice>;
 }
 
 /** Builds the test app and starts one of its Workers. */
@@ -30,6 +32,7 @@ export async function startSite(entry = 'server.ts'): Promise<Site> {
   const worker = await LocalWorker.start(join(APP, entry), assets);
   return {
     worker,
+    copied: (profile, options) => TestDevice.startFrom(profile, worker.port, options),
     deployUpgrade: () => worker.deploy(join(APP, 'upgraded-server.ts')),
     device: (options) => TestDevice.start(worker.port, options),
     async [Symbol.asyncDispose]() {

@@ -3,7 +3,7 @@
  * It can be killed without warning and started again on the same state. The tests that need a server start here.
  */
 import { build } from 'esbuild';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,6 +65,27 @@ export class LocalWorker implements AsyncDisposable {
   async deploy(entry: string): Promise<void> {
     this.#modules = await bundle(entry);
     await this.restart();
+  }
+
+  /** Stops, and copies all that it has stored; answers the folder of the copy. `restart` is next. */
+  async backUp(): Promise<string> {
+    await this.#stop();
+    const copy = await mkdtemp(join(tmpdir(), 'ebbtide-worker-'));
+    await cp(this.#state, copy, { recursive: true });
+    return copy;
+  }
+
+  /** Stops, and puts a copy in the place of all that it has stored. `restart` is next. */
+  async putBack(copy: string): Promise<void> {
+    await this.#stop();
+    await rm(this.#state, { recursive: true, force: true, maxRetries: 5 });
+    await cp(copy, this.#state, { recursive: true });
+  }
+
+  async #stop(): Promise<void> {
+    await this.#miniflare?.dispose();
+    this.#miniflare = undefined;
+    await until('workerd is gone', async () => (await childrenNamed('workerd')).length === 0);
   }
 
   /** Kills workerd as a crash would, in the middle of whatever it does. Nothing runs until `restart`. */
