@@ -68,6 +68,7 @@ fn edits(random: &mut Random, base: impl Fn(usize) -> u64) -> Vec<Edit> {
         let marks = RowMarks {
             created: Mark::default(),
             fields: vec![Some(incumbent); FIELDS],
+            born: None,
             deleted: None,
             records: Default::default(),
             tombstone: None,

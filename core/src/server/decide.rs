@@ -284,7 +284,9 @@ impl Decider<'_> {
     }
 
     fn accept(&mut self, transaction: &Transaction, writes: Vec<RowWrite>, conflicts: Vec<Conflict>, as_sent: bool) {
-        for write in writes {
+        // Of a row that another device made as well only the marks change.
+        let changed = |effect: &Effect| !matches!(effect, Effect::Set(fields) if fields.is_empty());
+        for write in writes.into_iter().filter(|write| changed(&write.outcome.effect)) {
             self.outcomes.push(write.outcome);
         }
         self.verdict.as_sent &= as_sent;

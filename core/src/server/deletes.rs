@@ -146,7 +146,7 @@ impl<S: ServerStore> Deletes<'_, S> {
             self.drafts.load(self.store, &children)?;
             let Some(child) = catalogue.table(child) else { continue };
             let drafts = children.iter().filter_map(|found| self.drafts.get(found));
-            let mut unseen = drafts.filter_map(|draft| draft.unseen_fields(child, &reference.columns, write));
+            let mut unseen = drafts.filter_map(|draft| draft.unseen_columns(child, &reference.columns, write));
             if let Some(claim) = unseen.next() {
                 return Ok(Some(claim));
             }

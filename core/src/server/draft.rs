@@ -67,6 +67,7 @@ pub struct RowDraft {
     marks: Option<RowMarks>,
     removed: Option<Vec<Value>>,
     dropped: bool,
+    remarked: bool,
     written: BTreeSet<ColumnId>,
     resolved: BTreeSet<ColumnId>,
     /// Whether everything asked of this row was taken exactly as sent.
@@ -91,6 +92,7 @@ impl RowDraft {
             marks: state.marks,
             removed: None,
             dropped: false,
+            remarked: false,
             written: BTreeSet::new(),
             resolved: BTreeSet::new(),
             as_sent: true,
@@ -182,8 +184,9 @@ impl RowDraft {
             .fields()
             .zip(values)
             .map(|((_, column), value)| (whole || column.default.as_ref() != Some(value)).then_some(mark));
-        let fields = fields.collect();
-        self.marks = Some(RowMarks { created, fields, ..RowMarks::default() });
+        let fields: Vec<Option<Mark>> = fields.collect();
+        let born = life::needs_birth(table, &fields, values).then_some(mark);
+        self.marks = Some(RowMarks { created, fields, born, ..RowMarks::default() });
         self.values = Some(values.to_vec());
         self.recreated = true;
     }
@@ -209,6 +212,7 @@ impl RowDraft {
         if table.row == RowRule::Atomic {
             return self.write_row(table, values, write);
         }
+        self.born_again(write);
         for (position, ((column, declared), value)) in table.fields().zip(values).enumerate() {
             let silent = declared.default.as_ref() == Some(value);
             if silent && self.value_at(position) == Some(value) {
@@ -382,8 +386,11 @@ impl RowDraft {
     }
 
     fn record_unseen_edits(&mut self, table: &Table, write: &Write) {
-        for (column, incumbent) in self.unseen_edits(table, write) {
-            self.record(Some(column), Side::Challenger, incumbent, write.claim(Claimed::Deleted));
+        let edits = self.unseen_edits(table, write);
+        let birth = self.unseen_birth(table, write).filter(|_| edits.is_empty());
+        let edits = edits.into_iter().map(|(column, incumbent)| (Some(column), incumbent));
+        for (column, incumbent) in edits.chain(birth.map(|birth| (None, birth))) {
+            self.record(column, Side::Challenger, incumbent, write.claim(Claimed::Deleted));
         }
     }
 
@@ -420,7 +427,7 @@ impl RowDraft {
             (false, None) => return None,
             (false, Some(values)) => Effect::Put(values),
             (true, Some(values)) if self.recreated => Effect::Put(values),
-            (true, Some(_)) if self.written.is_empty() => return None,
+            (true, Some(_)) if self.written.is_empty() && !self.remarked => return None,
             (true, Some(values)) => Effect::Set(touched(table, values, &self.written)),
         };
         let marks = self.marks?;

@@ -262,7 +262,7 @@ fn go_along<S: ServerStore>(
     let key = Key(table.key.iter().zip(&row.key.0).map(part).collect());
     let to = RowId { table: row.table, key };
     if to == row {
-        set(drafts, table, &row, reference, value, write);
+        set(drafts, table, &row, reference, reference.on_update, value, write);
     } else {
         drafts.load(store, core::slice::from_ref(&to))?;
         let fields = table.fields().zip(&before).map(|((column, _), old)| part((&column, old))).collect::<Vec<_>>();

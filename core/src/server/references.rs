@@ -72,9 +72,9 @@ pub(super) fn release(drafts: &mut Drafts, table: &Table, row: &RowId, reference
     match reference.on_delete {
         ReferenceAction::SetDefault => {
             let default = |column: ColumnId| table.columns[usize::from(column.0)].default.clone().unwrap_or_default();
-            set(drafts, table, row, reference, default, write);
+            set(drafts, table, row, reference, ReferenceAction::SetDefault, default, write);
         }
-        _ => set(drafts, table, row, reference, |_| Value::Null, write),
+        _ => set(drafts, table, row, reference, ReferenceAction::SetNull, |_| Value::Null, write),
     }
 }
 
@@ -90,18 +90,22 @@ fn act(drafts: &mut Drafts, table: &Table, row: &RowId, reference: &Reference, p
     }
 }
 
+/// Gives a row's reference other values. One that follows loses nothing; one that is taken away may.
 pub(super) fn set(
     drafts: &mut Drafts,
     table: &Table,
     row: &RowId,
     reference: &Reference,
+    action: ReferenceAction,
     value: impl Fn(ColumnId) -> Value,
     write: &Write,
 ) {
     let Some(draft) = drafts.get_mut(row) else { return };
     for column in &reference.columns {
-        if let Some(position) = table.field_position(*column) {
-            draft.force_field(position, *column, value(*column), write);
+        let Some(position) = table.field_position(*column) else { continue };
+        match action {
+            ReferenceAction::Cascade => draft.force_field(position, *column, value(*column), write),
+            _ => draft.release_field(position, *column, value(*column), write),
         }
     }
 }

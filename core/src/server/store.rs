@@ -74,6 +74,8 @@ pub struct RowMarks {
     pub created: Mark,
     /// One per non-key column, in `Table::fields` order; `None` for a column at its default, which loses to any write.
     pub fields: Vec<Option<Mark>>,
+    /// Who made the row, where no field tells: all of them are at their defaults, or it refers to another by its key or by defaults.
+    pub born: Option<Mark>,
     /// Set when the row is deleted; the other marks are then those it had.
     pub deleted: Option<Mark>,
     /// What else is remembered of some fields, by their position among the fields; of a deleted row nothing.

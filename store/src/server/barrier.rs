@@ -147,6 +147,7 @@ fn marks_after(known: Option<RowMarks>, moved: &Moved, table: &Table, mark: Mark
             }
             let silent =
                 |(column, value): (&ebbtide_core::catalogue::Column, &Value)| column.default.as_ref() == Some(value);
+            marks.born = Some(mark);
             let columns = table.fields().map(|(_, column)| column).zip(after);
             marks.fields = columns.map(|pair| (!silent(pair)).then_some(mark)).collect();
         }

@@ -18,6 +18,9 @@ const FORMAT_WITH_CELLS: u8 = 2;
 /// The first byte of the record of a deleted row that left an image.
 const FORMAT_WITH_TOMBSTONE: u8 = 3;
 
+/// Added to the first byte where the record says who made the row: the place of that mark comes next.
+const WITH_BIRTH: u8 = 16;
+
 /// A field or a deletion without a mark.
 const NONE: u8 = 0;
 
@@ -45,9 +48,13 @@ pub(super) fn pack(row: &RowMarks) -> Vec<u8> {
     let mut marks = vec![PackedMark::from(&row.created)];
     let fields: Vec<u8> = row.fields.iter().map(|mark| place(&mut marks, mark.as_ref())).collect();
     let deleted = place(&mut marks, row.deleted.as_ref());
+    let born = row.born.as_ref().map(|born| place(&mut marks, Some(born)));
     let packed = Packed { fields: Fields::of(fields), deleted, marks };
     // What is there besides the marks is told by the first byte, so that a plain row need not say that it has nothing more.
-    let start = |format| postcard::to_extend(&packed, vec![format]).expect("a vector takes any length");
+    let start = |format: u8| {
+        let head = born.map_or(vec![format], |born| vec![format | WITH_BIRTH, born]);
+        postcard::to_extend(&packed, head).expect("a vector takes any length")
+    };
     match &row.tombstone {
         Some(stone) => postcard::to_extend(stone, start(FORMAT_WITH_TOMBSTONE)).expect("as above"),
         None if row.records.is_empty() => start(FORMAT),
@@ -59,8 +66,12 @@ pub(super) fn pack(row: &RowMarks) -> Vec<u8> {
 pub(super) fn unpack(bytes: &[u8], width: usize) -> Result<RowMarks, SqlError> {
     let damaged = || fail::corrupt("row marks");
     let (format, body) = bytes.split_first().ok_or_else(damaged)?;
+    let (born, body) = match format & WITH_BIRTH {
+        0 => (NONE, body),
+        _ => body.split_first().map(|(born, body)| (*born, body)).ok_or_else(damaged)?,
+    };
     let (packed, rest): (Packed, _) = postcard::take_from_bytes(body).map_err(|_| damaged())?;
-    let (records, tombstone) = match *format {
+    let (records, tombstone) = match *format & !WITH_BIRTH {
         FORMAT if rest.is_empty() => (BTreeMap::new(), None),
         FORMAT_WITH_CELLS => (postcard::from_bytes(rest).map_err(|_| damaged())?, None),
         FORMAT_WITH_TOMBSTONE => {
@@ -76,7 +87,7 @@ pub(super) fn unpack(bytes: &[u8], width: usize) -> Result<RowMarks, SqlError> {
     let mut fields = packed.fields.indexes().into_iter().map(mark).collect::<Result<Vec<_>, _>>()?;
     fields.resize(width, None);
     let created = packed.marks.first().ok_or_else(damaged)?.unpack();
-    Ok(RowMarks { created, fields, deleted: mark(packed.deleted)?, records, tombstone })
+    Ok(RowMarks { created, fields, born: mark(born)?, deleted: mark(packed.deleted)?, records, tombstone })
 }
 
 fn place(marks: &mut Vec<PackedMark>, mark: Option<&Mark>) -> u8 {
@@ -167,6 +178,7 @@ mod tests {
                 created: mark(9),
                 fields: vec![None, Some(mark(12)), Some(mark(9)), None],
                 deleted: Some(mark(20)),
+                born: Some(mark(4)),
                 tombstone: Some(stone()),
                 ..RowMarks::default()
             },
@@ -211,9 +223,12 @@ mod tests {
 
     #[test]
     fn st43_damaged_marks_are_an_error() {
-        let bytes = pack(&RowMarks { created: mark(1), fields: vec![Some(mark(2)), None], ..RowMarks::default() });
-        for end in 0..bytes.len() {
-            assert!(unpack(&bytes[..end], 2).is_err(), "{end} bytes");
+        for born in [None, Some(mark(2))] {
+            let fields = vec![Some(mark(2)), None];
+            let bytes = pack(&RowMarks { created: mark(1), fields, born, ..RowMarks::default() });
+            for end in 0..bytes.len() {
+                assert!(unpack(&bytes[..end], 2).is_err(), "{end} bytes");
+            }
         }
         assert!(unpack(&[2, 0], 0).is_err());
     }

@@ -31,7 +31,12 @@ const SITE: &str = "CREATE TABLE site (id TEXT PRIMARY KEY NOT NULL, name TEXT, 
 const TABLES: [&str; 10] = ["site", "follows", "loses", "falls", "tied", "part", "piece", "ward", "coded", "uncoded"];
 
 fn schema() -> Schema {
-    let tables: serde_json::Map<_, _> = TABLES.iter().map(|name| ((*name).into(), serde_json::json!({}))).collect();
+    ruled(serde_json::json!({}))
+}
+
+fn ruled(sites: serde_json::Value) -> Schema {
+    let rule = |name: &str| if name == "site" { sites.clone() } else { serde_json::json!({}) };
+    let tables: serde_json::Map<_, _> = TABLES.iter().map(|name| ((*name).into(), rule(name))).collect();
     serde_json::from_value(serde_json::json!({ "migrations": [SITE], "tables": tables })).expect("a schema")
 }
 
@@ -43,8 +48,12 @@ fn in_both_orders(script: impl Fn(&mut Dialogue, [usize; 2])) {
 }
 
 fn on_both_paths(script: impl Fn(&mut Dialogue)) {
+    with(&schema(), script);
+}
+
+fn with(schema: &Schema, script: impl Fn(&mut Dialogue)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let mut talk = Dialogue::with_schema(2, two_phase, schema());
+        let mut talk = Dialogue::with_schema(2, two_phase, schema.clone());
         talk.exec(A, "INSERT INTO site (id, name, badge) VALUES ('a', 'first', 'x'), ('z', 'last', 'q')", &[]);
         talk.exec(A, "INSERT INTO ward VALUES ('w', 's', 'x')", &[]);
         talk.visit(A);
@@ -109,6 +118,58 @@ fn dl05_wins_takes_along_a_row_that_was_led_to_the_deleted_one() {
             assert!(recorded(talk, party).contains(&"follows".into()), "{}", talk.transcript());
         }
     });
+}
+
+#[test]
+fn dl05_a_row_that_says_nothing_but_its_key_is_recorded_when_it_goes_and_so_is_a_reference_that_is_taken_away() {
+    in_both_orders(|talk, order| {
+        talk.exec(A, "DELETE FROM site WHERE id = 'a'", &[]);
+        talk.exec(B, "INSERT INTO part (site, no) VALUES ('a', 1)", &[]);
+        talk.exec(B, "INSERT INTO loses (id, site) VALUES ('3', 'a')", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(sites(talk, party, "part"), []);
+            assert_eq!(sites(talk, party, "loses"), [Value::Null]);
+            let mut recorded = recorded(talk, party);
+            recorded.sort_unstable();
+            assert_eq!(recorded, ["loses", "part"], "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn dl05_of_a_row_that_two_devices_made_a_delete_that_saw_one_is_recorded() {
+    on_both_paths(|talk| {
+        talk.exec(A, "INSERT INTO part (site, no) VALUES ('z', 1)", &[]);
+        talk.exec(B, "INSERT INTO part (site, no) VALUES ('z', 1)", &[]);
+        talk.visit(A);
+        talk.exec(A, "DELETE FROM part", &[]);
+        meet(talk, [B, A]);
+        for party in [A, B] {
+            assert_eq!(sites(talk, party, "part"), []);
+            assert_eq!(recorded(talk, party), ["part"], "{}", talk.transcript());
+        }
+        talk.exec(A, "INSERT INTO part (site, no) VALUES ('z', 2)", &[]);
+        meet(talk, [A, B]);
+        talk.exec(B, "DELETE FROM part", &[]);
+        meet(talk, [A, B]);
+        assert_eq!(recorded(talk, A).len(), 1, "what was seen needs no record");
+    });
+}
+
+#[test]
+fn dl01_keep_knows_a_child_that_refers_by_its_key() {
+    for order in [[A, B], [B, A]] {
+        with(&ruled(serde_json::json!({ "delete": "keep" })), |talk| {
+            talk.exec(A, "DELETE FROM site WHERE id = 'a'", &[]);
+            talk.exec(B, "INSERT INTO part (site, no) VALUES ('a', 1)", &[]);
+            meet(talk, order);
+            for party in [A, B] {
+                assert_eq!(sites(talk, party, "part"), [text("a")], "{}", talk.transcript());
+                assert_eq!(value(talk, party, "SELECT count(*) FROM site"), Value::Integer(2));
+            }
+        });
+    }
 }
 
 #[test]
