@@ -22,8 +22,8 @@ const PULL: u8 = 8;
 const APPLIED: u8 = 9;
 const RECALL: u8 = 10;
 const SNAPSHOT: u8 = 11;
-const CATALOGUE: u8 = 40;
 const PREDICT: u8 = 12;
+const CATALOGUE: u8 = 40;
 
 type HelloFields = (
     (u8, u8, u64),

@@ -25,8 +25,8 @@ const HEAD: u8 = 23;
 const REFUSED: u8 = 24;
 const RECALLED: u8 = 25;
 const PAGE: u8 = 26;
-const CATALOGUE: u8 = 48;
 const PREDICTED: u8 = 27;
+const CATALOGUE: u8 = 48;
 
 type WelcomeFields = (u8, u64, AuthorId, Seq, DeviceSeq, SchemaVersion, View, Millis);
 type RecalledFields = (Incarnation, Seq, Seq, Vec<Stamp>, Vec<(Stamp, Reason)>);

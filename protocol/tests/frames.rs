@@ -45,7 +45,7 @@ fn wp02_unknown_optional_frames_are_skipped_and_others_are_not() {
 
 #[test]
 fn wp03_trailing_bytes_are_an_error_except_in_the_handshake() {
-    for kind in 0..12 {
+    for kind in 0..messages::CLIENT_KINDS {
         let message = messages::client(&mut Random(kind), kind);
         // The bytes of these reach to the end of their frame.
         let open_ended = matches!(message, ClientMessage::Submit(_) | ClientMessage::Stage(_));
@@ -56,7 +56,7 @@ fn wp03_trailing_bytes_are_an_error_except_in_the_handshake() {
             false => assert_eq!(decoded.is_ok(), open_ended),
         }
     }
-    for kind in 0..12 {
+    for kind in 0..messages::SERVER_KINDS {
         let message = match messages::server(&mut Random(kind), kind) {
             // Without these two known fields, what follows would be read as them.
             ServerMessage::Welcome(welcome) => ServerMessage::Welcome(Welcome { floor: Seq(7), ..welcome }),

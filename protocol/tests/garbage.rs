@@ -78,8 +78,8 @@ fn documents(random: &mut Random, catalogue: &Catalogue) -> Vec<Vec<u8>> {
     let transactions = random.below(4) as usize;
     let changeset = support::changeset(random, catalogue, transactions, 60);
     let commit = support::commit(random, catalogue, 80, 4);
-    let client: Vec<_> = (0..12).map(|kind| messages::client(random, kind)).collect();
-    let server: Vec<_> = (0..12).map(|kind| messages::server(random, kind)).collect();
+    let client: Vec<_> = (0..messages::CLIENT_KINDS).map(|kind| messages::client(random, kind)).collect();
+    let server: Vec<_> = (0..messages::SERVER_KINDS).map(|kind| messages::server(random, kind)).collect();
     let (sealed, packed) = (WireCodec.seal(&changeset, catalogue).bytes, WireCodec.seal_commit(&commit, catalogue));
     vec![
         // Under deflate a changed byte seldom reaches the columns.

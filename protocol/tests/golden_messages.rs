@@ -4,14 +4,18 @@
 
 mod support;
 
+use ebbtide_core::catalogue::*;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Reason, Receipt, Rejection};
-use ebbtide_core::error::{Refusal, RefusalCode};
+use ebbtide_core::error::{Malformed, Refusal, RefusalCode};
 use ebbtide_core::ids::*;
 use ebbtide_core::message::*;
 use ebbtide_core::value::{Key, Value};
-use ebbtide_protocol::{decode_client, decode_receipt, decode_server, encode_client, encode_receipt, encode_server};
-use support::vectors::pinned;
+use ebbtide_protocol::{
+    DecodeError, MESSAGE_VERSION, decode_client, decode_receipt, decode_server, encode_client, encode_receipt,
+    encode_server,
+};
+use support::{messages, vectors, vectors::pinned};
 
 const NOW: Millis = Millis(1_795_219_200_123);
 const STAMP: Stamp = Stamp(NOW.0 << 16);
@@ -47,8 +51,11 @@ fn wp07_messages_of_a_device_keep_their_bytes() {
     pinned_client("hello_first", ClientMessage::Hello(Hello::default()));
     let bytes = vec![1, 2, 3];
     pinned_client("submit", ClientMessage::Submit(Submit { device_seq, applied_receipt, bytes: bytes.clone() }));
-    let chunk = Chunk { device_seq, hash, total_bytes: 300_000, index: 2, count: 3, then: Then::Commit, bytes };
-    pinned_client("stage", ClientMessage::Stage(chunk));
+    for (name, then) in [("stage", Then::Commit), ("stage_prepare", Then::Prepare), ("stage_wait", Then::Wait)] {
+        let bytes = bytes.clone();
+        let chunk = Chunk { device_seq, hash, total_bytes: 300_000, index: 2, count: 3, then, bytes };
+        pinned_client(name, ClientMessage::Stage(chunk));
+    }
     pinned_client("resume", ClientMessage::Resume { device_seq, hash });
     pinned_client("prepare", ClientMessage::Prepare { device_seq, hash });
     pinned_client("commit", ClientMessage::Commit { device_seq, hash, applied_receipt });
@@ -62,6 +69,7 @@ fn wp07_messages_of_a_device_keep_their_bytes() {
     pinned_client("snapshot_first", ClientMessage::Snapshot { token: None, max_bytes: 1 << 20 });
     pinned_client("snapshot_next", ClientMessage::Snapshot { token: Some(token()), max_bytes: 1 << 20 });
     pinned_client("predict", ClientMessage::Predict { upto: device_seq });
+    pinned_client("catalogue_wanted", ClientMessage::Catalogue { version: SchemaVersion(300) });
     pinned_client("applied", ClientMessage::Applied { seq: Seq(123_457), applied_receipt });
 }
 
@@ -78,9 +86,12 @@ fn token() -> Token {
 }
 
 fn pinned_server(name: &str, message: ServerMessage) {
-    let messages = [message];
-    let bytes = encode_server(&messages);
-    assert_eq!(decode_server(&bytes).as_deref(), Ok(&messages[..]));
+    pinned_servers(name, &[message]);
+}
+
+fn pinned_servers(name: &str, messages: &[ServerMessage]) {
+    let bytes = encode_server(messages);
+    assert_eq!(decode_server(&bytes).as_deref(), Ok(messages));
     pinned(name, &bytes);
 }
 
@@ -144,6 +155,55 @@ fn wp07_messages_of_a_space_keep_their_bytes() {
     let detail = "visit.doses: more than a message may hold".into();
     let refusal = Refusal { code: RefusalCode::TooLarge, device_seq: Some(device_seq), detail };
     pinned_server("refused", ServerMessage::Refused(refusal));
+    let plain = |code| ServerMessage::Refused(Refusal { code, device_seq: None, detail: String::new() });
+    pinned_servers("refused_codes", &messages::REFUSAL_CODES.map(plain));
+    pinned_server("catalogue", ServerMessage::Catalogue(catalogue()));
+}
+
+/// Two tables that refer to each other, every type of column, every strategy and rule, and defaults of all kinds.
+fn catalogue() -> Catalogue {
+    let default = |n: usize| match n {
+        0 => None,
+        1 => Some(Value::Null),
+        2 => Some(Value::Integer(-3)),
+        3 => Some(Value::Real(-0.5)),
+        4 => Some(Value::Text("open".into())),
+        _ => Some(Value::Blob(vec![0, 255])),
+    };
+    let affinities = [Affinity::Blob, Affinity::Text, Affinity::Numeric, Affinity::Integer, Affinity::Real];
+    let column = |(n, (name, strategy)): (usize, (&str, Strategy))| Column {
+        name: name.into(),
+        origin: (n == 2).then(|| "formerly".into()),
+        affinity: affinities[n % affinities.len()],
+        not_null: n.is_multiple_of(2),
+        default: default(n),
+        strategy,
+    };
+    let reference = |parent, on_delete, on_update| Reference {
+        columns: vec![ColumnId(3)],
+        parent: TableId(parent),
+        parent_columns: vec![ColumnId(0)],
+        on_delete,
+        on_update,
+    };
+    let household = Table {
+        name: "household".into(),
+        columns: Strategy::NAMES.into_iter().enumerate().map(column).collect(),
+        key: vec![ColumnId(0)],
+        references: vec![reference(1, ReferenceAction::Refuse, ReferenceAction::SetDefault)],
+        ..Table::default()
+    };
+    let visit = Table {
+        name: "visit".into(),
+        origin: Some("call".into()),
+        key: vec![ColumnId(1), ColumnId(0)],
+        references: vec![reference(0, ReferenceAction::Cascade, ReferenceAction::SetNull)],
+        delete: DeleteRule::Keep,
+        row: RowRule::Atomic,
+        ..household.clone()
+    };
+    let tables = vec![household, visit.clone(), Table { name: "z".into(), delete: DeleteRule::Review, ..visit }];
+    Catalogue { version: SchemaVersion(300), hash: SchemaHash(*b"schema.8"), tables }
 }
 
 #[test]
@@ -171,10 +231,47 @@ fn wp07_receipts_keep_their_bytes() {
     let predictions = [&plain, &refused].map(prediction).to_vec();
     pinned_server("predicted", ServerMessage::Predicted(predictions));
     let of_bytes = Receipt { fingerprint: Fingerprint([0xA5; 8]), ..refused.clone() };
-    for (name, receipt) in [("receipt_plain", plain), ("receipt_refused", refused), ("receipt_of_bytes", of_bytes)] {
+    let at_its_seq = Receipt { decided_at: Seq(123_457), ..plain.clone() };
+    let reasons = messages::REASONS.into_iter().zip(0..).map(|(reason, index)| rejection(index, reason));
+    let all_reasons = Receipt { rejected: reasons.collect(), ..refused.clone() };
+    for (name, receipt) in [
+        ("receipt_plain", plain),
+        ("receipt_at_its_seq", at_its_seq),
+        ("receipt_refused", refused),
+        ("receipt_of_bytes", of_bytes),
+        ("receipt_reasons", all_reasons),
+    ] {
         pinned_server(name, ServerMessage::Receipt(receipt.clone()));
         let kept = encode_receipt(&receipt);
         assert_eq!(decode_receipt(&kept), Ok(receipt));
         pinned(&format!("kept_{name}"), &kept);
     }
+}
+
+/// Kinds below which a frame that is not known is malformed.
+const KINDS: u8 = 64;
+
+/// The kinds that a decoder knows, told from those that it calls unknown.
+fn known_kinds(reads: impl Fn(&[u8]) -> Result<(), DecodeError>) -> Vec<u8> {
+    let unknown = DecodeError::Malformed(Malformed { what: "frame: unknown kind" });
+    (0..KINDS).filter(|&kind| reads(&[MESSAGE_VERSION, kind, 0]) != Err(unknown.clone())).collect()
+}
+
+/// The kinds of frames in the vectors that are messages.
+fn pinned_kinds(reads: impl Fn(&[u8]) -> Result<(), DecodeError>) -> Vec<u8> {
+    let is_message = |name: &str| !["changeset_", "commit_", "kept_"].iter().any(|other| name.starts_with(other));
+    let messages = vectors::all().into_iter().filter(|(name, bytes)| is_message(name) && reads(bytes).is_ok());
+    let mut kinds: Vec<u8> = messages.map(|(_, bytes)| bytes[1]).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
+}
+
+#[test]
+fn wp07_every_kind_of_message_has_a_vector() {
+    let client = |bytes: &[u8]| decode_client(bytes).map(drop);
+    let server = |bytes: &[u8]| decode_server(bytes).map(drop);
+    let known = (known_kinds(client), known_kinds(server));
+    assert_eq!(known, (pinned_kinds(client), pinned_kinds(server)));
+    assert_eq!([known.0.len(), known.1.len()], [13, 13], "the decoders know other kinds than they were given");
 }

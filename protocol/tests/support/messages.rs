@@ -10,6 +10,41 @@ use ebbtide_core::ids::*;
 use ebbtide_core::message::*;
 use ebbtide_core::value::{Key, Value};
 
+/// All codes of a refusal, in the order of their numbers.
+pub const REFUSAL_CODES: [RefusalCode; 14] = [
+    RefusalCode::UnsupportedVersion,
+    RefusalCode::Malformed,
+    RefusalCode::TooLarge,
+    RefusalCode::HashMismatch,
+    RefusalCode::Retired,
+    RefusalCode::ForeignDevice,
+    RefusalCode::UnknownHistory,
+    RefusalCode::SchemaMismatch,
+    RefusalCode::Forbidden,
+    RefusalCode::Internal,
+    RefusalCode::WaitingForServer,
+    RefusalCode::ReloadNeeded,
+    RefusalCode::UnknownNumbers,
+    RefusalCode::SnapshotNeeded,
+];
+
+/// All reasons of a rejection, in the order of their numbers.
+pub const REASONS: [Reason; 13] = [
+    Reason::ForeignKey,
+    Reason::Unique,
+    Reason::Constraint,
+    Reason::Dependency,
+    Reason::Schema,
+    Reason::Limit,
+    Reason::Forbidden,
+    Reason::Void,
+    Reason::Stale,
+    Reason::Overflow,
+    Reason::Custom,
+    Reason::Parked,
+    Reason::Replaced,
+];
+
 fn array<const N: usize>(random: &mut Random) -> [u8; N] {
     std::array::from_fn(|_| random.next() as u8)
 }
@@ -26,12 +61,16 @@ fn cursor(random: &mut Random) -> Cursor {
     Cursor { seq: Seq(random.number()), chain: ChainHash(array(random)), view: View(array(random)) }
 }
 
+/// How many kinds of message `client` and `server` make.
+pub const CLIENT_KINDS: u64 = 13;
+pub const SERVER_KINDS: u64 = 13;
+
 /// A message of a device; `kind` picks which.
 pub fn client(random: &mut Random, kind: u64) -> ClientMessage {
     let device_seq = device_seq(random);
     let hash = Hash(array(random));
     let applied_receipt = DeviceSeq(random.pick(&[device_seq.0, device_seq.0.saturating_sub(1), 0]));
-    match kind % 12 {
+    match kind % CLIENT_KINDS {
         0 => ClientMessage::Hello(hello(random)),
         1 => ClientMessage::Submit(Submit { device_seq, applied_receipt, bytes: random.bytes(200) }),
         2 => ClientMessage::Stage(chunk(random)),
@@ -43,6 +82,7 @@ pub fn client(random: &mut Random, kind: u64) -> ClientMessage {
         8 => ClientMessage::Recall(recall(random)),
         9 => ClientMessage::Snapshot { token: maybe(random, token), max_bytes: random.number() as u32 },
         10 => ClientMessage::Predict { upto: device_seq },
+        11 => ClientMessage::Catalogue { version: SchemaVersion(random.number() as u32) },
         _ => ClientMessage::Applied { seq: Seq(random.number()), applied_receipt },
     }
 }
@@ -116,7 +156,7 @@ fn chunk(random: &mut Random) -> Chunk {
 
 /// A message of a space; `kind` picks which.
 pub fn server(random: &mut Random, kind: u64) -> ServerMessage {
-    match kind % 12 {
+    match kind % SERVER_KINDS {
         0 => ServerMessage::Welcome(welcome(random)),
         1 => ServerMessage::Staged { device_seq: device_seq(random), next_chunk: random.number() as u32 },
         2 => ServerMessage::Prepared { device_seq: device_seq(random) },
@@ -128,6 +168,7 @@ pub fn server(random: &mut Random, kind: u64) -> ServerMessage {
         8 => ServerMessage::Recalled(recalled(random)),
         9 => ServerMessage::Page(page(random)),
         10 => ServerMessage::Predicted(predictions(random)),
+        11 => ServerMessage::Catalogue(super::catalogue(random)),
         _ => ServerMessage::Refused(refusal(random)),
     }
 }
@@ -148,21 +189,6 @@ fn welcome(random: &mut Random) -> Welcome {
 }
 
 pub fn receipt(random: &mut Random) -> Receipt {
-    const REASONS: [Reason; 13] = [
-        Reason::ForeignKey,
-        Reason::Unique,
-        Reason::Constraint,
-        Reason::Dependency,
-        Reason::Schema,
-        Reason::Limit,
-        Reason::Forbidden,
-        Reason::Void,
-        Reason::Stale,
-        Reason::Overflow,
-        Reason::Custom,
-        Reason::Parked,
-        Reason::Replaced,
-    ];
     let seq = maybe(random, |random| Seq(random.number()));
     let near = seq.unwrap_or_default().0;
     let rejected = (0..random.below(4)).map(|index| Rejection {
@@ -218,21 +244,5 @@ fn part(random: &mut Random) -> Part {
 }
 
 fn refusal(random: &mut Random) -> Refusal {
-    const CODES: [RefusalCode; 14] = [
-        RefusalCode::UnsupportedVersion,
-        RefusalCode::Malformed,
-        RefusalCode::TooLarge,
-        RefusalCode::HashMismatch,
-        RefusalCode::Retired,
-        RefusalCode::ForeignDevice,
-        RefusalCode::UnknownHistory,
-        RefusalCode::SchemaMismatch,
-        RefusalCode::Forbidden,
-        RefusalCode::Internal,
-        RefusalCode::WaitingForServer,
-        RefusalCode::ReloadNeeded,
-        RefusalCode::UnknownNumbers,
-        RefusalCode::SnapshotNeeded,
-    ];
-    Refusal { code: random.pick(&CODES), device_seq: maybe(random, device_seq), detail: random.text() }
+    Refusal { code: random.pick(&REFUSAL_CODES), device_seq: maybe(random, device_seq), detail: random.text() }
 }

@@ -4,17 +4,31 @@
 
 use super::sections;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+}
 
 /// The vector of that name; it is written first when asked to.
 fn vector(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name).with_extension("hex");
+    let path = folder().join(name).with_extension("hex");
     if std::env::var_os("EBBTIDE_WRITE_VECTORS").is_some() {
         fs::write(&path, hex(bytes)).expect("the vector is written");
     }
-    let digits: String = fs::read_to_string(&path).expect("the vector is there").split_whitespace().collect();
+    read(&path)
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    let digits: String = fs::read_to_string(path).expect("the vector is there").split_whitespace().collect();
     let byte = |position: usize| u8::from_str_radix(&digits[position..position + 2], 16).expect("two hex digits");
     (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+/// All vectors, by name.
+pub fn all() -> Vec<(String, Vec<u8>)> {
+    let paths = fs::read_dir(folder()).expect("the vectors are there").map(|entry| entry.expect("a vector").path());
+    paths.map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), read(&path))).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
