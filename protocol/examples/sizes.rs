@@ -7,8 +7,9 @@ use ebbtide_core::change::{Base, Change, Changeset, Field, Mutation, Transaction
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::ids::{ColumnId, DeviceSeq, Millis, Opening, SchemaVersion, Seq};
+use ebbtide_core::message::{ClientMessage, Submit};
 use ebbtide_core::value::Value;
-use ebbtide_protocol::WireCodec;
+use ebbtide_protocol::{WireCodec, encode_client};
 use flate2::{Compression, write::DeflateEncoder};
 use std::error::Error;
 use std::io::Write;
@@ -80,14 +81,17 @@ fn edit_report(count: usize) -> Result<serde_json::Value, Box<dyn Error>> {
     let mut packed = DeflateEncoder::new(Vec::new(), Compression::new(9));
     packed.write_all(&serde_json::to_vec(&json)?)?;
     print_rate("fields, JSON, deflate", packed.finish()?.len(), count);
-    let together = print_edits("sealed, one transaction", &edits, count, &catalogue);
-    let apart = print_edits("sealed, a transaction each", &edits, 1, &catalogue);
+    let together = print_edits("one transaction", &edits, count, &catalogue);
+    let apart = print_edits("a transaction each", &edits, 1, &catalogue);
+    let apart_floor = floor_bits(1, RANDOM_KEY_BITS + f64::log2(TWO_YEARS_MS as f64)) + f64::log2(GAP_MS as f64);
     let floor = floor_bits(count, RANDOM_KEY_BITS + f64::log2(TWO_YEARS_MS as f64)) / 8.0;
-    println!("  {:<28} {floor:>9.2}", "entropy, keys whole");
+    println!("  {:<30} {floor:>9.2}", "entropy, keys whole");
+    let apart_floor = apart_floor / 8.0;
+    println!("  {:<30} {apart_floor:>9.2}", "entropy, a transaction each");
     let known_floor = floor_bits(count, f64::log2(KNOWN_ROWS)) / 8.0;
-    println!("  {:<28} {known_floor:>9.2}", "entropy, one of 98,745 rows");
+    println!("  {:<30} {known_floor:>9.2}", "entropy, one of 98,745 rows");
     Ok(serde_json::json!({
-        "count": count, "full": full, "together": together, "apart": apart, "floor": floor, "knownFloor": known_floor,
+        "count": count, "full": full, "together": together, "apart": apart, "floor": floor, "apartFloor": apart_floor, "knownFloor": known_floor,
     }))
 }
 
@@ -100,6 +104,9 @@ const KNOWN_ROWS: f64 = 98_745.0;
 /// When the edited rows may have been made.
 const TWO_YEARS_MS: u64 = 2 * 365 * 86_400_000;
 
+/// How long a transaction may come after the one before.
+const GAP_MS: u64 = 300_000;
+
 /// What no encoding can go below on average, in bits an edit: which row, which of five columns, which value, without the order of
 /// the edits, which says nothing.
 fn floor_bits(count: usize, key_bits: f64) -> f64 {
@@ -111,15 +118,16 @@ fn floor_bits(count: usize, key_bits: f64) -> f64 {
 
 fn print_rate(what: &str, bytes: usize, count: usize) -> f64 {
     let rate = bytes as f64 / count as f64;
-    println!("  {what:<28} {rate:>9.2}");
+    println!("  {what:<30} {rate:>9.2}");
     rate
 }
 
+/// Bytes an edit of the whole message in which they go up, keys and all.
 fn print_edits(what: &str, edits: &[Edit], at_once: usize, catalogue: &Catalogue) -> f64 {
     let mut random = Random(13);
     let mut now = NOW_MS;
     let transactions = edits.chunks(at_once).map(|edits| {
-        now += random.next() % 300_000;
+        now += random.next() % GAP_MS;
         Transaction {
             stamp: Stamp::at(Millis(now)),
             changes: edits.iter().map(Edit::change).collect(),
@@ -135,7 +143,10 @@ fn print_edits(what: &str, edits: &[Edit], at_once: usize, catalogue: &Catalogue
         transactions,
     };
     let sealed = WireCodec.seal(&changeset, catalogue);
-    print_rate(what, sealed.bytes.len(), edits.len())
+    print_rate(&format!("sealed, {what}"), sealed.bytes.len(), edits.len());
+    let submit = Submit { device_seq: changeset.device_seq, applied_receipt: DeviceSeq(299), bytes: sealed.bytes };
+    let message = encode_client(&[ClientMessage::Submit(submit)]);
+    print_rate(&format!("message up, {what}"), message.len(), edits.len())
 }
 
 struct Edit {
