@@ -62,6 +62,20 @@ test('SV-31 a socket outlives its object in memory', async () => {
   assert.equal((await socket.receive()).find(({ type }) => type === 'receipt')?.['seq'], 2);
 });
 
+test('SV-106 a cursor is written down when its socket ends, also when the object was asleep', async () => {
+  await using server = await Server.start();
+  const [a, b] = [new Device(server, frames, 'leaves'), new Device(server, frames, 'leaves')];
+  const socket = await b.connect();
+  for (const id of ['h', 'i', 'j']) await a.sync(a.submit([household(id, 'x')]));
+  await socket.send({ type: 'applied', seq: 2 }, { type: 'pull', cursor: 2 });
+  while (!(await socket.receive()).some(({ type }) => type === 'range' || type === 'refused'));
+  const noted = () => server.stored<{ cursor: number }>('SELECT cursor FROM _ebb_author WHERE incarnation = unhex(?)', b.id);
+  assert.equal(noted()?.cursor, 0);
+  await server.evict('leaves');
+  socket[Symbol.dispose]();
+  await until('the cursor', async () => (noted()?.cursor === 2 ? true : undefined));
+});
+
 test('SV-32 workerd killed in the middle of commits loses nothing that was acknowledged', async () => {
   await using server = await Server.start();
   const acknowledged: string[] = [];

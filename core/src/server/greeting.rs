@@ -37,7 +37,7 @@ impl ServerSession {
         }
         self.greet(&author, hello);
         self.confirm_receipts(hello.applied_receipt, &mut author, store)?;
-        retention::note_cursor(hello.cursor, &mut author, now, store)?;
+        retention::note_cursor(hello.cursor.seq, &mut author, now, store)?;
         let wanted = hello.features & WANTS_SNAPSHOT != 0;
         let due = !wanted && snapshot::is_due(&hello.cursor, store)?;
         let mut welcome = self.welcome(version, hello.features, &author, now, store)?;
@@ -96,6 +96,7 @@ impl ServerSession {
             author: author.id,
             incarnation: author.incarnation,
             applied_receipt: hello.applied_receipt,
+            cursor: hello.cursor.seq,
         });
         self.state.sent = hello.cursor.seq;
         self.state.unconfirmed_bytes = 0;

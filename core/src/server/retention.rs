@@ -1,13 +1,13 @@
 //! How long a space keeps its history: until every live device has it, or until it is old.
 //! It goes in bounded batches, so that an alarm can do some and come back. Rows of the app are never touched.
-//! Called by the adapter's alarm; devices' cursors are noted by the session.
+//! Called by the adapter's alarm; the session notes devices' cursors, now and then and when they leave.
 
 use super::store::{Author, Head, ServerStore};
 use crate::catalogue::Catalogue;
 use crate::change::RowId;
 use crate::codec::Codec;
 use crate::commit::{Effect, SealedCommit};
-use crate::ids::{Cursor, Millis, Seq};
+use crate::ids::{Millis, Seq};
 use crate::limits::{CURSOR_EVERY_COMMITS, CURSOR_EVERY_MS, PRUNE_COMMITS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
 use alloc::vec::Vec;
 
@@ -85,17 +85,32 @@ fn translated(row: RowId, then: &Catalogue, now: &Catalogue) -> Option<RowId> {
 
 /// Notes where a device is, now and then: a cursor that is too low only keeps history longer.
 pub(super) fn note_cursor<S: ServerStore>(
-    cursor: Cursor,
+    cursor: Seq,
     author: &mut Author,
     now: Millis,
     store: &mut S,
 ) -> Result<(), S::Error> {
-    let moved = cursor.seq.0.abs_diff(author.cursor.0);
+    let moved = cursor.0.abs_diff(author.cursor.0);
     let silent_ms = now.0.saturating_sub(author.seen_at.0);
-    if moved < CURSOR_EVERY_COMMITS && silent_ms < CURSOR_EVERY_MS {
-        return Ok(());
+    match moved < CURSOR_EVERY_COMMITS && silent_ms < CURSOR_EVERY_MS {
+        true => Ok(()),
+        false => write_cursor(cursor, author, now, store),
     }
-    author.cursor = cursor.seq;
+}
+
+/// Writes down where a device is that leaves. Another connection of it may have come further, and been noted, meanwhile.
+pub(super) fn keep_cursor<S: ServerStore>(
+    cursor: Seq,
+    author: &mut Author,
+    now: Millis,
+    store: &mut S,
+) -> Result<(), S::Error> {
+    if cursor <= author.cursor { Ok(()) } else { write_cursor(cursor, author, now, store) }
+}
+
+/// A device may say anything; it has nothing that is not there.
+fn write_cursor<S: ServerStore>(cursor: Seq, author: &mut Author, now: Millis, store: &mut S) -> Result<(), S::Error> {
+    author.cursor = cursor.min(store.head()?.seq);
     author.seen_at = now;
     store.save_author(author)
 }

@@ -61,6 +61,8 @@ pub struct Greeted {
     pub incarnation: Incarnation,
     /// Receipts up to this number are applied there.
     pub applied_receipt: DeviceSeq,
+    /// Commits up to here are applied there, by what it last said.
+    pub cursor: Seq,
 }
 
 /// What the adapter does after the transaction has committed, in this order.
@@ -154,16 +156,39 @@ impl ServerSession {
                 Ok(replies(vec![snapshot::page(token, max_bytes, now, store, codec)?]))
             }
             ClientMessage::Pull { cursor, max_bytes } => {
-                retention::note_cursor(cursor, author, now, store)?;
+                self.note_cursor(cursor.seq, author, now, store)?;
                 self.pull(&cursor, max_bytes as usize, store)
             }
             ClientMessage::Catalogue { version } => answer::catalogue(version, store),
             ClientMessage::Applied { seq, applied_receipt } => {
                 self.confirm_receipts(applied_receipt, author, store)?;
-                retention::note_cursor(Cursor { seq, ..Cursor::default() }, author, now, store)?;
+                self.note_cursor(seq, author, now, store)?;
                 self.confirmed(seq, store)
             }
         }
+    }
+
+    /// The connection has ended. What the device had confirmed is written down now: it may stay away for long.
+    pub fn ended<S: ServerStore>(&self, now: Millis, store: &mut S) -> Result<(), S::Error> {
+        let Some(greeted) = self.state.greeted else { return Ok(()) };
+        match store.author(greeted.incarnation)?.filter(|author| !author.retired) {
+            Some(mut author) => retention::keep_cursor(greeted.cursor, &mut author, now, store),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers where the device is, and writes it down now and then.
+    pub(super) fn note_cursor<S: ServerStore>(
+        &mut self,
+        cursor: Seq,
+        author: &mut Author,
+        now: Millis,
+        store: &mut S,
+    ) -> Result<(), S::Error> {
+        if let Some(greeted) = self.state.greeted.as_mut() {
+            greeted.cursor = cursor;
+        }
+        retention::note_cursor(cursor, author, now, store)
     }
 
     fn pull<S: ServerStore>(

@@ -24,8 +24,8 @@ interface Answer extends SocketOrder {
 export interface SpaceObject {
   fetch(request: Request): Promise<Response>;
   webSocketMessage(socket: ServerSocket, message: string | ArrayBuffer): Promise<void>;
-  webSocketClose(socket: ServerSocket, code: number): void;
-  webSocketError(socket: ServerSocket, error: unknown): void;
+  webSocketClose(socket: ServerSocket, code: number): Promise<void>;
+  webSocketError(socket: ServerSocket, error: unknown): Promise<void>;
   alarm(): Promise<void>;
 }
 
@@ -70,17 +70,30 @@ export function spaceObjectClass(schemaJson: string, functions: AppFunctions, on
       }
     }
 
-    webSocketClose(socket: ServerSocket, code: number): void {
+    async webSocketClose(socket: ServerSocket, code: number): Promise<void> {
       // 1005 and 1006 say that there was no code, and may not be sent.
       carryOut(socket, { close: code === 1005 || code === 1006 ? 1000 : code });
+      await this.#left(socket);
     }
 
-    webSocketError(_socket: ServerSocket, error: unknown): void {
+    async webSocketError(socket: ServerSocket, error: unknown): Promise<void> {
       console.warn('ebbtide: a socket failed', error);
+      await this.#left(socket);
     }
 
     async alarm(): Promise<void> {
       await this.#outbox.deliver(() => this.#open(undefined));
+    }
+
+    /** Where the device behind a socket is gets written down. Without it history is only kept for longer. */
+    async #left(socket: ServerSocket): Promise<void> {
+      const seat = socket.deserializeAttachment();
+      if (!(seat instanceof Uint8Array)) return;
+      try {
+        (await this.#open(undefined)).socketClosed(seat, Date.now());
+      } catch (thrown) {
+        console.error('ebbtide: a cursor was not noted', refusalFrom(thrown).code);
+      }
     }
 
     async #answer(request: Request, url: URL): Promise<Response> {

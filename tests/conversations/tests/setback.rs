@@ -1,9 +1,13 @@
 //! A space that was set back to a backup, and a history that was pruned: nobody loses a write, and all end in the same state.
 
 use crate::script::{A, B, on_both_paths, status, text, value, with_household};
-use ebbtide_core::client::Output;
-use ebbtide_core::limits::{RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::client::{Input, Output};
+use ebbtide_core::ids::{DeviceSeq, Seq};
+use ebbtide_core::limits::{CONFIRM_AFTER_MS, CURSOR_EVERY_MS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::message::ClientMessage;
 use ebbtide_core::value::Value;
+use ebbtide_protocol::encode_client;
+use ebbtide_simulator::dialogue::Dialogue;
 
 #[test]
 fn cs60_devices_bring_back_what_a_restored_space_has_lost() {
@@ -118,7 +122,54 @@ fn sv80_history_that_every_device_has_is_pruned_and_an_old_device_starts_from_a_
     });
 }
 
-fn tombstones(talk: &ebbtide_simulator::dialogue::Dialogue) -> i64 {
+fn noted(talk: &mut Dialogue, party: usize) -> Option<Seq> {
+    let incarnation = talk.durable(party).state.incarnation;
+    talk.space.noted_cursor(incarnation)
+}
+
+#[test]
+fn sv106_a_cursor_is_written_down_when_its_device_leaves() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(B);
+        let before = noted(talk, B);
+        for _ in 0..5 {
+            talk.exec(A, "UPDATE household SET doses = doses + 1", &[]);
+            talk.sync(A);
+        }
+        talk.pass_ms(CONFIRM_AFTER_MS);
+        talk.input(B, Input::Tick);
+        talk.settle();
+        assert_eq!(noted(talk, B), before, "not at every message");
+        talk.evict();
+        talk.cut(B);
+        assert_eq!(noted(talk, B), Some(talk.head()));
+    });
+}
+
+#[test]
+fn sv106_a_cursor_is_written_down_after_an_hour_and_never_beyond_the_head() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(B);
+        let say = |talk: &mut Dialogue, seq| {
+            let applied = ClientMessage::Applied { seq: Seq(seq), applied_receipt: DeviceSeq(0) };
+            talk.raw(B, &encode_client(&[applied])).expect("an answer");
+        };
+        talk.pass_ms(CURSOR_EVERY_MS);
+        say(talk, 1);
+        assert_eq!(noted(talk, B), Some(Seq(1)), "by time");
+        talk.exec(A, "UPDATE household SET doses = 1", &[]);
+        talk.sync(A);
+        say(talk, u64::MAX);
+        assert_eq!(noted(talk, B), Some(talk.head()), "by distance, and no further than there is anything");
+        say(talk, 1);
+        talk.cut(B);
+        assert_eq!(noted(talk, B), Some(talk.head()), "who leaves later may have heard less");
+    });
+}
+
+fn tombstones(talk: &Dialogue) -> i64 {
     let rows = "SELECT count(*) FROM _ebb_row WHERE key NOT IN (SELECT id FROM household) AND key NOT IN (SELECT id FROM visit)";
     talk.space.connection().query_row(rows, [], |row| row.get(0)).expect("a count")
 }

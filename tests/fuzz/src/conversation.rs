@@ -47,7 +47,7 @@ pub(crate) fn converse(space: &mut SpaceHost, number: u8) -> Said {
         device.database().execute(&sql, &[], NOW).expect("a statement");
         give(&mut device, space, connection, Input::LocalCommit, &mut said);
     }
-    space.disconnect(connection);
+    space.disconnect(connection, NOW);
     let status = device.session().status();
     said.in_step = status.state == State::Idle && status.pending == 0;
     said

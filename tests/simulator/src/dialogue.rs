@@ -283,7 +283,7 @@ impl Dialogue {
 
     fn forget_connection(&mut self, party: usize) {
         if let Some(connection) = self.parties[party].connection.take() {
-            self.space.disconnect(connection);
+            self.space.disconnect(connection, self.now);
         }
         self.parties[party].asking = false;
         self.parties[party].outbox.clear();
@@ -436,7 +436,7 @@ impl Dialogue {
         let (connection, user) = (self.connections, self.parties[party].user.clone());
         self.space.connect(connection, &user, self.parties[party].may_write);
         let answer = self.say(connection, &encode_client(messages));
-        self.space.disconnect(connection);
+        self.space.disconnect(connection, self.now);
         let replies = answer.replies.clone();
         self.route(party, Answer { replies: Vec::new(), ..answer });
         decode_server(&encode_server(&replies)).expect("the space's own bytes")

@@ -176,8 +176,15 @@ impl SpaceHost {
     }
 
     /// A connection is gone.
-    pub fn disconnect(&mut self, connection: ConnectionId) {
+    pub fn disconnect(&mut self, connection: ConnectionId, now: Millis) {
+        let Ok(session) = self.session(connection) else { return };
         self.attachments.remove(&connection);
+        self.read(|store| session.ended(now, store));
+    }
+
+    /// Where the space has noted a device to be.
+    pub fn noted_cursor(&mut self, incarnation: Incarnation) -> Option<Seq> {
+        self.read(|store| store.author(incarnation)).map(|author| author.cursor)
     }
 
     /// Whether the space still has a connection.

@@ -116,6 +116,12 @@ impl JsSpace {
         Ok(with_close(plain, done.close).done())
     }
 
+    /// Takes note that a socket is gone.
+    #[wasm_bindgen(js_name = socketClosed)]
+    pub fn socket_closed(&mut self, seat: Vec<u8>, now: f64) -> Result<(), JsValue> {
+        Ok(self.object.socket_closed(&seat, millis(now))?)
+    }
+
     /// What each socket gets after a commit: a list of `{ seat?, frames?, close? }` in the order of the attachments.
     pub fn offer(&mut self, seats: &Array, now: f64) -> Result<Array, JsValue> {
         let seats: Vec<Vec<u8>> = seats.iter().map(|seat| seat.unchecked_into::<Uint8Array>().to_vec()).collect();

@@ -113,6 +113,12 @@ impl<S: Sql + Clone> SpaceObject<S> {
         Ok(SocketAnswer { seat: seat.to_bytes(), answer, close: None })
     }
 
+    /// A socket is gone: where its device is gets written down.
+    pub fn socket_closed(&mut self, seat: &[u8], now: Millis) -> Result<(), Failure> {
+        let session = ServerSession::resume(Seat::from_bytes(seat)?.state);
+        self.event(|store| Ok(session.ended(now, store)?))
+    }
+
     /// What each of these sockets should get now.
     pub fn offer(&mut self, seats: &[Vec<u8>], now: Millis) -> Result<Vec<Pushed>, Failure> {
         let mut last = Encoded::default();

@@ -179,7 +179,7 @@ impl Stage {
 
     fn forget_connection(&mut self, party: usize) {
         if let Some(connection) = self.parties[party].connection.take() {
-            self.space.disconnect(connection);
+            self.space.disconnect(connection, Millis(self.now));
         }
         self.parties[party].asking = false;
         self.parties[party].outbox.clear();
@@ -332,7 +332,7 @@ impl Stage {
         let connection = self.connections;
         self.space.connect(connection, "ada", true);
         let replies = self.event(connection, &encode_client(&messages));
-        self.space.disconnect(connection);
+        self.space.disconnect(connection, Millis(self.now));
         if let Some(bytes) = replies {
             self.input(party, Input::Delivered(decode_server(&bytes).expect("the space's own bytes")));
         }

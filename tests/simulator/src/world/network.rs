@@ -9,7 +9,7 @@ use crate::host::{Answer, ConnectionId, SpaceHost};
 use crate::judge::Finding;
 use crate::random::Random;
 use ebbtide_core::client::{Cause, Input};
-use ebbtide_core::ids::Incarnation;
+use ebbtide_core::ids::{Incarnation, Millis};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_protocol::{decode_client, decode_server, encode_client};
 
@@ -220,7 +220,7 @@ impl World {
     /// A space learns that a connection is gone.
     pub(super) fn closed(&mut self, connection: ConnectionId) {
         if let Some(state) = self.connections.get(&connection) {
-            self.spaces[state.space].host.disconnect(connection);
+            self.spaces[state.space].host.disconnect(connection, Millis(self.now));
         }
     }
 
@@ -251,7 +251,7 @@ impl World {
         let space = self.seats[device].space;
         self.spaces[space].host.connect(connection, "ada", true);
         self.hear(space, connection, Speaker::Mail { device }, bytes, None)?;
-        self.spaces[space].host.disconnect(connection);
+        self.spaces[space].host.disconnect(connection, Millis(self.now));
         Ok(())
     }
 
