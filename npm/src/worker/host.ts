@@ -27,10 +27,21 @@ export class SyncHost {
     this.#mirror = new Mirror(databaseName, () => post({ kind: 'mirrored' }));
   }
 
+  /** Begins, while the database is being opened, what the sync is going to wait for first. */
+  prepare(connects: boolean): void {
+    this.#mirror.prepare();
+    if (!connects) return;
+    this.#token = this.#askToken();
+    // Whoever asks for it meets its failure.
+    this.#token.catch(() => undefined);
+  }
+
   /** Asks the page for a token; asking again while it looks for one waits for the same. */
   token(): Promise<string> {
-    this.#token ??= this.#askToken().finally(() => (this.#token = undefined));
-    return this.#token;
+    const token = (this.#token ??= this.#askToken());
+    return token.finally(() => {
+      if (this.#token === token) this.#token = undefined;
+    });
   }
 
   /** The page's answer. */

@@ -12,10 +12,18 @@ export class Mirror {
   #next: OutboxRecord | 'nothing' | undefined;
   #writing: Promise<void> | undefined;
   #lastAt = 0;
+  #opened: Promise<Mailbox> | undefined;
 
   constructor(databaseName: string, written: () => void) {
     this.#databaseName = databaseName;
     this.#written = written;
+  }
+
+  /** Opens the mailbox for whoever looks into it first: it has to be made in a browser that is new to the app. */
+  prepare(): void {
+    this.#opened = Mailbox.open();
+    // Who uses it meets its failure.
+    this.#opened.catch(() => undefined);
   }
 
   /** Replaces the request; an empty body removes it. */
@@ -48,7 +56,9 @@ export class Mirror {
 
   async #use<T>(otherwise: T, work: (mailbox: Mailbox) => Promise<T>): Promise<T> {
     try {
-      const mailbox = await Mailbox.open();
+      const opened = this.#opened ?? Mailbox.open();
+      this.#opened = undefined;
+      const mailbox = await opened;
       try {
         return await work(mailbox);
       } finally {

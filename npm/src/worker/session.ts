@@ -77,9 +77,10 @@ export class Session {
 
   async #open(request: OpenRequest): Promise<SyncStatus> {
     const { engine: module, ...options } = request;
-    const engine = await startEngine(module);
     const host = new SyncHost(request.name, this.#post, () => this.#refreshLater.request());
     this.#host = host;
+    if (request.sync !== undefined) host.prepare(request.online && !request.paused);
+    const engine = await startEngine(module);
     this.#client = await engine.open(JSON.stringify(options), host);
     holdLock(request.name);
     if (request.sync !== undefined) await this.#startSync(this.#client, host);

@@ -141,6 +141,30 @@ test('JS-33 a token is asked for once, again when it was refused, and its absenc
   assert.deepEqual(found, { code: ['signed_out', false], state: 'error', reason: 'signed_out', pending: 1, asked: true });
 });
 
+test('JS-33 a token is asked for while the database opens, and that one is used', async () => {
+  await using one = await device();
+  await one.inStep();
+  const asked = await one.page.evaluate(async (space) => {
+    const counts: number[] = [];
+    let asked = 0;
+    const token = async () => {
+      asked += 1;
+      const response = await fetch(`/ebbtide/dev/token?${new URLSearchParams({ user: 'ann', spaces: space })}`, { method: 'POST' });
+      return ((await response.json()) as { token: string }).token;
+    };
+    const other = await globalThis.ebbtide.open({ name: 'early', schema: globalThis.schema, sync: { url: '/ebbtide', space, token } });
+    counts.push(asked);
+    await other.sync.now();
+    counts.push(asked);
+    await other.close();
+    const local = await globalThis.ebbtide.open({ name: 'early', schema: globalThis.schema });
+    counts.push(asked);
+    await local.close();
+    return counts;
+  }, `driver-${spaces++}`);
+  assert.deepEqual(asked, [1, 1, 1]);
+});
+
 test('JS-33 a token function that throws is told, and the sync goes on by itself when it recovers', async () => {
   await using one = await device();
   await one.refuseTokens();
