@@ -28,6 +28,7 @@ impl ServerSession {
     }
 
     /// One page of history above `after`. Own commits are preceded by their receipts, except the one just sent.
+    /// Where there is more, the device is told so: it is pushed nothing until it has pulled that.
     pub(super) fn page<S: ServerStore>(
         &mut self,
         after: Seq,
@@ -40,14 +41,17 @@ impl ServerSession {
         let head = store.head()?.seq;
         let mut messages = self.receipts_for(&commits, just_sent, store)?;
         if let Some(large) = self.take_large(&mut commits) {
-            messages.extend(self.parts(after, large, store)?);
-            return Ok(messages);
+            messages.extend(self.parts(after, large, head, store)?);
+        } else {
+            let upto = commits.last().map_or(head, |commit| commit.seq);
+            let chain = store.chain_at(upto)?.unwrap_or_default().truncated();
+            let items: Vec<RangeItem> = commits.into_iter().map(|commit| self.item(commit)).collect();
+            self.sent(upto, head, items.iter().map(travelling_bytes).sum());
+            messages.push(ServerMessage::Range(Range { from: after, upto, chain, items }));
         }
-        let upto = commits.last().map_or(head, |commit| commit.seq);
-        let chain = store.chain_at(upto)?.unwrap_or_default().truncated();
-        let items: Vec<RangeItem> = commits.into_iter().map(|commit| self.item(commit)).collect();
-        self.sent(upto, head, items.iter().map(travelling_bytes).sum());
-        messages.push(ServerMessage::Range(Range { from: after, upto, chain, items }));
+        if !self.state.live {
+            messages.push(ServerMessage::Head { seq: head });
+        }
         Ok(messages)
     }
 
@@ -91,11 +95,11 @@ impl ServerSession {
         &mut self,
         after: Seq,
         commit: SealedCommit,
+        head: Seq,
         store: &mut S,
     ) -> Result<Vec<ServerMessage>, S::Error> {
         let chain = store.chain_at(commit.seq)?.unwrap_or_default().truncated();
         let own = self.is_own(&commit).then_some(commit.device_seq);
-        let head = store.head()?.seq;
         self.sent(commit.seq, head, commit.bytes.len());
         let count = commit.bytes.len().div_ceil(limits::PART_BYTES) as u32;
         let part = |(index, bytes): (usize, &[u8])| {

@@ -22,7 +22,7 @@ export interface DeviceOptions {
   readonly space: string;
   readonly twoPhase?: 'auto' | 'always';
   /** Which of the test app's schemas it opens. */
-  readonly app?: 'plain' | 'upgraded' | 'merging';
+  readonly app?: 'plain' | 'upgraded' | 'merging' | 'values';
 }
 
 type Value = string | number | null;

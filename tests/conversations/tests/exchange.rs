@@ -99,6 +99,28 @@ fn cs14_a_commit_larger_than_a_message_travels_in_parts_and_is_applied_with_the_
 }
 
 #[test]
+fn cs150_a_device_is_told_of_what_came_while_it_pulled_and_did_not_fit() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(A);
+        talk.sync(B);
+        let photo = |seed| Value::Blob(noise(4_000_000, seed).into_bytes());
+        for (sql, param) in [
+            ("UPDATE household SET photo = ?", photo(1)),
+            ("UPDATE household SET name = ?", text("announced, since the first was not confirmed")),
+            ("UPDATE household SET photo = ?", photo(2)),
+            ("UPDATE household SET name = ?", text("last")),
+        ] {
+            talk.exec(A, sql, &[param]);
+            while talk.up(A) || talk.down(A) {}
+        }
+        talk.settle();
+        assert_eq!(value(talk, B, "SELECT name FROM household"), text("last"));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
 fn cs15_a_ready_made_request_delivered_by_somebody_else_settles_through_its_reply() {
     on_both_paths(|talk| {
         with_household(talk);

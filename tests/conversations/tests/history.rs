@@ -134,8 +134,10 @@ fn sv79_the_answer_to_a_hello_brings_a_short_first_page() {
         }
         let greeting = ClientMessage::Hello(hello(talk, B));
         let replies = talk.mail(B, &[greeting]);
-        let Some(ServerMessage::Range(page)) = replies.last() else { panic!("{replies:?}") };
-        assert!(!page.items.is_empty() && page.upto < talk.head(), "{:?}", page.upto);
+        let [.., ServerMessage::Range(page), ServerMessage::Head { seq }] = replies.as_slice() else {
+            panic!("{replies:?}")
+        };
+        assert!(!page.items.is_empty() && page.upto < talk.head() && *seq == talk.head(), "{:?}", page.upto);
         talk.visit(B);
         talk.assert_in_step();
     });

@@ -56,5 +56,16 @@ export const merging = defineSchema({
   },
 });
 
+/** Values of every type, in columns with and without a declared strictness, under keys of every kind. */
+export const values = defineSchema({
+  migrations: [
+    `CREATE TABLE cell (id TEXT PRIMARY KEY NOT NULL, i INTEGER, r REAL, t TEXT, b BLOB, a ANY) STRICT;
+     CREATE TABLE loose (id TEXT PRIMARY KEY NOT NULL, n NUMERIC, t TEXT, plain);
+     CREATE TABLE pair (clinic TEXT NOT NULL, day INTEGER NOT NULL, tag BLOB NOT NULL, name TEXT, PRIMARY KEY (clinic, day, tag)) STRICT;
+     CREATE TABLE place (id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE, parent TEXT REFERENCES place(id) ON UPDATE CASCADE ON DELETE SET NULL) STRICT`,
+  ],
+  tables: { cell: {}, loose: {}, pair: {}, place: {} },
+});
+
 /** What a device may open. */
-export const schemas = { plain: schema, upgraded, merging };
+export const schemas = { plain: schema, upgraded, merging, values };
