@@ -7,7 +7,7 @@ use crate::commit::SealedCommit;
 use crate::error::{Refusal, RefusalCode};
 use crate::ids::{Cursor, DeviceSeq, SchemaVersion, Seq};
 use crate::limits;
-use crate::message::{Hello, ItemBody, Part, Range, RangeItem, ServerMessage};
+use crate::message::{Hello, ItemBody, Page, Part, Range, RangeItem, ServerMessage};
 use alloc::{format, string::String, vec, vec::Vec};
 use core::cmp::Ordering;
 
@@ -59,6 +59,13 @@ impl ServerSession {
         self.state.sent = upto;
         self.state.live = upto >= head;
         self.state.unconfirmed_bytes += bytes as u64;
+    }
+
+    /// With its last page a device that needs nothing more has all there is, and asks for nothing: what follows is pushed.
+    pub(super) fn sent_page(&mut self, page: &Page) {
+        if page.last && page.head == page.token.begun_at {
+            self.sent(page.head, page.head, 0);
+        }
     }
 
     fn item(&self, commit: SealedCommit) -> RangeItem {

@@ -365,7 +365,7 @@ impl<S: ServerStore> Deletes<'_, S> {
             let Some(reference) = table.references.get(*place) else { continue };
             let Some(values) = self.drafts.get(row).and_then(|draft| draft.values()) else { continue };
             let parent = self.parent_row(reference, &column_values(table, row, values, &reference.columns));
-            let gone = parent.and_then(|parent| self.drafts.get(&parent)).and_then(RowDraft::present_deletion);
+            let gone = parent.and_then(|parent| self.drafts.get(&parent)).and_then(RowDraft::known_or_lost_deletion);
             let Some(deletion) = gone else { continue };
             let fields = table.fields().zip(values);
             let image = fields.map(|((column, _), value)| Field { column, value: value.clone() }).collect();

@@ -153,7 +153,9 @@ impl ServerSession {
             ClientMessage::Void { device_seq } => self.void(device_seq, author, store),
             ClientMessage::Recall(recall) => Ok(replies(vec![resend::recall(&recall, store)?])),
             ClientMessage::Snapshot { token, max_bytes } => {
-                Ok(replies(vec![snapshot::page(token, max_bytes, now, store, codec)?]))
+                let page = snapshot::page(token, max_bytes, now, store, codec)?;
+                self.sent_page(&page);
+                Ok(replies(vec![ServerMessage::Page(page)]))
             }
             ClientMessage::Pull { cursor, max_bytes } => {
                 self.note_cursor(cursor.seq, author, now, store)?;

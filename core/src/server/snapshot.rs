@@ -9,9 +9,9 @@ use crate::clock::Stamp;
 use crate::codec::Codec;
 use crate::commit::{Commit, Effect, Outcome};
 use crate::conflict::{ConflictId, QueueChange};
-use crate::ids::{AuthorId, Cursor, DeviceSeq, Millis, View};
-use crate::limits::{PAGE_BYTES, SNAPSHOT_FROM_COMMITS, SNAPSHOT_PAGE_ROWS, SNAPSHOT_TOKEN_MS};
-use crate::message::{Page, ServerMessage, Token};
+use crate::ids::{AuthorId, Cursor, DeviceSeq, Millis, Seq, View};
+use crate::limits::{CLOCK_AHEAD_MS, PAGE_BYTES, SNAPSHOT_FROM_COMMITS, SNAPSHOT_PAGE_ROWS, SNAPSHOT_TOKEN_MS};
+use crate::message::{Page, Token};
 use alloc::vec::Vec;
 
 /// Whether a snapshot is the shorter way from a cursor to the head, or the only one.
@@ -27,7 +27,7 @@ pub(super) fn page<S: ServerStore, C: Codec>(
     now: Millis,
     store: &mut S,
     codec: &C,
-) -> Result<ServerMessage, S::Error> {
+) -> Result<Page, S::Error> {
     let (token, first) = match token {
         Some(token) if is_usable(&token, now, store)? => (token, false),
         _ => (begin(now, store)?, true),
@@ -38,15 +38,22 @@ pub(super) fn page<S: ServerStore, C: Codec>(
         author: AuthorId(0),
         device_seq: DeviceSeq(0),
         schema: token.schema,
-        // The rows' own stamps are not needed: whoever has a snapshot has seen what is in it.
-        stamp: Stamp::at(now),
+        stamp: newest(now, store)?,
         outcomes,
         authors: mentioned(&[], &queue, store)?,
         conflicts: Vec::new(),
         queue,
     };
     let bytes = codec.seal_commit(&commit, &store.catalogue());
-    Ok(ServerMessage::Page(Page { token, head: store.head()?.seq, first, last, bytes }))
+    Ok(Page { token, head: store.head()?.seq, first, last, bytes })
+}
+
+/// No row of the page has a later stamp. Those of a commit were at most so far ahead when it was decided; where that is long ago, what is
+/// said here takes a device's clock no further than the time.
+fn newest<S: ServerStore>(now: Millis, store: &mut S) -> Result<Stamp, S::Error> {
+    let before = Seq(store.head()?.seq.0.saturating_sub(1));
+    let decided_at = store.commits(before, 1, 1)?.first().map_or(0, |commit| commit.decided_at.0);
+    Ok(Stamp::at(Millis(now.0.max(decided_at + CLOCK_AHEAD_MS))))
 }
 
 /// Everything that waits for a person goes with the last page.

@@ -198,3 +198,27 @@ fn sv81_an_edit_of_a_row_whose_tombstone_is_gone_is_recorded_and_changes_nothing
         assert!(records.iter().any(|record| record.table == "visit"), "{records:?}");
     });
 }
+
+#[test]
+fn sv81_a_child_of_a_row_whose_tombstone_is_gone_follows_it() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(B, "INSERT INTO visit (id, household) VALUES ('v', 'h')", &[]);
+        talk.exec(B, "INSERT INTO member (id, household) VALUES ('m', 'h')", &[]);
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.visit(A);
+        talk.pass_ms(RETENTION_MS + 1);
+        talk.exec(A, "INSERT INTO household (id) VALUES ('another')", &[]);
+        talk.visit(A);
+        talk.space.prune(talk.now);
+        talk.visit(B);
+        talk.visit(A);
+        talk.assert_in_step();
+        assert_eq!(status(talk, B).failed, 0, "{}", talk.transcript());
+        assert_eq!(value(talk, A, "SELECT id || ifnull(household, ' alone') FROM visit"), text("v alone"));
+        assert_eq!(value(talk, A, "SELECT count(*) FROM member"), Value::Integer(0));
+        let records = talk.device(B).database().decided_conflicts().expect("a list");
+        assert!(records.iter().any(|record| record.table == "visit"), "{records:?}");
+        assert!(records.iter().any(|record| record.table == "member"), "{records:?}");
+    });
+}

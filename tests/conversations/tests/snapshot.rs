@@ -65,6 +65,36 @@ fn cs50_a_database_is_rebuilt_from_a_snapshot_with_what_waits_kept_and_sent() {
     });
 }
 
+#[test]
+fn cs50_whoever_came_by_a_snapshot_is_told_of_what_follows() {
+    on_both_paths(|talk| {
+        populated(talk);
+        talk.input(A, Input::CannotApply);
+        talk.sync(A);
+        talk.sync(B);
+        talk.exec(B, "UPDATE household SET name = 'afterwards'", &[]);
+        talk.settle();
+        assert_eq!(value(talk, A, "SELECT DISTINCT name FROM household"), text("afterwards"), "{}", talk.transcript());
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn ck02_a_clock_passes_the_stamps_behind_a_snapshot_too() {
+    on_both_paths(|talk| {
+        populated(talk);
+        talk.skew_ms(B, 50_000);
+        talk.exec(B, "UPDATE household SET name = 'ahead'", &[]);
+        let ahead = talk.durable(B).log[0].stamp;
+        talk.visit(B);
+        talk.input(A, Input::CannotApply);
+        talk.sync(A);
+        talk.cut(A);
+        talk.exec(A, "UPDATE household SET name = 'afterwards'", &[]);
+        assert!(talk.durable(A).log[0].stamp > ahead, "{}", talk.transcript());
+    });
+}
+
 /// A visit during which the other device stands still.
 fn visit_alone(talk: &mut Dialogue, party: usize) {
     talk.connect(party);

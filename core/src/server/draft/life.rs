@@ -95,9 +95,10 @@ impl RowDraft {
         self.marks.as_ref()?.deleted
     }
 
-    /// The deletion of a row that is gone.
-    pub fn present_deletion(&self) -> Option<Claim> {
-        Some(self.deleted_mark()?.claim(Claimed::Deleted))
+    /// The deletion of a row that is gone, even if nobody knows any more by whom.
+    pub fn known_or_lost_deletion(&self) -> Option<Claim> {
+        let lost = self.is_unknown().then(Mark::default);
+        Some(self.deleted_mark().or(lost)?.claim(Claimed::Deleted))
     }
 
     /// The commit in which a row that is gone went.
