@@ -8,7 +8,7 @@ use crate::disk::{Aftermath, Disk, connect};
 use crate::rows::{Rows, dump};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::commit::{Receipt, SealedCommit};
-use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Seq};
+use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Hash, Incarnation, Millis, Seq};
 use ebbtide_core::limits;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::server::retention::{self, Pruned};
@@ -63,6 +63,8 @@ pub struct Decision {
     pub receipt: Receipt,
     /// The commit, if something became visible.
     pub commit: Option<SealedCommit>,
+    /// What devices are told of the chain of commits afterwards.
+    pub chain: ChainHash,
 }
 
 /// What one message led to.
@@ -353,6 +355,6 @@ fn handle(
     let decided = store.decided(greeted.author, device_seq)?;
     let receipt = decided.map(|decided| decided.receipt).expect("a decided number has its receipt");
     let commit = store.commits(head, 1, 1)?.into_iter().next();
-    let (incarnation, author) = (greeted.incarnation, greeted.author);
-    Ok((outputs, Some(Decision { incarnation, author, device_seq, bytes, now, receipt, commit })))
+    let (incarnation, author, chain) = (greeted.incarnation, greeted.author, store.head()?.chain.truncated());
+    Ok((outputs, Some(Decision { incarnation, author, device_seq, bytes, now, receipt, commit, chain })))
 }

@@ -6,7 +6,7 @@ use super::constraints::{broken, broken_besides_references, dangling, field};
 use super::sets;
 use crate::rows::Rows;
 use ebbtide_core::catalogue::{Catalogue, RowRule, Strategy, Table};
-use ebbtide_core::change::{Base, Changeset, Mutation, RowId, Transaction};
+use ebbtide_core::change::{Base, Change, Changeset, Mutation, RowId, Transaction};
 use ebbtide_core::ids::{Incarnation, Opening};
 use ebbtide_core::value::{Key, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,8 @@ pub struct ReferenceSpace {
     fates: BTreeMap<(Incarnation, Opening, u64), bool>,
     /// How many commits there were.
     pub head: u64,
+    /// Up to where the space has forgotten what was deleted.
+    floor: u64,
 }
 
 /// Whose transaction it is.
@@ -60,17 +62,27 @@ struct Context<'a> {
     number: u64,
     seq: u64,
     stamp: u64,
+    floor: u64,
+    /// Rows whose insert was refused.
+    missing: &'a BTreeSet<RowId>,
 }
 
 impl ReferenceSpace {
     /// An empty space.
     pub fn new(catalogue: Rc<Catalogue>) -> Self {
-        Self { catalogue, stories: Stories::new(), fates: BTreeMap::new(), head: 0 }
+        Self { catalogue, stories: Stories::new(), fates: BTreeMap::new(), head: 0, floor: 0 }
     }
 
     /// The living rows.
     pub fn rows(&self) -> Rows {
         living(&self.stories)
+    }
+
+    /// History up to here is pruned: what was deleted by then never was.
+    pub fn prune(&mut self, floor: u64) {
+        let forgotten = |story: &Story| story.values.is_none() && story.died.is_none_or(|died| died.seq <= floor);
+        self.stories.retain(|_, story| !forgotten(story));
+        self.floor = floor;
     }
 
     /// Decides a changeset; answers the positions of the refused transactions. `visible` says that the space made a commit of it.
@@ -86,7 +98,7 @@ impl ReferenceSpace {
         let ahead = newest.saturating_sub(now);
         let shift = if ahead > TOLERANCE_MS { ahead } else { 0 };
         let mut refused = Vec::new();
-        let mut missing: BTreeSet<&RowId> = BTreeSet::new();
+        let mut missing: BTreeSet<RowId> = BTreeSet::new();
         let origin = changeset.origin.unwrap_or(life);
         for (index, transaction) in changeset.transactions.iter().enumerate() {
             // Sent before, by an earlier life: its fate stays.
@@ -101,6 +113,8 @@ impl ReferenceSpace {
                 number: changeset.device_seq.0,
                 seq: self.head + 1,
                 stamp: transaction.stamp.0.saturating_sub(shift << 16),
+                floor: self.floor,
+                missing: &missing,
             };
             let needs_refused = transaction.changes.iter().any(|change| missing.contains(&change.row));
             let after = context.attempt(&self.stories, transaction).filter(|_| !needs_refused);
@@ -109,7 +123,7 @@ impl ReferenceSpace {
                 Some(stories) => self.stories = stories,
                 None => {
                     let inserts = transaction.changes.iter().filter(|c| matches!(c.mutation, Mutation::Insert(_)));
-                    missing.extend(inserts.map(|change| &change.row));
+                    missing.extend(inserts.map(|change| change.row.clone()));
                     refused.push(index as u32);
                 }
             }
@@ -134,6 +148,9 @@ impl Context<'_> {
             match &change.mutation {
                 Mutation::Insert(values) => self.insert(&mut after, table, &change.row, values, change.base)?,
                 Mutation::Update(fields) => {
+                    if self.is_forgotten(&after, change) {
+                        continue;
+                    }
                     let story = after.get_mut(&change.row)?;
                     if story.values.is_some() && self.means_this_life(story, change.base) {
                         if table.row == RowRule::Atomic {
@@ -147,6 +164,9 @@ impl Context<'_> {
                     }
                 }
                 Mutation::Delete => {
+                    if self.is_forgotten(&after, change) {
+                        continue;
+                    }
                     let story = after.get_mut(&change.row)?;
                     if story.values.is_some() && self.means_this_life(story, change.base) {
                         story.values = None;
@@ -165,6 +185,11 @@ impl Context<'_> {
             self.orphans_follow(transaction, &mut after);
         }
         broken(&living(&after), self.catalogue).is_none().then_some(after)
+    }
+
+    /// A row that its writer had seen and of which nothing is known: it was deleted, so long ago that this is forgotten.
+    fn is_forgotten(&self, after: &Stories, change: &Change) -> bool {
+        !after.contains_key(&change.row) && change.base.seq.0 < self.floor
     }
 
     fn mark(&self, exact: bool) -> Write {
@@ -266,8 +291,12 @@ impl Context<'_> {
             let Some(values) = values else { continue };
             let key = Key(vec![field(table, &change.row, values, "household").clone()]);
             let parent = RowId { table: self.catalogue.table_id("household").expect("a table"), key };
-            let gone = after.get(&parent).filter(|parent| parent.values.is_none()).and_then(|parent| parent.died);
-            if gone.is_some_and(|died| !self.knows(&died, change.base)) {
+            let unseen = match after.get(&parent) {
+                None => change.base.seq.0 < self.floor && !self.missing.contains(&parent),
+                Some(parent) if parent.values.is_some() => false,
+                Some(parent) => parent.died.is_some_and(|died| !self.knows(&died, change.base)),
+            };
+            if unseen {
                 self.let_go(after.get_mut(&change.row).expect("it was there"), table);
             }
         }

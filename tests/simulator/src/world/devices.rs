@@ -4,16 +4,18 @@
 
 use super::faults::Doom;
 use super::network::finding;
-use super::{Event, World};
+use super::{Event, Seat, World};
 use crate::device::{Device, Durable};
 use crate::disk::{Aftermath, Tape};
-use crate::judge::{Finding, Judge};
+use crate::judge::{Finding, Judge, Witness};
 use crate::random::nth;
 use crate::rows::difference;
+use ebbtide_core::client::store::ClientStore;
 use ebbtide_core::client::{Input, Output, State};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::ids::Incarnation;
 use ebbtide_protocol::encode_client;
+use std::collections::BTreeSet;
 
 impl World {
     /// Switches a device on.
@@ -194,7 +196,7 @@ impl World {
                     return Err(format!("device {device} gave up: {status:?}"));
                 }
             }
-            Output::Recovered { code } if !self.seats[device].set_back => {
+            Output::Recovered { code } if !self.seats[device].set_back && !self.seats[device].restored => {
                 return Err(format!("device {device} began a new life for nothing: {code}"));
             }
             Output::Recovered { .. } => {}
@@ -229,7 +231,8 @@ impl World {
             Err(_) if self.seats[device].disk.take_troubles() > 0 => return Ok(()),
             Err(error) => return Err(finding(device, error)),
         };
-        self.seats[device].mail = request.map(|messages| encode_client(&messages));
+        let state = open.step(now, |store| store.device()).map_err(|error| finding(device, error))?;
+        self.seats[device].mail = request.map(|messages| (state.incarnation, encode_client(&messages)));
         Ok(())
     }
 
@@ -249,6 +252,9 @@ impl World {
         self.seats[device].confirmed = self.seats[device].confirmed.max(durable.state.applied_receipt);
         let now = self.time_of(device);
         let incarnation = durable.state.incarnation;
+        if self.seats[device].lives.insert(incarnation) {
+            self.trace.line(|| format!("  {device} lives as {:x?}", &incarnation.0[..4]));
+        }
         let space = self.seats[device].space;
         for entry in &durable.sealed {
             if !self.spaces[space].judge.knows_sealed(incarnation, entry.device_seq) || self.random.percent(5) {
@@ -263,6 +269,14 @@ impl World {
         self.spaces[space].judge.device(device, &durable).map_err(|finding| format!("device {device}: {finding}"))?;
         self.seats[device].last = Some(durable);
         Ok(())
+    }
+
+    /// What a space had accepted before it was set back is there again, but for what was on devices that were set back themselves.
+    pub(super) fn everything_came_back(&self, space: usize) -> Result<(), Finding> {
+        let lives = |device: usize| self.seats[device].lives.iter().copied();
+        let excused = (0..self.seats.len()).filter(|device| self.seats[*device].set_back).flat_map(lives);
+        let excused: BTreeSet<Incarnation> = excused.collect();
+        self.spaces[space].judge.brought_back(|life| excused.contains(&life))
     }
 
     /// The full-text index of a device, kept by the app's own triggers, has what the table has. It may have more: REPLACE fires
@@ -286,11 +300,12 @@ impl World {
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
         let rejected = open.database().rejected().map_err(|error| error.to_string())?;
         let conflicts = open.database().decided_conflicts().map_err(|error| error.to_string())?;
-        let is_first = !self.seats[device].set_back;
+        let Seat { set_back, restored, rebuilt, .. } = self.seats[device];
+        let witness = Witness { refusals: !set_back && !restored, overwrites: !rebuilt && !restored };
         let stamps: Vec<Stamp> = rejected.iter().map(|record| record.stamp).collect();
         self.spaces[self.seats[device].space]
             .judge
-            .recorded(incarnation, is_first, &stamps, conflicts.len())
+            .recorded(incarnation, witness, &stamps, conflicts.len())
             .map_err(|finding| format!("device {device}: {finding}"))
     }
 }

@@ -38,7 +38,7 @@ impl World {
         self.after(next_ms, Event::Fault);
         self.faults += 1;
         let device = self.random.below(self.seats.len() as u64) as usize;
-        let kind = self.random.below(18);
+        let kind = *self.random.pick(&self.plan.kinds());
         self.drawn_faults += 1;
         if self.script.without_faults.contains(&(self.drawn_faults - 1)) {
             return Ok(());
@@ -70,6 +70,8 @@ impl World {
                 self.seats[device].doom = Some(Doom::InsideTransaction);
                 Ok(())
             }
+            18 => self.sleep(),
+            19 => self.copy_space(self.seats[device].space),
             8 => self.set_clock(device),
             9 => self.pause(device),
             10 => self.go_offline(device),
@@ -153,7 +155,7 @@ impl World {
             return Ok(());
         }
         self.seats[device].online = false;
-        let delay_ms = self.random.between(500, 30_000);
+        let delay_ms = self.absence_ms();
         self.after(delay_ms, Event::Relief { device, relief: Relief::Offline });
         self.give(device, Input::Online(false))
     }
@@ -174,11 +176,11 @@ impl World {
 
     /// The service worker sends what it has, which may reach the space long after the session has sent it too.
     fn post_mail(&mut self, device: usize) {
-        if let Some(bytes) = self.seats[device].mail.clone() {
+        if let Some((incarnation, bytes)) = self.seats[device].mail.clone() {
             for _ in 0..self.random.between(1, 2) {
                 let longest_ms = *self.random.pick(&[200, 5_000, 90_000]);
                 let delay_ms = self.random.between(1, longest_ms);
-                self.after(delay_ms, Event::Mail { device, bytes: bytes.clone() });
+                self.after(delay_ms, Event::Mail { device, incarnation, bytes: bytes.clone() });
             }
         }
     }

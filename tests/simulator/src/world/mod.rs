@@ -5,8 +5,12 @@
 mod app;
 mod devices;
 mod faults;
+mod history;
 mod network;
+mod plan;
 mod spaces;
+
+pub use plan::Counts;
 
 use crate::device::{Device, Durable};
 use crate::disk::{Disk, Image};
@@ -21,9 +25,10 @@ use ebbtide_core::ids::{DeviceSeq, Incarnation, Millis};
 use ebbtide_core::message::ServerMessage;
 use ebbtide_store::schema::Schema;
 use network::{Connection, Link};
+use plan::Plan;
 use spaces::SpaceSeat;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 
 /// When every run begins.
@@ -50,6 +55,8 @@ pub struct Summary {
     pub faults: u64,
     /// Changesets that the space decided.
     pub decisions: u64,
+    /// How often the rarer things happened.
+    pub counts: Counts,
     /// The hash of everything that happened.
     pub hash: u64,
 }
@@ -85,7 +92,7 @@ enum Event {
     /// The space learns that a connection is gone.
     Closed { connection: ConnectionId },
     /// A request of a service worker reaches the space.
-    Mail { device: usize, bytes: Vec<u8> },
+    Mail { device: usize, incarnation: Incarnation, bytes: Vec<u8> },
     /// Its answer reaches the device.
     Answered { device: usize, incarnation: Incarnation, messages: Vec<ServerMessage> },
     /// A crashed device is switched on.
@@ -114,7 +121,8 @@ struct Seat {
     timer: u64,
     /// Sessions that the device has had.
     session: u64,
-    mail: Option<Vec<u8>>,
+    /// What the service worker would send, and for which life of the database.
+    mail: Option<(Incarnation, Vec<u8>)>,
     doom: Option<faults::Doom>,
     online: bool,
     paused: bool,
@@ -127,6 +135,12 @@ struct Seat {
     /// Whether the device was ever set back to such a copy, or such a copy of it came back anywhere: only then may it begin a new
     /// life, which need not list what only an earlier one was told.
     set_back: bool,
+    /// Whether its space was ever set back: it may begin a new life then, too.
+    restored: bool,
+    /// The lives that its database has had.
+    lives: BTreeSet<Incarnation>,
+    /// Whether its rows ever came from a snapshot: what was overwritten in the meantime it was not told.
+    rebuilt: bool,
     /// The device as it was after its last step or statement: nothing changes it in between.
     last: Option<Durable>,
     /// Rows written when the judge last looked.
@@ -137,8 +151,12 @@ struct Seat {
 /// See the file's header.
 pub(crate) struct World {
     now: u64,
+    /// Time in which everybody slept, and nothing happened.
+    slept_ms: u64,
     order: u64,
     queue: BinaryHeap<Reverse<Queued>>,
+    plan: Plan,
+    counts: Counts,
     schema: Schema,
     /// Whether the app has all tables.
     everything: bool,
@@ -195,6 +213,7 @@ pub fn run(script: &Script, keep_lines: bool) -> Result<Summary, Failure> {
             transactions: world.transactions,
             faults: world.faults,
             decisions: world.spaces.iter().map(|space| space.judge.decided_count() as u64).sum(),
+            counts: world.counts,
             hash: world.trace.hash(),
         }),
         Err(finding) => {
@@ -211,6 +230,9 @@ impl World {
         let spaces = *random.pick(&[1, 1, 1, 1, 2, 3]);
         let mut world = Self {
             now: START_MS,
+            slept_ms: 0,
+            plan: Plan::draw(&mut random),
+            counts: Counts::default(),
             order: 0,
             queue: BinaryHeap::new(),
             spaces: (0..spaces).map(|_| SpaceSeat::open(&schema)).collect(),
@@ -269,6 +291,9 @@ impl World {
             uncertain: false,
             backup: None,
             set_back: false,
+            restored: false,
+            lives: BTreeSet::new(),
+            rebuilt: false,
             last: None,
             seen_writes: None,
             confirmed: DeviceSeq(0),
@@ -286,7 +311,7 @@ impl World {
 
     /// What a device's clock shows.
     fn time_of(&self, device: usize) -> Millis {
-        Millis(self.now.saturating_add_signed(self.seats[device].skew_ms))
+        Millis(self.time().0.saturating_add_signed(self.seats[device].skew_ms))
     }
 
     fn after(&mut self, delay_ms: u64, event: Event) {
@@ -347,7 +372,7 @@ impl World {
                 self.closed(connection);
                 Ok(())
             }
-            Event::Mail { device, bytes } => self.mail_arrives(device, &bytes),
+            Event::Mail { device, incarnation, bytes } => self.mail_arrives(device, incarnation, &bytes),
             Event::Answered { device, incarnation, messages } => self.mail_answered(device, incarnation, messages),
             Event::Reopen(device) => self.reopen(device),
             Event::Restart { device, session } => self.restart(device, session),
@@ -401,6 +426,7 @@ impl World {
         }
         for space in 0..self.spaces.len() {
             self.look_at_space(space)?;
+            self.everything_came_back(space)?;
         }
         Ok(())
     }

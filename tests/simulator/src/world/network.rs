@@ -209,7 +209,7 @@ impl World {
                     self.reset(connection);
                 }
             }
-            Speaker::Mail { device } => self.answer_mail(space, device, &answer.replies)?,
+            Speaker::Mail { device, incarnation } => self.answer_mail(space, device, incarnation, &answer.replies)?,
         }
         for (other, messages) in answer.pushes {
             self.send_down(other, &messages)?;
@@ -233,6 +233,10 @@ impl World {
         self.trace.bytes(bytes);
         let messages = decode_server(bytes).map_err(|error| format!("the space's bytes: {error:?}"))?;
         let catalogue = self.catalogue(device);
+        if messages.iter().any(|message| matches!(message, ServerMessage::Page(page) if page.last)) {
+            self.seats[device].rebuilt = true;
+            self.counts.snapshots += 1;
+        }
         for message in &messages {
             self.trace.line(|| {
                 let book = crate::transcript::Book::new(catalogue.clone(), device);
@@ -243,23 +247,33 @@ impl World {
     }
 
     /// A service worker's request: a connection of its own, one message, one answer that may be late or lost.
-    pub(super) fn mail_arrives(&mut self, device: usize, bytes: &[u8]) -> Result<(), Finding> {
+    pub(super) fn mail_arrives(
+        &mut self,
+        device: usize,
+        incarnation: Incarnation,
+        bytes: &[u8],
+    ) -> Result<(), Finding> {
         self.next_connection += 1;
         let connection = self.next_connection;
         self.trace.event(self.now, "mail", &[device as u64]);
         self.trace_client(device, bytes);
         let space = self.seats[device].space;
         self.spaces[space].host.connect(connection, "ada", true);
-        self.hear(space, connection, Speaker::Mail { device }, bytes, None)?;
+        self.hear(space, connection, Speaker::Mail { device, incarnation }, bytes, None)?;
         self.spaces[space].host.disconnect(connection, Millis(self.now));
         Ok(())
     }
 
-    fn answer_mail(&mut self, space: usize, device: usize, messages: &[ServerMessage]) -> Result<(), Finding> {
+    fn answer_mail(
+        &mut self,
+        space: usize,
+        device: usize,
+        incarnation: Incarnation,
+        messages: &[ServerMessage],
+    ) -> Result<(), Finding> {
         if self.seats[device].device.is_none() || !self.random.percent(70) {
             return Ok(());
         }
-        let incarnation = self.incarnation(device)?;
         self.spaces[space].judge.said(incarnation, self.seats[device].confirmed, messages)?;
         let delay_ms = self.random.between(10, 60_000);
         self.after(delay_ms, Event::Answered { device, incarnation, messages: messages.to_vec() });

@@ -3,9 +3,10 @@
 //! Part of the world.
 
 use super::{Event, World};
+use crate::disk::Image;
 use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
-use crate::judge::{Finding, Judge};
-use ebbtide_core::ids::Millis;
+use crate::judge::{Finding, Judge, Line};
+use ebbtide_core::ids::Incarnation;
 use ebbtide_store::schema::Schema;
 
 /// Who spoke.
@@ -14,7 +15,7 @@ pub(super) enum Speaker {
     /// A connection.
     Connection(ConnectionId),
     /// The service worker of a device.
-    Mail { device: usize },
+    Mail { device: usize, incarnation: Incarnation },
 }
 
 /// A space, its judge, and what waits at its gate.
@@ -22,6 +23,8 @@ pub(super) struct SpaceSeat {
     pub(super) host: SpaceHost,
     pub(super) judge: Judge,
     pub(super) gate: Vec<(Speaker, Answer)>,
+    /// A copy of the space, and what the judge knew then.
+    pub(super) backup: Option<(Image, Line)>,
 }
 
 /// How a space dies.
@@ -36,7 +39,7 @@ pub(super) enum Death {
 impl SpaceSeat {
     pub(super) fn open(schema: &Schema) -> Self {
         let host = SpaceHost::open(schema);
-        Self { judge: Judge::new(host.catalogue()), host, gate: Vec::new() }
+        Self { judge: Judge::new(host.catalogue()), host, gate: Vec::new(), backup: None }
     }
 }
 
@@ -50,7 +53,8 @@ impl World {
         bytes: &[u8],
         crash_after: Option<usize>,
     ) -> Result<(), Finding> {
-        match self.spaces[space].host.receive(connection, bytes, Millis(self.now), crash_after) {
+        let now = self.time();
+        match self.spaces[space].host.receive(connection, bytes, now, crash_after) {
             Ok(answer) => {
                 if self.spaces[space].gate.is_empty() {
                     let delay_ms = self.random.between(1, 15);
@@ -73,7 +77,7 @@ impl World {
 
     /// What was written is safe, so it is judged. Answers what may be said now.
     fn confirm(&mut self, space: usize) -> Result<Vec<(Speaker, Answer)>, Finding> {
-        let SpaceSeat { host, judge, gate } = &mut self.spaces[space];
+        let SpaceSeat { host, judge, gate, .. } = &mut self.spaces[space];
         let mut answers = std::mem::take(gate);
         if answers.is_empty() {
             return Ok(answers);
@@ -117,9 +121,7 @@ impl World {
             Death::BeforeOutputs => drop(self.confirm(space)?),
         }
         self.spaces[space].host.crash(&self.schema);
-        let seats = self.seats.iter().filter(|seat| seat.space == space);
-        let connections: Vec<ConnectionId> = seats.filter_map(|seat| seat.link.connection).collect();
-        connections.into_iter().for_each(|connection| self.reset(connection));
+        self.reset_all(space);
         Ok(())
     }
 }

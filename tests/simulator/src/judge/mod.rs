@@ -2,6 +2,11 @@
 //! It only looks; it never tells the engine anything. A finding is a sentence that names the guarantee.
 //! The world shows it what happened.
 
+mod recorded;
+mod replay;
+
+pub use recorded::Witness;
+
 use crate::device::Durable;
 use crate::host::{Decision, SpaceHost};
 use crate::reference::sets;
@@ -9,14 +14,14 @@ use crate::reference::space::ReferenceSpace;
 use crate::rows::{Rows, difference};
 use ebbtide_core::catalogue::{Catalogue, Strategy};
 use ebbtide_core::change::{LoggedTransaction, RowId, Transaction};
+use ebbtide_core::client::store::Rebuild;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Effect, Receipt, SealedCommit};
-use ebbtide_core::ids::{DeviceSeq, Incarnation, Opening};
-use ebbtide_core::message::{ClientMessage, Hello, ServerMessage, Submit};
+use ebbtide_core::ids::{ChainHash, DeviceSeq, Incarnation, Opening};
+use ebbtide_core::message::ServerMessage;
 use ebbtide_core::value::Value;
-use ebbtide_protocol::{WireCodec, encode_client};
-use ebbtide_store::schema::Schema;
+use ebbtide_protocol::WireCodec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -29,13 +34,9 @@ type Id = (Incarnation, Opening, Stamp);
 /// See the file's header.
 pub struct Judge {
     catalogue: Rc<Catalogue>,
-    reference: ReferenceSpace,
-    /// The space's rows at every seq.
-    history: Vec<Rc<Rows>>,
-    /// The newest stamp up to every seq.
-    stamps: Vec<u64>,
-    decisions: Vec<Decision>,
-    receipts: BTreeMap<(Incarnation, DeviceSeq), Receipt>,
+    line: Line,
+    /// The space's rows at every point of every history that there ever was.
+    points: BTreeMap<(u64, ChainHash), Rc<Rows>>,
     sealed: BTreeMap<(Incarnation, DeviceSeq), Vec<u8>>,
     /// By device and life: copies of one database go on by themselves.
     cursors: BTreeMap<(usize, Incarnation), u64>,
@@ -43,33 +44,86 @@ pub struct Judge {
     decided_rows: BTreeMap<Id, BTreeSet<RowId>>,
     /// Lives that were set back or copied: they may seal other bytes under a number, until they notice.
     set_back: BTreeSet<Incarnation>,
+    /// What a space accepted before it was set back.
+    lost: BTreeSet<Id>,
+    /// Every refusal of every history.
+    refused_ever: BTreeSet<Stamp>,
+    /// What some history decided without making it part of a commit: nobody needs to bring it back.
+    settled: BTreeSet<Id>,
+}
+
+/// One history of a space. When the space is set back, this is what goes back with it.
+#[derive(Clone)]
+pub struct Line {
+    reference: ReferenceSpace,
+    /// The rows at every seq.
+    history: Vec<Rc<Rows>>,
+    /// The newest stamp up to every seq.
+    stamps: Vec<u64>,
+    log: Vec<SealedCommit>,
+    decisions: Vec<Decision>,
+    receipts: BTreeMap<(Incarnation, DeviceSeq), Receipt>,
+    /// Accepted and refused transactions, and those of them that are part of a commit.
+    decided: BTreeSet<Id>,
+    accepted: BTreeSet<Id>,
+    /// Decisions before history was pruned for the first time: only they can be repeated from nothing.
+    repeatable: Option<usize>,
 }
 
 impl Judge {
     /// Nothing has happened.
     pub fn new(catalogue: Rc<Catalogue>) -> Self {
-        Self {
+        let nothing = Rc::new(Rows::new());
+        let line = Line {
             reference: ReferenceSpace::new(catalogue.clone()),
-            catalogue,
-            history: vec![Rc::new(Rows::new())],
+            history: vec![nothing.clone()],
             stamps: vec![0],
+            log: Vec::new(),
             decisions: Vec::new(),
             receipts: BTreeMap::new(),
+            decided: BTreeSet::new(),
+            accepted: BTreeSet::new(),
+            repeatable: None,
+        };
+        Self {
+            catalogue,
+            line,
+            points: BTreeMap::from([((0, ChainHash::default()), nothing)]),
             sealed: BTreeMap::new(),
             cursors: BTreeMap::new(),
             decided_rows: BTreeMap::new(),
             set_back: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            refused_ever: BTreeSet::new(),
+            settled: BTreeSet::new(),
         }
+    }
+
+    /// What a copy of the space has of all this.
+    pub fn line(&self) -> Line {
+        self.line.clone()
+    }
+
+    /// The space was set back to such a copy.
+    pub fn rewind(&mut self, line: Line) {
+        let gone = std::mem::replace(&mut self.line, line);
+        self.lost.extend(gone.accepted);
+    }
+
+    /// The space's history was pruned up to here.
+    pub fn pruned(&mut self, floor: u64) {
+        self.line.reference.prune(floor);
+        self.line.repeatable.get_or_insert(self.line.decisions.len());
     }
 
     /// How many commits there are.
     pub fn head(&self) -> u64 {
-        self.history.len() as u64 - 1
+        self.line.history.len() as u64 - 1
     }
 
     /// How many changesets were decided.
     pub fn decided_count(&self) -> usize {
-        self.decisions.len()
+        self.line.decisions.len()
     }
 
     /// An event of the space ended, with these decisions in it.
@@ -80,7 +134,7 @@ impl Judge {
         for decision in decisions {
             self.decide(decision)?;
         }
-        let (rows, expected) = (space.rows(), &self.history[self.history.len() - 1]);
+        let (rows, expected) = (space.rows(), &self.line.history[self.line.history.len() - 1]);
         if rows != **expected {
             let differing = difference(&rows, expected, &self.catalogue);
             return Err(format!("G5: the space's rows are not what the rules say (space | reference):{differing}"));
@@ -90,8 +144,9 @@ impl Judge {
 
     fn decide(&mut self, decision: Decision) -> Result<(), Finding> {
         let key = (decision.incarnation, decision.device_seq);
-        let due =
-            self.receipts.keys().filter(|(incarnation, _)| *incarnation == decision.incarnation).count() as u64 + 1;
+        let due = self.line.receipts.keys().filter(|(incarnation, _)| *incarnation == decision.incarnation).count()
+            as u64
+            + 1;
         if decision.device_seq.0 != due {
             return Err(format!("G2: number {} was decided where {due} was due", decision.device_seq.0));
         }
@@ -104,18 +159,29 @@ impl Judge {
             .map_err(|error| format!("a decided changeset cannot be opened: {}", error.what))?;
         for transaction in &changeset.transactions {
             let seen = transaction.changes.iter().map(|change| change.base.seq.0).max().unwrap_or(0);
-            if seen > self.head() || transaction.stamp.0 <= self.stamps[seen as usize] {
+            if seen > self.head() || transaction.stamp.0 <= self.line.stamps[seen as usize] {
                 return Err(format!("G6: a transaction is not stamped after what it had seen (up to {seen})"));
             }
         }
         let origin = changeset.origin.unwrap_or(decision.incarnation);
-        for Transaction { stamp, changes, .. } in &changeset.transactions {
+        for (index, Transaction { stamp, changes, .. }) in changeset.transactions.iter().enumerate() {
             let rows = changes.iter().map(|change| change.row.clone());
-            self.decided_rows.entry((origin, changeset.opening, *stamp)).or_insert_with(|| rows.collect());
+            let id = (origin, changeset.opening, *stamp);
+            self.decided_rows.entry(id).or_insert_with(|| rows.collect());
+            self.line.decided.insert(id);
+            let refused = decision.receipt.rejected.iter().any(|rejection| rejection.index as usize == index);
+            if refused {
+                self.refused_ever.insert(*stamp);
+            }
+            if refused || decision.receipt.seq.is_none() {
+                self.settled.insert(id);
+            } else {
+                self.line.accepted.insert(id);
+            }
         }
         let visible = decision.receipt.seq.is_some();
         let refused =
-            self.reference.decide(decision.incarnation, decision.author.0, &changeset, decision.now.0, visible);
+            self.line.reference.decide(decision.incarnation, decision.author.0, &changeset, decision.now.0, visible);
         let rejected: Vec<u32> = decision.receipt.rejected.iter().map(|rejection| rejection.index).collect();
         if refused != rejected {
             let words: Vec<&str> = decision.receipt.rejected.iter().map(|r| r.detail.as_str()).collect();
@@ -127,24 +193,26 @@ impl Judge {
             if seq.0 != self.head() + 1 {
                 return Err(format!("G6: commit {} follows {}", seq.0, self.head()));
             }
-            let rows = self.ordered(decision.commit.as_ref())?;
-            self.history.push(Rc::new(rows));
+            let rows = Rc::new(self.ordered(decision.commit.as_ref())?);
+            self.points.insert((seq.0, decision.chain), rows.clone());
+            self.line.history.push(rows);
+            self.line.log.extend(decision.commit.clone());
             let newest = changeset.transactions.iter().map(|t| t.stamp.0).max().unwrap_or(0);
             let shifted = newest.saturating_sub(decision.receipt.clock_shift_ms << 16);
-            self.stamps.push(shifted.max(self.stamps[self.stamps.len() - 1]));
+            self.line.stamps.push(shifted.max(self.line.stamps[self.line.stamps.len() - 1]));
         }
-        self.receipts.insert(key, decision.receipt.clone());
-        self.decisions.push(decision);
+        self.line.receipts.insert(key, decision.receipt.clone());
+        self.line.decisions.push(decision);
         Ok(())
     }
 
     /// The reference's rows, with the elements of sets in the order in which the space has put them.
     fn ordered(&mut self, commit: Option<&SealedCommit>) -> Result<Rows, Finding> {
-        let mut rows = self.reference.rows();
+        let mut rows = self.line.reference.rows();
         let commit = commit.ok_or("G1: a commit is missing")?;
         let commit = WireCodec.open_commit(&commit.bytes, &self.catalogue).map_err(|error| error.what)?;
         let catalogue = self.catalogue.clone();
-        let before = self.history[self.history.len() - 1].clone();
+        let before = self.line.history[self.line.history.len() - 1].clone();
         for (row, values) in &mut rows {
             let table = catalogue.table(row.table).expect("a table");
             let sets = table.fields().enumerate().filter(|(_, (column, _))| table.strategy(*column) == Strategy::Set);
@@ -177,7 +245,7 @@ impl Judge {
     ) -> Result<(), Finding> {
         for message in messages {
             let ServerMessage::Receipt(receipt) = message else { continue };
-            let known = self.receipts.get(&(incarnation, receipt.device_seq));
+            let known = self.line.receipts.get(&(incarnation, receipt.device_seq));
             let same = known.is_some_and(|known| match receipt.device_seq > confirmed {
                 true => known == receipt,
                 false => known.seq == receipt.seq,
@@ -211,12 +279,19 @@ impl Judge {
 
     /// A device's whole state at any moment between two steps.
     pub fn device(&mut self, device: usize, durable: &Durable) -> Result<(), Finding> {
-        let cursor = durable.state.cursor.seq.0;
-        let before = self.cursors.insert((device, durable.state.incarnation), cursor).unwrap_or(0);
-        if cursor < before || cursor > self.head() {
+        let (cursor, chain) = (durable.state.cursor.seq.0, durable.state.cursor.chain);
+        // Whose space was set back takes a snapshot of an earlier point.
+        let leaves = durable.state.rebuild == Some(Rebuild::OtherHistory);
+        let before =
+            self.cursors.insert((device, durable.state.incarnation), if leaves { 0 } else { cursor }).unwrap_or(0);
+        let Some(there) = self.points.get(&(cursor, chain)).filter(|_| cursor >= before) else {
             return Err(format!("a cursor went from {before} to {cursor} with head {}", self.head()));
+        };
+        // Between the news that the space was set back and the rows that it has now, the log has what the rows do not show.
+        if leaves {
+            return halves_agree(&durable.rows, &self.catalogue);
         }
-        let expected = durable.expected(&self.history[cursor as usize], &self.catalogue);
+        let expected = durable.expected(there, &self.catalogue);
         if durable.rows != expected {
             let differing = difference(&durable.rows, &expected, &self.catalogue);
             let waiting: String = durable.log.iter().map(|transaction| waiting_line(durable, transaction)).collect();
@@ -252,92 +327,6 @@ impl Judge {
         let differing = difference(&after.rows, &last.rows, catalogue);
         let counts = (last.log.len(), after.log.len(), last.sealed.len(), after.sealed.len());
         Err(format!("G1: a crash changed what was acknowledged {counts:?} (after | before):{differing}"))
-    }
-
-    /// Nothing silent: a device lists every refused transaction of its own and every overwrite of the whole history. One whose
-    /// life is not its first need not list what only an earlier one was told.
-    pub fn recorded(
-        &self,
-        incarnation: Incarnation,
-        is_first: bool,
-        refused: &[Stamp],
-        overwritten: usize,
-    ) -> Result<(), Finding> {
-        let (mut own, mut all) = (Vec::new(), BTreeSet::new());
-        let mut conflicts = 0;
-        for decision in &self.decisions {
-            conflicts += decision.receipt.conflicts as usize;
-            let changeset = WireCodec.open(&decision.bytes, decision.device_seq, &self.catalogue);
-            let changeset = changeset.map_err(|error| error.what)?;
-            let rejected = decision.receipt.rejected.iter();
-            let stamps = rejected.map(|rejection| changeset.transactions[rejection.index as usize].stamp);
-            for stamp in stamps {
-                all.insert(stamp);
-                own.extend((decision.incarnation == incarnation).then_some(stamp));
-            }
-        }
-        // Numbers without a commit may be settled after later ones, so the order is not that of deciding.
-        own.sort();
-        let mut refused = refused.to_vec();
-        refused.sort();
-        let complete = if is_first { own == refused } else { own.iter().all(|stamp| refused.contains(stamp)) };
-        if !complete || !refused.iter().all(|stamp| all.contains(stamp)) {
-            return Err(format!("G8: {refused:?} are listed as refused, not {own:?}"));
-        }
-        if conflicts != overwritten {
-            return Err(format!("G8: {overwritten} overwrites are listed, not {conflicts}"));
-        }
-        Ok(())
-    }
-
-    /// The end: all commits are there as they were acknowledged, and deciding the same again gives the same bytes.
-    pub fn replay(&self, space: &mut SpaceHost, schema: &Schema) -> Result<(), Finding> {
-        let acknowledged: Vec<_> = self.decisions.iter().filter_map(|decision| decision.commit.clone()).collect();
-        if space.commits() != acknowledged {
-            return Err("G1: the space's log is not what it acknowledged".into());
-        }
-        let mut authors: BTreeMap<u32, Incarnation> = BTreeMap::new();
-        self.decisions.iter().for_each(|decision| {
-            authors.insert(decision.author.0, decision.incarnation);
-        });
-        let mut fresh = SpaceHost::open(schema);
-        self.replay_into(&mut fresh, &authors)?;
-        if fresh.head() != space.head() || fresh.rows() != space.rows() {
-            return Err("G5: the same history gave another result".into());
-        }
-        Ok(())
-    }
-
-    fn replay_into(&self, fresh: &mut SpaceHost, authors: &BTreeMap<u32, Incarnation>) -> Result<(), Finding> {
-        let fails = |error| format!("G5: a replay fails: {error:?}");
-        let catalogue = &self.catalogue;
-        for author in 1..=authors.keys().max().copied().unwrap_or(0) {
-            // An author without a decision still takes its short name.
-            let unknown = Incarnation([author as u8; 16]);
-            let hello = Hello {
-                min_version: 1,
-                max_version: 1,
-                incarnation: authors.get(&author).copied().unwrap_or(unknown),
-                next_device_seq: DeviceSeq(1),
-                schema: catalogue.version,
-                schema_hash: catalogue.hash,
-                ..Hello::default()
-            };
-            fresh.connect(u64::from(author), "ada", true);
-            let bytes = encode_client(&[ClientMessage::Hello(hello)]);
-            fresh.receive(u64::from(author), &bytes, ebbtide_core::ids::Millis(0), None).map_err(fails)?;
-        }
-        for decision in &self.decisions {
-            let (device_seq, bytes) = (decision.device_seq, decision.bytes.clone());
-            let submit = ClientMessage::Submit(Submit { device_seq, applied_receipt: DeviceSeq(0), bytes });
-            let bytes = encode_client(&[submit]);
-            let answer = fresh.receive(u64::from(decision.author.0), &bytes, decision.now, None).map_err(fails)?;
-            let again = answer.decisions.first();
-            if again.is_none_or(|again| again.receipt != decision.receipt || again.commit != decision.commit) {
-                return Err(format!("G5: number {} was decided otherwise when it was replayed", device_seq.0));
-            }
-        }
-        Ok(())
     }
 }
 

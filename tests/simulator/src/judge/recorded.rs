@@ -1,0 +1,66 @@
+//! What a device must be able to tell: every refusal and every overwrite of the history, and nothing that never was.
+//! How much of it a device may have missed, because its rows came from a snapshot or its space was set back, it is told.
+//! Part of the judge.
+
+use super::{Finding, Judge};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::codec::Codec;
+use ebbtide_core::ids::Incarnation;
+use ebbtide_protocol::WireCodec;
+
+/// How much of its history a device has gone through itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Witness {
+    /// All refusals: its life is the first.
+    pub refusals: bool,
+    /// All overwrites: it applied every commit.
+    pub overwrites: bool,
+}
+
+impl Judge {
+    /// Nothing silent: a device lists every refused transaction of its own and every overwrite of the history that it went through.
+    pub fn recorded(
+        &self,
+        incarnation: Incarnation,
+        witness: Witness,
+        refused: &[Stamp],
+        overwritten: usize,
+    ) -> Result<(), Finding> {
+        let mut own = Vec::new();
+        let mut conflicts = 0;
+        for decision in &self.line.decisions {
+            conflicts += decision.receipt.conflicts as usize;
+            let changeset = WireCodec.open(&decision.bytes, decision.device_seq, &self.catalogue);
+            let changeset = changeset.map_err(|error| error.what)?;
+            let rejected = decision.receipt.rejected.iter().filter(|_| decision.incarnation == incarnation);
+            own.extend(rejected.map(|rejection| changeset.transactions[rejection.index as usize].stamp));
+        }
+        // Numbers without a commit may be settled after later ones, so the order is not that of deciding.
+        own.sort();
+        let mut refused = refused.to_vec();
+        refused.sort();
+        let complete = if witness.refusals { own == refused } else { own.iter().all(|stamp| refused.contains(stamp)) };
+        if !complete || !refused.iter().all(|stamp| self.refused_ever.contains(stamp)) {
+            return Err(format!("G8: {refused:?} are listed as refused, not {own:?}"));
+        }
+        if witness.overwrites && conflicts != overwritten {
+            return Err(format!("G8: {overwritten} overwrites are listed, not {conflicts}"));
+        }
+        Ok(())
+    }
+
+    /// A space that was set back has been given again what it had accepted before, by everyone who could: lives in `excused` could not.
+    pub fn brought_back(&self, excused: impl Fn(Incarnation) -> bool) -> Result<(), Finding> {
+        let gone = self.lost.difference(&self.line.decided).filter(|id| !self.settled.contains(*id));
+        let mut missing = gone.filter(|(life, ..)| !excused(*life));
+        match missing.next() {
+            None => Ok(()),
+            Some((life, _, stamp)) => Err(format!(
+                "G1: what was accepted before the space was set back is gone: {} of {:x?}, at {}",
+                1 + missing.count(),
+                &life.0[..4],
+                stamp.0 >> 16
+            )),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Decides a history again, from nothing: the log must be what was acknowledged, and every verdict and commit must be the same bytes.
+//! What was decided after the first pruning is left out: it may depend on what the space no longer knows.
+//! Part of the judge.
+
+use super::{Finding, Judge};
+use crate::host::SpaceHost;
+use ebbtide_core::ids::{DeviceSeq, Incarnation};
+use ebbtide_core::message::{ClientMessage, Hello, Submit};
+use ebbtide_protocol::encode_client;
+use ebbtide_store::schema::Schema;
+use std::collections::BTreeMap;
+
+impl Judge {
+    /// The end: all commits are there as they were acknowledged, and deciding the same again gives the same bytes.
+    pub fn replay(&self, space: &mut SpaceHost, schema: &Schema) -> Result<(), Finding> {
+        let kept = space.commits();
+        let pruned = self.line.log.len().checked_sub(kept.len()).filter(|pruned| *pruned as u64 == space.floor().0);
+        if pruned.is_none_or(|pruned| kept != self.line.log[pruned..]) {
+            return Err("G1: the space's log is not what it acknowledged".into());
+        }
+        let mut authors: BTreeMap<u32, Incarnation> = BTreeMap::new();
+        self.line.decisions.iter().for_each(|decision| {
+            authors.insert(decision.author.0, decision.incarnation);
+        });
+        let mut fresh = SpaceHost::open(schema);
+        self.replay_into(&mut fresh, &authors)?;
+        let whole = self.line.repeatable.is_none();
+        if whole && (fresh.head() != space.head() || fresh.rows() != space.rows()) {
+            return Err("G5: the same history gave another result".into());
+        }
+        Ok(())
+    }
+
+    fn replay_into(&self, fresh: &mut SpaceHost, authors: &BTreeMap<u32, Incarnation>) -> Result<(), Finding> {
+        let fails = |error| format!("G5: a replay fails: {error:?}");
+        let catalogue = &self.catalogue;
+        for author in 1..=authors.keys().max().copied().unwrap_or(0) {
+            // An author without a decision still takes its short name.
+            let unknown = Incarnation([author as u8; 16]);
+            let hello = Hello {
+                min_version: 1,
+                max_version: 1,
+                incarnation: authors.get(&author).copied().unwrap_or(unknown),
+                next_device_seq: DeviceSeq(1),
+                schema: catalogue.version,
+                schema_hash: catalogue.hash,
+                ..Hello::default()
+            };
+            fresh.connect(u64::from(author), "ada", true);
+            let bytes = encode_client(&[ClientMessage::Hello(hello)]);
+            fresh.receive(u64::from(author), &bytes, ebbtide_core::ids::Millis(0), None).map_err(fails)?;
+        }
+        for decision in &self.line.decisions[..self.line.repeatable.unwrap_or(self.line.decisions.len())] {
+            let (device_seq, bytes) = (decision.device_seq, decision.bytes.clone());
+            let submit = ClientMessage::Submit(Submit { device_seq, applied_receipt: DeviceSeq(0), bytes });
+            let bytes = encode_client(&[submit]);
+            let answer = fresh.receive(u64::from(decision.author.0), &bytes, decision.now, None).map_err(fails)?;
+            let again = answer.decisions.first();
+            if again.is_none_or(|again| again.receipt != decision.receipt || again.commit != decision.commit) {
+                return Err(format!("G5: number {} was decided otherwise when it was replayed", device_seq.0));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! Which of the rarer things happen in a seed's world, and how often each did. Drawn once, at the beginning.
+//! How they happen is for the other parts.
+//! Part of the world.
+
+use crate::random::Random;
+use std::fmt;
+
+/// What may happen besides the faults that every world has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    /// Everybody sleeps for days or months, and spaces forget history.
+    pub(super) sleeps: bool,
+    /// Spaces are set back to an earlier point.
+    pub(super) restores: bool,
+}
+
+impl Plan {
+    pub(super) fn draw(random: &mut Random) -> Self {
+        Self { sleeps: random.percent(35), restores: random.percent(25) }
+    }
+
+    /// The kinds of faults to draw from: the ones that every world has, and those of this one.
+    pub(super) fn kinds(self) -> Vec<u64> {
+        let rarer = [(self.sleeps, vec![18]), (self.restores, vec![19, 19])];
+        let planned = rarer.into_iter().filter(|(planned, _)| *planned).flat_map(|(_, kinds)| kinds);
+        (0..=17).chain(planned).collect()
+    }
+}
+
+/// How often the rarer things happened, in one seed or in many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Times that a space forgot history.
+    pub prunings: u64,
+    /// Devices whose rows came from a snapshot.
+    pub snapshots: u64,
+    /// Spaces that were set back.
+    pub restores: u64,
+}
+
+impl Counts {
+    /// Their names and numbers.
+    pub fn named(&self) -> [(&'static str, u64); 3] {
+        [("prunings", self.prunings), ("snapshots", self.snapshots), ("restores", self.restores)]
+    }
+}
+
+/// As a line for a person.
+impl fmt::Display for Counts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.named().map(|(name, count)| format!("{count} {name}"));
+        out.write_str(&words.join(", "))
+    }
+}
