@@ -16,6 +16,9 @@ pub const CHANGESET_BYTES: usize = 40 * 1024 * 1024;
 /// Inflated bytes of one changeset or commit, so that a small message cannot become a large allocation.
 pub const INFLATED_BYTES: usize = 96 * 1024 * 1024;
 
+/// Values of one row with its key, in bytes. A Durable Object refuses rows of 2 MB, marks and the rest of the record included.
+pub const ROW_BYTES: usize = 2_000_000;
+
 /// Values of one transaction, in bytes: the published bound of a local COMMIT.
 pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
 

@@ -323,7 +323,14 @@ impl Fit {
                 Ok(number) => Value::Integer(number),
                 Err(_) => Value::Text(text),
             },
+            (Affinity::Integer | Affinity::Numeric, Value::Real(number)) if is_whole(number) => {
+                Value::Integer(number as i64)
+            }
             (_, value) => value,
         }
     }
+}
+
+fn is_whole(number: f64) -> bool {
+    number as i64 as f64 == number && number.abs() < i64::MAX as f64
 }

@@ -16,13 +16,15 @@ pub enum SqlErrorKind {
     Unique,
     /// NOT NULL, CHECK, a STRICT type, or RAISE in a trigger.
     Constraint,
+    /// A value that the column, or the database, cannot hold.
+    Unfit,
     /// Disk or quota is full.
     Full,
     /// The database file is damaged.
     Corrupt,
     /// Somebody else has the database.
     Busy,
-    /// The statement itself is wrong, or a value does not fit.
+    /// The statement itself is wrong.
     Misuse,
     /// Anything else: I/O, memory.
     Other,
@@ -38,7 +40,7 @@ impl SqlErrorKind {
             SqlErrorKind::Full => "disk_full",
             SqlErrorKind::Corrupt => "database_corrupt",
             SqlErrorKind::Busy => "database_in_use",
-            SqlErrorKind::Misuse => "sql_error",
+            SqlErrorKind::Misuse | SqlErrorKind::Unfit => "sql_error",
             SqlErrorKind::Other => "storage_error",
         }
     }

@@ -4,7 +4,7 @@
 use ebbtide_store::sql::{SqlError, SqlErrorKind};
 
 /// Phrases in the order in which they are looked for.
-const KINDS: [(&str, SqlErrorKind); 14] = [
+const KINDS: [(&str, SqlErrorKind); 16] = [
     ("FOREIGN KEY constraint failed", SqlErrorKind::ForeignKey),
     ("UNIQUE constraint failed", SqlErrorKind::Unique),
     ("PRIMARY KEY", SqlErrorKind::Unique),
@@ -12,6 +12,8 @@ const KINDS: [(&str, SqlErrorKind); 14] = [
     ("CHECK constraint failed", SqlErrorKind::Constraint),
     ("cannot store", SqlErrorKind::Constraint),
     ("SQLITE_CONSTRAINT", SqlErrorKind::Constraint),
+    ("datatype mismatch", SqlErrorKind::Unfit),
+    ("string or blob too big", SqlErrorKind::Unfit),
     ("database or disk is full", SqlErrorKind::Full),
     ("SQLITE_FULL", SqlErrorKind::Full),
     ("malformed", SqlErrorKind::Corrupt),
@@ -40,6 +42,8 @@ mod tests {
             ("CHECK constraint failed: doses >= 0: SQLITE_CONSTRAINT", SqlErrorKind::Constraint),
             ("cannot store TEXT value in INTEGER column visit.doses: SQLITE_CONSTRAINT", SqlErrorKind::Constraint),
             ("my own RAISE: SQLITE_CONSTRAINT", SqlErrorKind::Constraint),
+            ("datatype mismatch: SQLITE_MISMATCH", SqlErrorKind::Unfit),
+            ("string or blob too big: SQLITE_TOOBIG", SqlErrorKind::Unfit),
             ("database or disk is full: SQLITE_FULL", SqlErrorKind::Full),
             ("no such table: x: SQLITE_ERROR", SqlErrorKind::Misuse),
             ("something else", SqlErrorKind::Other),

@@ -10,6 +10,7 @@ use super::queue::{self, Moment, QueuePlan};
 use super::references;
 use super::rules;
 use super::store::{RowWrite, ServerStore, Violation};
+use super::values;
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
 use crate::clock::Stamp;
@@ -143,6 +144,9 @@ impl Decider<'_> {
         if let Some(violation) = self.first_dependency(transaction, &catalogue) {
             return Ok(Err(Refusal::Violation(violation)));
         }
+        if let Some(violation) = values::misfit(&transaction.changes, &catalogue) {
+            return Ok(Err(Refusal::Violation(violation)));
+        }
         let resolved = match queue::resolved(transaction, self.moment.author, store)? {
             Ok(resolved) => resolved,
             Err(violation) => return Ok(Err(Refusal::Violation(violation))),
@@ -191,6 +195,9 @@ impl Decider<'_> {
         if let Some(violation) = references::abandoned(&drafts, store)? {
             return Ok(Err(Refusal::Violation(violation)));
         }
+        if let Some(violation) = values::oversized(&drafts, &catalogue) {
+            return Ok(Err(Refusal::Violation(violation)));
+        }
         if let Err(violation) = rules::validate(&drafts, self.moment.author, store)? {
             return Ok(Err(Refusal::Violation(violation)));
         }
@@ -226,6 +233,9 @@ impl Decider<'_> {
                     return Ok(Err(cannot_restore()));
                 }
                 for change in &changes {
+                if let Some(violation) = values::misfit(&changes, &catalogue) {
+                    return Ok(Err(violation));
+                }
                     if let Err(violation) = apply(drafts, &catalogue, change, &write, Seq(0)) {
                         return Ok(Err(violation));
                     }

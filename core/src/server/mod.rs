@@ -19,5 +19,6 @@ pub mod session;
 mod snapshot;
 pub mod staging;
 pub mod store;
+pub mod values;
 
 pub use session::{Identity, ServerOutput, ServerSession, SessionState};

@@ -5,6 +5,7 @@
 use super::draft::{RowDraft, Write};
 use super::drafts::Drafts;
 use super::store::{ServerStore, Violation};
+use super::values::is_stored_as_it_is;
 use crate::catalogue::{Affinity, Column, Table};
 use crate::change::Transaction;
 use crate::commit::Reason;
@@ -149,11 +150,15 @@ fn fitting(column: &Column, value: Value) -> Result<Value, String> {
             Err(String::from("its function answered NULL, which the column refuses"))
         }
         (Affinity::Real, Value::Integer(number)) => Ok(Value::Real(number as f64)),
-        (Affinity::Blob, value) | (_, value @ Value::Null) => Ok(value),
+        (Affinity::Blob, value) | (_, value @ Value::Null) if is_stored_as_it_is(Affinity::Blob, &value) => Ok(value),
         (Affinity::Integer, value @ Value::Integer(_))
         | (Affinity::Real, value @ Value::Real(_))
         | (Affinity::Numeric, value @ (Value::Integer(_) | Value::Real(_)))
-        | (Affinity::Text, value @ Value::Text(_)) => Ok(value),
+        | (Affinity::Text, value @ Value::Text(_))
+            if is_stored_as_it_is(column.affinity, &value) =>
+        {
+            Ok(value)
+        }
         _ => Err(String::from("its function answered a value of another type than the column's")),
     }
 }

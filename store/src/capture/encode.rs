@@ -44,6 +44,15 @@ pub(super) fn value(out: &mut Vec<u8>, value: ValueRef<'_>) -> bool {
     true
 }
 
+/// What `Value::size` says of it: what the space counts against the bound of a row.
+pub(super) fn size(value: ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::Null => 1,
+        ValueRef::Integer(_) | ValueRef::Real(_) => 9,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() + 3,
+    }
+}
+
 fn sized(out: &mut Vec<u8>, bytes: &[u8]) {
     varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -89,6 +98,7 @@ mod tests {
                 Value::Blob(bytes) => ValueRef::Blob(bytes),
             };
             assert!(value(&mut out, given));
+            assert_eq!(size(given), expected.size());
             assert_eq!(postcard::from_bytes::<Value>(&out).unwrap(), expected);
         }
         assert!(!value(&mut Vec::new(), ValueRef::Text(&[0xff])));

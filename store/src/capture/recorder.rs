@@ -6,7 +6,7 @@ use super::encode::{self, DELETE, INSERT, UPDATE};
 use super::plan::{ColumnPlan, TablePlan};
 use crate::limits::LOG_PART_BYTES;
 use crate::schema::RESERVED_PREFIX;
-use ebbtide_core::limits::{TRANSACTION_BYTES, TRANSACTION_ROWS};
+use ebbtide_core::limits::{ROW_BYTES, TRANSACTION_BYTES, TRANSACTION_ROWS};
 use ebbtide_core::sorted::SortedSet;
 use rusqlite::hooks::{PreUpdateCase, PreUpdateNewValueAccessor, PreUpdateOldValueAccessor};
 use rusqlite::types::ValueRef;
@@ -26,6 +26,8 @@ pub struct Mark {
 pub enum Fault {
     /// Over the published bound.
     TooLarge,
+    /// A row of this table has more bytes than a space keeps.
+    RowTooLarge(String),
     /// Text that is not UTF-8, in this table and column number.
     NotText(String, u16),
     /// SQLite would not show a value.
@@ -51,6 +53,8 @@ pub struct Recorder {
     bytes: Vec<u8>,
     parts: Vec<usize>,
     rows: usize,
+    /// What the row seen last has, where it stays.
+    row_bytes: usize,
     fault: Option<(Mark, Fault)>,
     /// The table seen last: bulk writes name one table many times.
     last: String,
@@ -140,11 +144,13 @@ impl Recorder {
         }
         // Taken out for the call, so that the plan can be read while bytes are written.
         let plans = std::mem::take(&mut self.plans);
+        self.row_bytes = 0;
         let result = self.record(&plans[at], case);
         self.plans = plans;
         let fault = match result {
             Err(error) => Some(Fault::Unreadable(error.to_string())),
             Ok(Some(column)) => Some(Fault::NotText(table.into(), column.id.0)),
+            Ok(None) if self.row_bytes > ROW_BYTES => Some(Fault::RowTooLarge(table.into())),
             Ok(None) if self.rows > TRANSACTION_ROWS || self.bytes.len() > TRANSACTION_BYTES => Some(Fault::TooLarge),
             Ok(None) => None,
         };
@@ -172,7 +178,12 @@ impl Recorder {
     fn record(&mut self, plan: &TablePlan, case: &PreUpdateCase) -> rusqlite::Result<Option<ColumnPlan>> {
         match case {
             PreUpdateCase::Insert(new) => self.whole(plan, INSERT, |at| new.get_new_column_value(at)),
-            PreUpdateCase::Delete(old) => self.whole(plan, DELETE, |at| old.get_old_column_value(at)),
+            PreUpdateCase::Delete(old) => {
+                let lost = self.whole(plan, DELETE, |at| old.get_old_column_value(at));
+                // However large, it may go.
+                self.row_bytes = 0;
+                lost
+            }
             PreUpdateCase::Update { old_value_accessor: old, new_value_accessor: new } => self.update(plan, old, new),
             PreUpdateCase::Unknown => Ok(None),
         }
@@ -188,6 +199,7 @@ impl Recorder {
             let (before, after) = pair(column, old, new)?;
             if !encode::same(before, after) {
                 let lost = self.whole(plan, DELETE, |at| old.get_old_column_value(at))?;
+                self.row_bytes = 0;
                 let found = self.whole(plan, INSERT, |at| new.get_new_column_value(at))?;
                 return Ok(lost.or(found));
             }
@@ -228,6 +240,7 @@ impl Recorder {
             let (before, after) = pair(column, old, new)?;
             let same = encode::same(before, after);
             differs |= !same;
+            self.row_bytes += encode::size(after);
             if plan.whole_updates || !same {
                 self.bytes[count_at] += 1;
                 encode::varint(&mut self.bytes, u64::from(column.id.0));
@@ -237,6 +250,7 @@ impl Recorder {
         }
         if !differs {
             self.bytes.truncate(start);
+            self.row_bytes = 0;
             return Ok(None);
         }
         self.rows += 1;
@@ -258,6 +272,7 @@ impl Recorder {
         let mut bad = None;
         for column in columns {
             let value = as_stored(column, cell(column.position)?);
+            self.row_bytes += encode::size(value);
             if !encode::value(&mut self.bytes, value) {
                 bad = bad.or(Some(*column));
             }

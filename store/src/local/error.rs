@@ -136,7 +136,7 @@ fn of_kind(kind: SqlErrorKind) -> DbErrorCode {
         SqlErrorKind::Full => DbErrorCode::DiskFull,
         SqlErrorKind::Corrupt => DbErrorCode::DatabaseCorrupt,
         SqlErrorKind::Busy => DbErrorCode::DatabaseInUse,
-        SqlErrorKind::Misuse => DbErrorCode::SqlError,
+        SqlErrorKind::Misuse | SqlErrorKind::Unfit => DbErrorCode::SqlError,
         SqlErrorKind::Other => DbErrorCode::StorageError,
     }
 }

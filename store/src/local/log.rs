@@ -11,7 +11,7 @@ use ebbtide_core::change::{Base, LoggedChange, LoggedTransaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::conflict::{ConflictId, Resolution};
 use ebbtide_core::ids::{ColumnId, DeviceSeq, Incarnation, LogId, Opening, SchemaVersion, Seq};
-use ebbtide_core::limits::{TRANSACTION_BYTES, TRANSACTION_ROWS};
+use ebbtide_core::limits::{ROW_BYTES, TRANSACTION_BYTES, TRANSACTION_ROWS};
 use rusqlite::{Connection, Row, params};
 
 const INSERT: &str = "INSERT INTO _ebb_log (stamp, opening, seq, device_seq, schema, changes, local)
@@ -183,6 +183,12 @@ pub(super) fn refusal(fault: &Fault, catalogue: &Catalogue) -> DbError {
             format!(
                 "a transaction may write {TRANSACTION_ROWS} rows and {} MiB of synced tables; split it",
                 TRANSACTION_BYTES / (1024 * 1024)
+            ),
+        ),
+        Fault::RowTooLarge(table) => DbError::new(
+            DbErrorCode::TransactionTooLarge,
+            format!(
+                "{table}: a row would have more than {ROW_BYTES} bytes, which no space keeps; keep large files elsewhere"
             ),
         ),
         Fault::NotText(table, column) => {

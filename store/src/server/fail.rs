@@ -20,7 +20,7 @@ pub(super) fn violation(error: SqlError) -> Result<Violation, SqlError> {
     let reason = match error.kind {
         SqlErrorKind::ForeignKey => Reason::ForeignKey,
         SqlErrorKind::Unique => Reason::Unique,
-        SqlErrorKind::Constraint => Reason::Constraint,
+        SqlErrorKind::Constraint | SqlErrorKind::Unfit => Reason::Constraint,
         _ => return Err(error),
     };
     Ok(Violation { reason, detail: error.message })

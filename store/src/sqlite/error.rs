@@ -30,9 +30,8 @@ fn kind_of(error: &ffi::Error) -> SqlErrorKind {
         ErrorCode::DiskFull => SqlErrorKind::Full,
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => SqlErrorKind::Corrupt,
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SqlErrorKind::Busy,
+        ErrorCode::TypeMismatch | ErrorCode::TooBig => SqlErrorKind::Unfit,
         ErrorCode::Unknown
-        | ErrorCode::TypeMismatch
-        | ErrorCode::TooBig
         | ErrorCode::ParameterOutOfRange
         | ErrorCode::AuthorizationForStatementDenied
         | ErrorCode::ApiMisuse => SqlErrorKind::Misuse,

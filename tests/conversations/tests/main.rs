@@ -22,6 +22,7 @@ mod start;
 mod strategies;
 mod strategies_at_random;
 mod texts;
+mod values;
 mod versions;
 mod view;
 mod void;

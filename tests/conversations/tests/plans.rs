@@ -233,11 +233,9 @@ fn cs95_the_status_tells_how_far_a_long_upload_and_a_long_catching_up_have_come(
     on_both_paths(|talk| {
         with_household(talk);
         for seed in 0..3 {
-            talk.exec(
-                A,
-                "INSERT INTO household (id, name) VALUES (?, ?)",
-                &[text(&seed.to_string()), text(&noise(3_000_000, seed))],
-            );
+            let row = |number: u64| [text(&number.to_string()), text(&noise(1_500_000, number))];
+            let sql = "INSERT INTO household (id, name) VALUES (?, ?), (?, ?)";
+            talk.exec(A, sql, &[row(2 * seed), row(2 * seed + 1)].concat());
             talk.pass_ms(2_000);
             talk.input(A, Input::Tick);
         }

@@ -55,7 +55,7 @@ fn chunk_index(message: &ClientMessage) -> Option<u32> {
 fn cs17_an_acknowledged_upload_is_asked_about_and_continued_days_later() {
     let mut talk = Dialogue::new(2, TwoPhase::Auto);
     with_household(&mut talk);
-    let name = noise(3_000_000, 9);
+    let name = noise(1_900_000, 9);
     talk.exec(A, "UPDATE household SET name = ?", &[text(&name)]);
     talk.connect(A);
     talk.up(A);

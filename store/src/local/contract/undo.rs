@@ -128,6 +128,25 @@ pub fn st18_a_transaction_over_the_bound_is_refused_at_commit(connection: Connec
     db.commit(NOW).unwrap();
 }
 
+pub fn st18_a_row_that_no_space_keeps_is_refused_at_commit(connection: Connection) {
+    let mut db = open(connection, &[NOTE], &["note"]);
+    let refused = [
+        "INSERT INTO note (id, title) VALUES ('a', hex(zeroblob(1000001)))",
+        "INSERT INTO note (id, title) VALUES (hex(zeroblob(500001)), hex(zeroblob(500001)))",
+    ];
+    for sql in refused {
+        let error = db.execute(sql, &[], NOW).unwrap_err();
+        assert_eq!(error.code, DbErrorCode::TransactionTooLarge, "{sql}");
+        assert!(error.message.starts_with("note: "), "{}", error.message);
+    }
+    db.run("INSERT INTO note (id, title) VALUES ('a', hex(zeroblob(900000)))");
+    let id = "UPDATE note SET id = hex(zeroblob(200000))";
+    assert_eq!(db.execute(id, &[], NOW).unwrap_err().code, DbErrorCode::TransactionTooLarge);
+    db.run("UPDATE note SET id = 'b'");
+    db.run("UPDATE note SET title = 'small'");
+    assert_eq!(db.rows("SELECT id, title FROM note"), ["b|small"]);
+}
+
 pub fn st19_text_that_is_not_utf8_is_refused_in_synced_tables(connection: Connection) {
     let mut db = open(connection, &[NOTE, "CREATE TABLE local (x)"], &["note"]);
     let error = db.execute("INSERT INTO note (id, title) VALUES ('a', CAST(x'ff' AS TEXT))", &[], NOW).unwrap_err();
