@@ -28,6 +28,7 @@ usage: cargo xtask <command>
   build [PART…]            build everything, or client, worker, npm, demo, contract
   soak                     the suites' full counts: hours rather than minutes
   bench [-- args]          the measurements of bench/
+  fuzz [--seconds N] [TARGET…]  foreign bytes, led by coverage: twenty minutes for each of the targets
   mutants [-- args]        changes of the merge rules that no test notices: an hour or more
   tidy                     the repository's own rules
   suites                   list the suites
@@ -57,6 +58,7 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode> {
         "test" => return test::run(rest),
         "soak" => return test::soak(rest),
         "bench" => return bench::run(rest),
+        "fuzz" => return fuzz::run(rest),
         "mutants" => return mutants::run(rest),
         "tidy" => return tidy::run(),
         "suites" => suites::print(),
