@@ -29,7 +29,7 @@ usage: cargo xtask <command>
   soak                     the suites' full counts: hours rather than minutes
   bench [-- args]          the measurements of bench/
   fuzz [--seconds N] [TARGET…]  foreign bytes, led by coverage: twenty minutes for each of the targets
-  mutants [-- args]        changes of the merge rules that no test notices: an hour or more
+  mutants [GROUP [FILE…]]  changes of the core that no test notices: merge, sessions, or both
   tidy                     the repository's own rules
   suites                   list the suites
   node -- args             run the Node that the project uses";
