@@ -1,11 +1,13 @@
 //! All conversations: each runs over real SQLite on both sides, through the protocol's bytes, and by both commit paths.
 //! A scenario is a script on a `Dialogue`; nothing moves unless the script moves it.
 
+mod bounds;
 mod conflicts;
 mod copies;
 mod deletes;
 mod exchange;
 mod golden;
+mod hearing;
 mod history;
 mod plans;
 mod recovery;

@@ -60,33 +60,94 @@ fn cs65_a_write_on_top_of_bytes_that_nobody_can_read_arrives_with_what_was_in_th
     });
 }
 
-/// The device's next words are lost, and it hears that the space will never take them.
-fn refuse(talk: &mut Dialogue, number: u64) {
-    talk.lose_up(A);
-    let device_seq = Some(DeviceSeq(number));
-    let refusal = Refusal { code: RefusalCode::TooLarge, device_seq, detail: "too large".into() };
+/// The device hears that the space will never take a number.
+fn hear_refusal(talk: &mut Dialogue, number: u64, code: RefusalCode) {
+    let refusal = Refusal { code, device_seq: Some(DeviceSeq(number)), detail: "never".into() };
     talk.input(A, Input::Received(vec![ServerMessage::Refused(refusal)]));
+}
+
+/// The same, and its words of it were lost.
+fn refuse(talk: &mut Dialogue, number: u64, code: RefusalCode) {
+    talk.lose_up(A);
+    hear_refusal(talk, number, code);
 }
 
 #[test]
 fn cs65_who_is_refused_alone_and_again_is_listed() {
+    let reasons =
+        [(RefusalCode::TooLarge, "limit"), (RefusalCode::SchemaMismatch, "schema"), (RefusalCode::Malformed, "void")];
+    for (code, reason) in reasons {
+        on_both_paths(|talk| {
+            with_household(talk);
+            talk.connect(A);
+            talk.settle();
+            talk.exec(A, "INSERT INTO household (id) VALUES ('never')", &[]);
+            refuse(talk, 2, code);
+            assert!(talk.up(A) && talk.down(A));
+            refuse(talk, 3, code);
+            talk.settle();
+            assert_eq!(refused(talk, A), [reason]);
+            talk.cut(A);
+            talk.exec(A, "UPDATE household SET doses = 1", &[]);
+            talk.visit(A);
+            talk.visit(B);
+            talk.assert_in_step();
+            assert_eq!(status(talk, A).failed, 1);
+        });
+    }
+}
+
+/// Whether the device has asked to give a number up.
+fn voids(talk: &Dialogue, number: u64) -> bool {
+    let voids = |m: &ClientMessage| matches!(m, ClientMessage::Void { device_seq } if device_seq.0 == number);
+    talk.sent_by(A).iter().any(voids)
+}
+
+#[test]
+fn cs65_what_comes_before_the_refused_number_is_decided_and_not_given_up() {
     on_both_paths(|talk| {
         with_household(talk);
         talk.connect(A);
         talk.settle();
-        talk.exec(A, "INSERT INTO household (id) VALUES ('never')", &[]);
-        refuse(talk, 2);
-        assert!(talk.up(A) && talk.down(A));
-        refuse(talk, 3);
-        talk.settle();
-        assert_eq!(refused(talk, A), ["limit"]);
+        talk.exec(A, "INSERT INTO visit (id) VALUES ('good')", &[]);
+        talk.exec(A, "INSERT INTO visit (id) VALUES ('refused once')", &[]);
+        hear_refusal(talk, 3, RefusalCode::TooLarge);
+        loop {
+            assert!(!voids(talk, 2), "{}", talk.transcript());
+            if !(talk.up(A) || talk.down(A)) {
+                break;
+            }
+        }
         talk.cut(A);
-        talk.exec(A, "UPDATE household SET doses = 1", &[]);
         talk.visit(A);
         talk.visit(B);
         talk.assert_in_step();
-        assert_eq!(status(talk, A).failed, 1);
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(2));
     });
+}
+
+#[test]
+fn cs65_of_two_refused_numbers_the_first_is_given_up_first_whichever_was_heard_of_first() {
+    for order in [[2, 3], [3, 2]] {
+        on_both_paths(|talk| {
+            with_household(talk);
+            talk.connect(A);
+            talk.settle();
+            talk.exec(A, "INSERT INTO visit (id) VALUES ('one')", &[]);
+            talk.exec(A, "INSERT INTO visit (id) VALUES ('two')", &[]);
+            while !talk.sent_by(A).is_empty() {
+                talk.lose_up(A);
+            }
+            order.into_iter().for_each(|number| hear_refusal(talk, number, RefusalCode::TooLarge));
+            assert!(voids(talk, 2) && !voids(talk, 3), "{}", talk.transcript());
+            talk.settle();
+            assert!(refused(talk, A).is_empty(), "once is not for good");
+            talk.cut(A);
+            talk.visit(B);
+            talk.assert_in_step();
+            assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(2));
+        });
+    }
 }
 
 #[test]

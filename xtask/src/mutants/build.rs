@@ -20,6 +20,8 @@ const MAX_ROUNDS: usize = 25;
 
 /// A built test program and where it wants to run.
 pub struct Program {
+    /// Whose tests it has.
+    pub package: String,
     /// The executable.
     pub path: PathBuf,
     /// The folder of its package.
@@ -134,11 +136,15 @@ fn test_programs(tree: &Path, packages: &[&str]) -> Result<Vec<Program>> {
         bail!("the tests do not build: {}{}", texts.concat(), String::from_utf8_lossy(&output.stderr));
     }
     let programs = messages.iter().filter(|message| message["profile"]["test"] == true);
-    let programs = programs.filter_map(|message| {
-        let folder = Path::new(message["manifest_path"].as_str()?).parent()?;
-        Some(Program { path: message["executable"].as_str()?.into(), folder: folder.into() })
-    });
-    Ok(programs.collect())
+    Ok(programs.filter_map(|message| program(message, packages)).collect())
+}
+
+fn program(message: &Value, packages: &[&str]) -> Option<Program> {
+    let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
+    // Such as `path+file:///…/core#ebbtide-core@0.1.0`.
+    let id = message["package_id"].as_str()?;
+    let package = packages.iter().find(|package| id.contains(&format!("{package}@")))?.to_string();
+    Some(Program { package, path: message["executable"].as_str()?.into(), folder })
 }
 
 fn messages(output: &[u8]) -> Vec<Value> {

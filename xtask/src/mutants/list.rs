@@ -1,4 +1,4 @@
-//! The changes to try: what cargo-mutants would change in the files of a group.
+//! The changes to try: what cargo-mutants would change in some folders.
 //! It knows where each change stands in the source, and not how it is tried. The command asks it once for each run.
 
 use super::plain;
@@ -49,12 +49,12 @@ pub struct Mutant {
     pub end: Place,
 }
 
-/// All changes of the files that match one of the globs, numbered.
-pub fn all(globs: &[&str]) -> Result<Vec<Mutant>> {
+/// All changes of the files in these folders, numbered.
+pub fn all(folders: &[&str]) -> Result<Vec<Mutant>> {
     let mut command = plain::tool()?;
     command.args(["mutants", "--list", "--json", "--no-config", "--package", "ebbtide-core"]);
     command.args(["--exclude-re", "impl .*(Debug|Display) for"]);
-    command.args(globs.iter().flat_map(|glob| ["--file", glob]));
+    command.args(folders.iter().flat_map(|folder| [String::from("--file"), format!("{folder}**/*.rs")]));
     let listed = crate::process::output(&mut command)?;
     let listed: Vec<Value> = serde_json::from_str(&listed).context("cargo-mutants lists JSON")?;
     let numbered = (1..).zip(&listed);

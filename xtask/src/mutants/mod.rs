@@ -12,7 +12,6 @@ mod trial;
 use crate::paths;
 use anyhow::{Result, bail};
 use list::Mutant;
-use std::fs;
 use std::io::Write;
 use std::process::ExitCode;
 use trial::{Outcome, Outcomes, Tests};
@@ -20,16 +19,16 @@ use trial::{Outcome, Outcomes, Tests};
 /// A part of the core, and the tests that must notice what changes in it.
 struct Group {
     name: &'static str,
-    files: &'static [&'static str],
+    folders: &'static [&'static str],
     tests: &'static [&'static str],
 }
 
 /// The merge rules have laws and examples beside them; what the sessions do shows in conversations.
 const GROUPS: [Group; 2] = [
-    Group { name: "merge", files: &["core/src/merge/**/*.rs"], tests: &["ebbtide-core"] },
+    Group { name: "merge", folders: &["core/src/merge/"], tests: &["ebbtide-core"] },
     Group {
         name: "sessions",
-        files: &["core/src/client/**/*.rs", "core/src/server/**/*.rs"],
+        folders: &["core/src/client/", "core/src/server/"],
         tests: &["ebbtide-core", "ebbtide-conversations"],
     },
 ];
@@ -48,19 +47,20 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode> {
 }
 
 fn try_group(group: &Group, files: &[&str]) -> Result<()> {
-    let all = list::all(group.files)?;
-    let folder = paths::target().join("mutation");
-    fs::create_dir_all(&folder)?;
-    let outcomes = Outcomes::load(folder.join(format!("{}.tsv", group.name)));
-    let rank = |mutant: &Mutant| files.iter().position(|file| mutant.file.contains(file));
-    let wanted = |mutant: &&Mutant| files.is_empty() || rank(mutant).is_some();
-    let (programs, left_out) = build::build(&all, group.tests)?;
+    // One build serves all groups.
+    let all = list::all(&GROUPS.map(|group| group.folders).concat())?;
+    let (mut programs, left_out) = build::build(&all, &GROUPS.map(|group| group.tests).concat())?;
+    programs.retain(|program| group.tests.contains(&program.package.as_str()));
     let jobs = std::thread::available_parallelism()?.get();
     let tests = Tests::survey(programs, jobs)?;
-    let open = all.iter().filter(wanted).filter(|mutant| !outcomes.caught(&mutant.name));
+    let outcomes = Outcomes::load(paths::target().join(format!("mutation/{}.tsv", group.name)));
+    let rank = |mutant: &Mutant| files.iter().position(|file| mutant.file.contains(file));
+    let of_group = all.iter().filter(|mutant| group.folders.iter().any(|folder| mutant.file.starts_with(folder)));
+    let wanted = of_group.filter(|mutant| files.is_empty() || rank(mutant).is_some());
+    let open = wanted.filter(|mutant| !outcomes.caught(&mutant.name));
     let (unbuilt, mut open): (Vec<&Mutant>, Vec<&Mutant>) = open.partition(|mutant| left_out.contains(&mutant.id));
     open.sort_by_key(|mutant| rank(mutant));
-    println!("{}: trying {} of {} changes; {} do not compile", group.name, open.len(), all.len(), unbuilt.len());
+    println!("{}: trying {} changes; {} more do not compile", group.name, open.len(), unbuilt.len());
     let file = outcomes.appending()?;
     let note = |word: &str, mutant: &Mutant| -> Result<()> {
         Ok(writeln!(file.lock().expect("no panic holds the lock"), "{word}\t{}", mutant.name)?)
