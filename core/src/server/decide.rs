@@ -232,10 +232,10 @@ impl Decider<'_> {
                 if !deletes.revive_for(&changes, &write)? {
                     return Ok(Err(cannot_restore()));
                 }
-                for change in &changes {
                 if let Some(violation) = values::misfit(&changes, &catalogue) {
                     return Ok(Err(violation));
                 }
+                for change in &changes {
                     if let Err(violation) = apply(drafts, &catalogue, change, &write, Seq(0)) {
                         return Ok(Err(violation));
                     }
