@@ -4,6 +4,7 @@
 
 mod authors;
 mod barrier;
+mod collision;
 mod event;
 mod fail;
 pub mod history;

@@ -29,7 +29,8 @@ impl<S: Sql + Clone> SpaceStore<S> {
             true => self.put_all_or_park(rows),
         };
         if let Err(error) = written {
-            return fail::violation(error).map(Err);
+            let violation = fail::violation(error)?;
+            return self.naming_both(rows, violation).map(Err);
         }
         self.note_unchecked(rows)?;
         self.write_marks(rows)?;

@@ -2,6 +2,7 @@
 //! It knows no back end: natively `tests/server_contract.rs` runs it, in a Durable Object the Worker's contract build.
 //! A case gets an empty database of its own and panics where it is not kept.
 
+mod collision;
 mod constraints;
 mod fixture;
 mod queue;
@@ -42,6 +43,7 @@ cases! {
     rows::st47_two_unique_values_change_hands,
     rows::st47_a_deleted_row_frees_its_unique_value,
     rows::st47_a_composite_unique_value_changes_hands,
+    collision::st161_a_refused_unique_value_names_who_wanted_it_and_who_has_it,
     constraints::st48_violations_are_told_apart,
     constraints::st48_a_violation_leaves_the_rest_of_the_event_usable,
     constraints::st49_a_reference_to_nothing_is_found,
