@@ -81,7 +81,12 @@ fn holder(shape: &Shape, row: &RowWrite, columns: &[String]) -> Result<Option<(S
     }
     params.extend(bound_key(&shape.key, key));
     let shown = |value: String| format!("substr(quote({value}),1,{SHOWN})");
-    let wanting = join(key_placeholders(&shape.key, key)?.into_iter().map(|cell| shown(cell.to_owned())), "||','||");
+    let cells = key_placeholders(&shape.key, key)?.into_iter().zip(&key.0).map(|(cell, value)| match value {
+        // Large ones are bound as text, which a comparison takes for a number and `quote` does not.
+        Value::Integer(_) => shown(format!("CAST({cell} AS INTEGER)")),
+        _ => shown(cell.to_owned()),
+    });
+    let wanting = join(cells, "||','||");
     let having = join(shape.key.iter().map(|column| shown(format!("t.{}", column.name))), "||','||");
     let statement = format!(
         "SELECT {wanting},{having} FROM {} AS t WHERE {} AND NOT ({own}) LIMIT 1",

@@ -105,18 +105,19 @@ fn cs150_a_device_is_told_of_what_came_while_it_pulled_and_did_not_fit() {
         with_household(talk);
         talk.sync(A);
         talk.sync(B);
-        let photo = |seed| Value::Blob(noise(4_000_000, seed).into_bytes());
-        for (sql, param) in [
-            ("UPDATE household SET photo = ?", photo(1)),
-            ("UPDATE household SET name = ?", text("announced, since the first was not confirmed")),
-            ("UPDATE household SET photo = ?", photo(2)),
-            ("UPDATE household SET name = ?", text("last")),
+        // More than a message holds, so that it travels alone, in parts.
+        let large = |seed: u64| [1, 2].map(|row| Value::Blob(noise(1_900_000, seed + row).into_bytes())).to_vec();
+        for (sql, params) in [
+            ("INSERT INTO household (id, photo) VALUES ('1', ?), ('2', ?)", large(10)),
+            ("UPDATE household SET name = ?", vec![text("announced, since the first was not confirmed")]),
+            ("INSERT INTO household (id, photo) VALUES ('3', ?), ('4', ?)", large(20)),
+            ("UPDATE household SET name = ?", vec![text("last")]),
         ] {
-            talk.exec(A, sql, &[param]);
+            talk.exec(A, sql, &params);
             while talk.up(A) || talk.down(A) {}
         }
         talk.settle();
-        assert_eq!(value(talk, B, "SELECT name FROM household"), text("last"));
+        assert_eq!(value(talk, B, "SELECT name FROM household WHERE id = 'h'"), text("last"));
         talk.assert_in_step();
     });
 }
