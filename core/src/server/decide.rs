@@ -9,7 +9,7 @@ use super::moves::Moves;
 use super::queue::{self, Moment, QueuePlan};
 use super::references;
 use super::rules;
-use super::store::{RowWrite, ServerStore, Violation};
+use super::store::{FormerName, Mark, RowWrite, ServerStore, Violation};
 use super::values;
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{Base, Change, Changeset, Field, Mutation, RowId, Transaction};
@@ -201,9 +201,10 @@ impl Decider<'_> {
         if let Err(violation) = rules::validate(&drafts, self.moment.author, store)? {
             return Ok(Err(Refusal::Violation(violation)));
         }
+        let formers = references::given_up(&drafts, &catalogue);
         drafts.bury(&catalogue, &moves);
         let queue = QueuePlan::of(transaction, resolved, &drafts, self.moment, store)?;
-        Ok(Ok(Merged { drafts, queue, revived: plan.revived, parents }))
+        Ok(Ok(Merged { drafts, queue, revived: plan.revived, parents, formers: (formers, write.mark(true)) }))
     }
 
     /// Submits again what waited for the side that the transaction chooses: its person has seen everything.
@@ -274,9 +275,9 @@ impl Decider<'_> {
         store: &mut S,
     ) -> Result<Result<(), Refusal>, S::Error> {
         let catalogue = store.catalogue();
-        let Merged { drafts, queue, revived, parents } = merged;
+        let Merged { drafts, queue, revived, parents, formers } = merged;
         let (writes, conflicts, as_sent) = drafts.into_writes(&catalogue);
-        match (store.savepoint(|store| write_checked(store, &writes, &queue))?, revived) {
+        match (store.savepoint(|store| write_checked(store, &writes, &queue, &formers))?, revived) {
             (Ok(()), _) => {
                 self.accept(transaction, writes, conflicts, as_sent);
                 self.tell(queue);
@@ -345,6 +346,8 @@ struct Merged {
     revived: Option<Parked>,
     /// What was taken of the rows that it refers to.
     parents: Parents,
+    /// What rows that others refer to were called before, and the write that changes it.
+    formers: (Vec<FormerName>, Mark),
 }
 
 /// Why a transaction is not taken.
@@ -397,8 +400,14 @@ enum Stop<E> {
     Storage(E),
 }
 
-fn write_checked<S: ServerStore>(store: &mut S, writes: &[RowWrite], plan: &QueuePlan) -> Result<(), Stop<S::Error>> {
+fn write_checked<S: ServerStore>(
+    store: &mut S,
+    writes: &[RowWrite],
+    plan: &QueuePlan,
+    (formers, mark): &(Vec<FormerName>, Mark),
+) -> Result<(), Stop<S::Error>> {
     plan.write(store).map_err(Stop::Storage)?;
+    store.put_formers(formers, mark).map_err(Stop::Storage)?;
     store.write(writes).map_err(Stop::Storage)?.map_err(Stop::Violation)?;
     let present = writes.iter().filter(|write| write.outcome.effect != Effect::Delete);
     let rows: Vec<RowId> = present.map(|write| write.outcome.row.clone()).collect();

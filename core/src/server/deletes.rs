@@ -164,20 +164,24 @@ impl<S: ServerStore> Deletes<'_, S> {
     ) -> Result<Result<(), Parked>, S::Error> {
         let Some(table) = self.catalogue.table(change.row.table) else { return Ok(Ok(())) };
         for place in 0..table.references.len() {
-            let Some(parent) = self.parent_written(table, change, place) else { continue };
-            if inserted.contains(&parent) {
+            let reference = &table.references[place];
+            let Some(values) = self.reference_written(table, change, place) else { continue };
+            let Some((parent, renamed)) = references::named_parent(self.drafts, self.store, reference, &values)? else {
+                continue;
+            };
+            if inserted.contains(&parent) || renamed.is_some_and(|mark| write.writer.had_seen(&mark)) {
                 continue;
             }
             self.drafts.load(self.store, core::slice::from_ref(&parent))?;
             let moved = self.drafts.get(&parent).filter(|draft| draft.unseen_deletion(write).is_some());
-            let follows = table.references[place].on_update != ReferenceAction::Refuse;
+            let follows = reference.on_update != ReferenceAction::Refuse;
             if follows && moved.and_then(RowDraft::moved_to).is_some() {
                 plan.orphans.push((change.row.clone(), place));
                 continue;
             }
             match self.meet(&parent, write, || Claimed::Row(Vec::new()), plan)? {
-                Ok(true) => plan.orphans.push((change.row.clone(), place)),
-                Ok(false) => {}
+                Ok(gone) if gone || follows && renamed.is_some() => plan.orphans.push((change.row.clone(), place)),
+                Ok(_) => {}
                 Err(parked) => return Ok(Err(parked)),
             }
         }
@@ -218,6 +222,11 @@ impl<S: ServerStore> Deletes<'_, S> {
 
     /// The parent that a change makes a row refer to, where references go by the parent's key.
     fn parent_written(&self, table: &Table, change: &Change, place: usize) -> Option<RowId> {
+        self.parent_row(table.references.get(place)?, &self.reference_written(table, change, place)?)
+    }
+
+    /// What a change makes a row refer to.
+    fn reference_written(&self, table: &Table, change: &Change, place: usize) -> Option<Vec<Value>> {
         let reference = table.references.get(place)?;
         let of = |values: &[Value], column: &ColumnId| {
             column_values(table, &change.row, values, core::slice::from_ref(column)).into_iter().next()
@@ -229,8 +238,7 @@ impl<S: ServerStore> Deletes<'_, S> {
         };
         let standing = |column: &ColumnId| of(self.drafts.get(&change.row)?.values()?, column);
         reference.columns.iter().find_map(written)?;
-        let values: Option<Vec<Value>> = reference.columns.iter().map(|c| written(c).or_else(|| standing(c))).collect();
-        self.parent_row(reference, &values?)
+        reference.columns.iter().map(|column| written(column).or_else(|| standing(column))).collect()
     }
 
     fn parent_row(&self, reference: &Reference, values: &[Value]) -> Option<RowId> {
@@ -357,18 +365,28 @@ impl<S: ServerStore> Deletes<'_, S> {
     pub fn orphan(&mut self, plan: &Plan, write: &Write) -> Result<Vec<Moved>, S::Error> {
         let mut led = Vec::new();
         for (row, place) in &plan.orphans {
-            if let Some(moved) = moves::redirect(row, *place, self.drafts, self.store, write)? {
-                led.extend(moved);
-                continue;
-            }
             let Some(table) = self.catalogue.table(row.table) else { continue };
             let Some(reference) = table.references.get(*place) else { continue };
-            let Some(values) = self.drafts.get(row).and_then(|draft| draft.values()) else { continue };
-            let parent = self.parent_row(reference, &column_values(table, row, values, &reference.columns));
-            let gone = parent.and_then(|parent| self.drafts.get(&parent)).and_then(RowDraft::known_or_lost_deletion);
-            let Some(deletion) = gone else { continue };
+            let Some(values) = self.drafts.get(row).and_then(|draft| draft.values()).map(<[Value]>::to_vec) else {
+                continue;
+            };
+            let held = column_values(table, row, &values, &reference.columns);
+            let Some((parent, renamed)) = references::named_parent(self.drafts, self.store, reference, &held)? else {
+                continue;
+            };
+            let deletion = self.drafts.get(&parent).and_then(RowDraft::known_or_lost_deletion);
             let fields = table.fields().zip(values);
-            let image = fields.map(|((column, _), value)| Field { column, value: value.clone() }).collect();
+            let image = fields.map(|((column, _), value)| Field { column, value }).collect();
+            if let Some(moved) = moves::redirect(row, *place, parent, self.drafts, self.store, write)? {
+                led.extend(moved);
+                let renaming = deletion.or(renamed.map(|mark| mark.claim(Claimed::Row(Vec::new()))));
+                let lost = renaming.filter(|_| reference.on_update != ReferenceAction::Cascade);
+                if let (Some(renaming), Some(draft)) = (lost, self.drafts.get_mut(row)) {
+                    draft.keep(renaming, write.claim(Claimed::Row(image)));
+                }
+                continue;
+            }
+            let Some(deletion) = deletion else { continue };
             match reference.on_delete {
                 ReferenceAction::SetNull | ReferenceAction::SetDefault => {
                     references::release(self.drafts, table, row, reference, write);

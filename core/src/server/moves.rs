@@ -275,10 +275,11 @@ fn go_along<S: ServerStore>(
 /// A child that was led elsewhere: what became of it, if it is still there.
 pub type Redirected = Option<Moved>;
 
-/// Leads a child, whose parent got another key unseen by the writer, to where that is now. `None`: it is nowhere.
+/// Leads a child, whose parent got another key or other values unseen by the writer, to where that is now. `None`: it is nowhere.
 pub fn redirect<S: ServerStore>(
     child: &RowId,
     place: usize,
+    mut parent: RowId,
     drafts: &mut Drafts,
     store: &mut S,
     write: &Write,
@@ -286,14 +287,9 @@ pub fn redirect<S: ServerStore>(
     let catalogue = store.catalogue();
     let Some(table) = catalogue.table(child.table) else { return Ok(None) };
     let Some(reference) = table.references.get(place) else { return Ok(None) };
-    let Some(values) = drafts.get(child).and_then(|draft| draft.values()).map(<[Value]>::to_vec) else {
-        return Ok(Some(None));
-    };
     if reference.on_update == ReferenceAction::Refuse {
         return Ok(None);
     }
-    let held = column_values(table, child, &values, &reference.columns);
-    let Some(mut parent) = parent_row(&catalogue, reference, &held) else { return Ok(None) };
     for _ in 0..KEY_MOVES {
         drafts.load(store, core::slice::from_ref(&parent))?;
         let Some(next) = drafts.get(&parent).and_then(|draft| draft.moved_to()) else { break };

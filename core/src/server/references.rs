@@ -2,9 +2,9 @@
 //! SQLite's own cascade would delete rows that no commit names, so the engine expands it before it writes.
 //! Called by `decide` between the device's changes and the write.
 
-use super::draft::Write;
+use super::draft::{RowDraft, Write};
 use super::drafts::Drafts;
-use super::store::{ServerStore, Violation};
+use super::store::{FormerName, Mark, ServerStore, Violation};
 use crate::catalogue::{Catalogue, Reference, ReferenceAction, Table};
 use crate::change::RowId;
 use crate::commit::Reason;
@@ -23,6 +23,11 @@ pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write)
         let Some(table) = catalogue.table(parent.table) else { continue };
         for (child, reference) in catalogue.children_of(parent.table) {
             let wanted = parent_values(table, &parent, &values, reference);
+            // Another row has what they refer to: this one got another key.
+            let heir = || live_with(drafts, table, parent.table, &reference.parent_columns, &wanted);
+            if !names_a_key(table, reference) && heir().is_some_and(|heir| heir != parent) {
+                continue;
+            }
             let mut children = store.children(child, reference, &wanted)?;
             drafts.load(store, &children)?;
             // Rows of this transaction may refer to it as well, and are not in the space yet; a parent that came back has them.
@@ -58,6 +63,63 @@ pub fn abandoned<S: ServerStore>(drafts: &Drafts, store: &mut S) -> Result<Optio
         }
     }
     Ok(None)
+}
+
+/// A row of the transaction that is there, with these values.
+fn live_with(drafts: &Drafts, table: &Table, id: TableId, columns: &[ColumnId], values: &[Value]) -> Option<RowId> {
+    let mut rows = drafts.iter().filter(|draft| draft.row().table == id);
+    let has = |draft: &&RowDraft| {
+        draft.values().is_some_and(|held| column_values(table, draft.row(), held, columns) == values)
+    };
+    rows.find(has).map(|draft| draft.row().clone())
+}
+
+/// The values outside of keys by which others referred to rows of the transaction, and that those have no more.
+pub fn given_up(drafts: &Drafts, catalogue: &Catalogue) -> Vec<FormerName> {
+    let mut formers = Vec::new();
+    for draft in drafts.iter().filter(|draft| catalogue.has_changing_parent_columns(draft.row().table)) {
+        let (row, Some(before)) = (draft.row(), draft.before()) else { continue };
+        let Some(table) = catalogue.table(row.table) else { continue };
+        for (_, reference) in catalogue.children_of(row.table) {
+            let columns = &reference.parent_columns;
+            let values = column_values(table, row, before, columns);
+            let now = draft.values().map(|now| column_values(table, row, now, columns));
+            if now.as_ref() != Some(&values) && !values.contains(&Value::Null) && !names_a_key(table, reference) {
+                formers.push(FormerName { columns: columns.clone(), values, row: row.clone() });
+            }
+        }
+    }
+    formers.sort();
+    formers.dedup();
+    formers
+}
+
+fn names_a_key(parent: &Table, reference: &Reference) -> bool {
+    reference.parent_columns.iter().all(|column| parent.is_key(*column))
+}
+
+/// The parent that these values name, by its key or by what it was called before; and what took that name away. `None` where a row
+/// has them now, or nobody knows of one that had.
+pub(super) fn named_parent<S: ServerStore>(
+    drafts: &Drafts,
+    store: &mut S,
+    reference: &Reference,
+    values: &[Value],
+) -> Result<Option<(RowId, Option<Mark>)>, S::Error> {
+    let catalogue = store.catalogue();
+    if let Some(row) = parent_row(&catalogue, reference, values) {
+        return Ok(Some((row, None)));
+    }
+    let Some(table) = catalogue.table(reference.parent) else { return Ok(None) };
+    let (id, columns) = (reference.parent, &reference.parent_columns);
+    if values.contains(&Value::Null)
+        || names_a_key(table, reference)
+        || live_with(drafts, table, id, columns, values).is_some()
+    {
+        return Ok(None);
+    }
+    let former = store.former(id, columns, values)?;
+    Ok(former.map(|(row, mark)| (row, Some(mark))))
 }
 
 fn referring(drafts: &Drafts, table: &Table, child: TableId, reference: &Reference, parent: &[Value]) -> Vec<RowId> {

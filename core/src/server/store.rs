@@ -97,6 +97,17 @@ pub struct Tombstone {
     pub moved: Option<Key>,
 }
 
+/// Values by which others referred to a row, in columns outside its key, until a commit took them away.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FormerName {
+    /// The columns that a reference names.
+    pub columns: Vec<ColumnId>,
+    /// What they were.
+    pub values: Vec<Value>,
+    /// Whose they were.
+    pub row: RowId,
+}
+
 /// A row as the server has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowState {
@@ -286,6 +297,17 @@ pub trait ServerStore {
 
     /// The keys of the rows of `child` that refer, by `reference`, to a parent with these values.
     fn children(&mut self, child: TableId, reference: &Reference, parent: &[Value]) -> Result<Vec<RowId>, Self::Error>;
+
+    /// The row that had these values last, and what took them away; `None` if a row has them now, or nobody remembers.
+    fn former(
+        &mut self,
+        table: TableId,
+        columns: &[ColumnId],
+        values: &[Value],
+    ) -> Result<Option<(RowId, Mark)>, Self::Error>;
+
+    /// Remembers what rows were called, until history is pruned up to the commit of `mark`, or the schema changes.
+    fn put_formers(&mut self, formers: &[FormerName], mark: &Mark) -> Result<(), Self::Error>;
 
     /// The open conflicts of these rows, in no particular order.
     fn open_conflicts(&mut self, rows: &[RowId]) -> Result<Vec<QueueEntry>, Self::Error>;

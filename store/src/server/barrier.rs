@@ -7,7 +7,7 @@ use super::places::put_marks;
 use super::space::{Space, catalogue_of, create_tables};
 use super::triggers;
 use super::values::{blob, number, stored};
-use super::{OpenError, fail, marks};
+use super::{OpenError, fail, formers, marks};
 use crate::catalogue;
 use crate::compare::{self, Moved};
 use crate::migrate::{self, Side};
@@ -52,6 +52,7 @@ pub(super) fn run<S: Sql + Clone>(
     }
     let new = catalogue::read_at(sql, schema, index + 1)?;
     carry_records(sql, &old, &new)?;
+    sql.execute(formers::FORGET, &[])?;
     let moved = if compares { compare::moved(sql, &old, &new)? } else { compare::arrived(sql, &old, &new)? };
     if compares {
         compare::forget(sql, &old)?;

@@ -7,6 +7,7 @@ mod barrier;
 mod collision;
 mod event;
 mod fail;
+mod formers;
 pub mod history;
 pub mod limits;
 mod load;

@@ -2,14 +2,17 @@
 //! It does not decide when that is needed; `write` does, after the direct way has failed.
 
 use super::event::SpaceStore;
+use super::fail;
 use super::load::bound_key;
-use super::shape::{ColumnShape, Shape};
+use super::shape::Shape;
 use super::text::join;
-use super::values::bound;
+use super::values::{bound, placeholder};
 use super::write::matches;
 use crate::sql::{Sql, SqlError};
-use ebbtide_core::catalogue::Affinity;
+use ebbtide_core::catalogue::{Affinity, Reference, ReferenceAction};
+use ebbtide_core::change::RowId;
 use ebbtide_core::commit::Effect;
+use ebbtide_core::ids::ColumnId;
 use ebbtide_core::server::store::RowWrite;
 use ebbtide_core::value::{Key, Value};
 
@@ -20,9 +23,78 @@ impl<S: Sql + Clone> SpaceStore<S> {
         for (place, row) in rows.iter().enumerate() {
             let shape = space.shape(row.outcome.row.table)?;
             let fields = parked_fields(shape, &row.outcome.effect);
-            if !fields.is_empty() {
-                self.park_row(shape, &row.outcome.row.key, &fields, place)?;
+            if fields.is_empty() {
+                continue;
             }
+            match fields.iter().any(|field| shape.referred.contains(field)) {
+                false => self.park_row(shape, &row.outcome.row.key, &fields, place)?,
+                true => self.park_parent(shape, &row.outcome.row, &fields, place)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Those who refer to the row say afterwards what they said before: keys are deferred, and the value will have a row again.
+    fn park_parent(&mut self, shape: &Shape, row: &RowId, fields: &[usize], place: usize) -> Result<(), SqlError> {
+        let Some(values) = self.load_rows(std::slice::from_ref(row))?.into_iter().next().and_then(|row| row.values)
+        else {
+            return Ok(());
+        };
+        let space = self.space.clone();
+        let catalogue = space.catalogue();
+        let parked = |id: &ColumnId| fields.iter().any(|field| shape.fields[*field].id == *id);
+        let mut children = Vec::new();
+        for (child, reference) in
+            catalogue.children_of(row.table).filter(|(_, by)| by.parent_columns.iter().any(parked))
+        {
+            let old = reference.parent_columns.iter().map(|id| value_of(shape, row, &values, *id));
+            let old = old.collect::<Result<Vec<Value>, _>>()?;
+            let rows = self.children_of(child, reference, &old)?;
+            children.push((child, reference, old, rows));
+        }
+        self.park_row(shape, &row.key, fields, place)?;
+        for (child, reference, old, rows) in children {
+            self.point_back(space.shape(child)?, reference, &old, rows, (shape, fields, place))?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what ON UPDATE has done to the rows that referred to a row with the values `old`.
+    fn point_back(
+        &mut self,
+        child: &Shape,
+        reference: &Reference,
+        old: &[Value],
+        rows: Vec<RowId>,
+        (parent, fields, place): (&Shape, &[usize], usize),
+    ) -> Result<(), SqlError> {
+        if reference.on_update == ReferenceAction::Refuse {
+            return Ok(());
+        }
+        let columns = reference.columns.iter().map(|id| child.column(*id)).collect::<Result<Vec<_>, _>>()?;
+        let pairs = |values: &[Value], joined: &str| {
+            let cells = columns.iter().zip(values);
+            let text = cells.map(|(column, value)| format!("{}={}", column.name, placeholder(value, column.affinity)));
+            join(text, joined)
+        };
+        let bind = |values: &[Value]| {
+            columns.iter().zip(values).map(|(column, value)| bound(value, column.affinity)).collect()
+        };
+        let update = format!("UPDATE {} SET {}", child.name, pairs(old, ","));
+        if reference.on_update == ReferenceAction::Cascade {
+            let parked = |(id, old): (&ColumnId, &Value)| {
+                let field = fields.iter().find(|field| parent.fields[**field].id == *id);
+                field.map_or(old.clone(), |field| free_value(parent, *field, place))
+            };
+            let there: Vec<Value> = reference.parent_columns.iter().zip(old).map(parked).collect();
+            let params: Vec<Value> = [bind(old), bind(&there)].concat();
+            self.sql.execute(&format!("{update} WHERE {}", pairs(&there, " AND ")), &params)?;
+            return Ok(());
+        }
+        for row in rows {
+            let mut params: Vec<Value> = bind(old);
+            params.extend(bound_key(&child.key, &row.key));
+            self.sql.execute(&format!("{update} WHERE {}", matches(&child.key, &row.key)?), &params)?;
         }
         Ok(())
     }
@@ -30,7 +102,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
     fn park_row(&mut self, shape: &Shape, key: &Key, fields: &[usize], place: usize) -> Result<(), SqlError> {
         let columns = || fields.iter().map(|field| &shape.fields[*field]);
         let assigned = join(columns().map(|column| format!("{}=?", column.name)), ",");
-        let values = columns().map(|column| bound(&free_value(column, place), column.affinity));
+        let values = fields.iter().map(|field| bound(&free_value(shape, *field, place), shape.fields[*field].affinity));
         let params: Vec<Value> = values.chain(bound_key(&shape.key, key)).collect();
         let statement = format!("UPDATE {} SET {assigned} WHERE {}", shape.name, matches(&shape.key, key)?);
         self.sql.execute(&statement, &params)?;
@@ -51,9 +123,17 @@ fn parked_fields(shape: &Shape, effect: &Effect) -> Vec<usize> {
     fields
 }
 
-/// NULLs never collide; the others are far from anything an app would write, and a collision is only a refusal.
-fn free_value(column: &ColumnShape, place: usize) -> Value {
-    if column.nullable {
+fn value_of(shape: &Shape, row: &RowId, values: &[Value], id: ColumnId) -> Result<Value, SqlError> {
+    let part = shape.key.iter().position(|column| column.id == id).and_then(|part| row.key.0.get(part));
+    let field = || shape.field_position(id).and_then(|at| values.get(at));
+    part.or_else(field).cloned().ok_or_else(|| fail::misuse("no such column"))
+}
+
+/// NULLs never collide, but whoever referred to the row could not be found by one. The others are far from anything an app would
+/// write, and a collision is only a refusal.
+fn free_value(shape: &Shape, field: usize, place: usize) -> Value {
+    let column = &shape.fields[field];
+    if column.nullable && !shape.referred.contains(&field) {
         return Value::Null;
     }
     match column.affinity {

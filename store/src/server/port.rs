@@ -8,11 +8,14 @@ use ebbtide_core::change::RowId;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, SealedCommit};
 use ebbtide_core::conflict::{AuthorName, ConflictId, QueueEntry};
-use ebbtide_core::ids::{AuthorId, DeviceSeq, Hash, Incarnation, Millis, Opening, SchemaVersion, Seq, TableId};
+use ebbtide_core::ids::{
+    AuthorId, ColumnId, DeviceSeq, Hash, Incarnation, Millis, Opening, SchemaVersion, Seq, TableId,
+};
 use ebbtide_core::message::Chunk;
 use ebbtide_core::server::rules::AppRules;
 use ebbtide_core::server::store::{
-    Author, DecidedTransactions, Fate, Head, NewCommit, RowState, RowWrite, Scan, ServerStore, Staging, Violation,
+    Author, DecidedTransactions, Fate, FormerName, Head, Mark, NewCommit, RowState, RowWrite, Scan, ServerStore,
+    Staging, Violation,
 };
 use ebbtide_core::value::{Key, Value};
 use std::collections::BTreeMap;
@@ -143,6 +146,19 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
 
     fn children(&mut self, child: TableId, reference: &Reference, parent: &[Value]) -> Result<Vec<RowId>, SqlError> {
         self.children_of(child, reference, parent)
+    }
+
+    fn former(
+        &mut self,
+        table: TableId,
+        columns: &[ColumnId],
+        values: &[Value],
+    ) -> Result<Option<(RowId, Mark)>, SqlError> {
+        self.find_former(table, columns, values)
+    }
+
+    fn put_formers(&mut self, formers: &[FormerName], mark: &Mark) -> Result<(), SqlError> {
+        self.write_formers(formers, mark)
     }
 
     fn open_conflicts(&mut self, rows: &[RowId]) -> Result<Vec<QueueEntry>, SqlError> {

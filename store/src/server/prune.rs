@@ -29,6 +29,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         let upto = [stored(floor.seq.0)?];
         self.sql.execute("DELETE FROM _ebb_commit_part WHERE seq<=?", &upto)?;
         self.sql.execute("DELETE FROM _ebb_commit WHERE seq<=?", &upto)?;
+        self.sql.execute("DELETE FROM _ebb_former WHERE seq<=?", &upto)?;
         self.set_fact(FLOOR, Value::Blob(packed(&(floor.seq, floor.chain))?))?;
         self.log.floor = Some(floor);
         self.log.page = None;

@@ -5,7 +5,7 @@ use super::fail;
 use super::text::quote;
 use super::values::{Selection, number, text};
 use crate::sql::{Sql, SqlError};
-use ebbtide_core::catalogue::{Affinity, Catalogue, Reference, Table};
+use ebbtide_core::catalogue::{Affinity, Catalogue, Reference, ReferenceAction, Table};
 use ebbtide_core::ids::{ColumnId, TableId};
 
 /// A column by name and affinity.
@@ -36,8 +36,10 @@ pub(super) struct Shape {
     pub(super) key_selection: Selection,
     /// Reads the fields.
     pub(super) field_selection: Selection,
-    /// Per unique index beside the key, the fields in it that may be parked: NULLable ones first.
+    /// Per unique index beside the key, the fields in it that may be parked: those that nobody refers to first, of them NULLable ones.
     pub(super) unique: Vec<Vec<usize>>,
+    /// Fields that others refer to: parking them sets ON UPDATE actions off, which are taken back at once.
+    pub(super) referred: Vec<usize>,
     /// Foreign keys of this table.
     pub(super) references: Vec<Reference>,
     /// Whether any foreign key names this table.
@@ -62,6 +64,7 @@ impl Shape {
             number,
             name: quote(&declared.name),
             unique: unique_fields(sql, catalogue, table, declared, &fields)?,
+            referred: (0..fields.len()).filter(|at| is_referred(catalogue, table, fields[*at].id)).collect(),
             key_selection: selection("t.", &key),
             field_selection: selection("t.", &fields),
             key,
@@ -97,8 +100,19 @@ fn selection(prefix: &str, columns: &[ColumnShape]) -> Selection {
     Selection::of(named.iter().map(|(name, affinity)| (name.as_str(), *affinity)))
 }
 
-/// The fields of each unique index that is not the key's. Columns that others refer to are left out:
-/// parking them would set ON UPDATE actions off.
+fn is_referred(catalogue: &Catalogue, table: TableId, id: ColumnId) -> bool {
+    catalogue.children_of(table).any(|(_, by)| by.parent_columns.contains(&id))
+}
+
+/// Whether what ON UPDATE does to those who refer to a column can be taken back: a child must keep its key.
+fn is_restorable(catalogue: &Catalogue, table: TableId, id: ColumnId) -> bool {
+    catalogue.children_of(table).filter(|(_, by)| by.parent_columns.contains(&id)).all(|(child, by)| {
+        let keyed = catalogue.table(child).is_some_and(|child| by.columns.iter().any(|column| child.is_key(*column)));
+        !keyed || matches!(by.on_update, ReferenceAction::Cascade | ReferenceAction::Refuse)
+    })
+}
+
+/// The fields of each unique index that is not the key's.
 fn unique_fields<S: Sql>(
     sql: &mut S,
     catalogue: &Catalogue,
@@ -106,13 +120,14 @@ fn unique_fields<S: Sql>(
     declared: &Table,
     fields: &[ColumnShape],
 ) -> Result<Vec<Vec<usize>>, SqlError> {
-    let referred = |id: ColumnId| catalogue.children_of(table).any(|(_, by)| by.parent_columns.contains(&id));
     let mut unique = Vec::new();
     for index in index_list(sql, &declared.name)?.iter().filter(|index| index.unique && !index.primary) {
         let names = index_columns(sql, &index.name)?;
-        let position = |name: &String| fields.iter().position(|field| field.name == quote(name) && !referred(field.id));
+        let position = |name: &String| {
+            fields.iter().position(|field| field.name == quote(name) && is_restorable(catalogue, table, field.id))
+        };
         let mut parkable: Vec<usize> = names.iter().flatten().filter_map(position).collect();
-        parkable.sort_by_key(|field| !fields[*field].nullable);
+        parkable.sort_by_key(|field| (is_referred(catalogue, table, fields[*field].id), !fields[*field].nullable));
         unique.push(parkable);
     }
     Ok(unique)

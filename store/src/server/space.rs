@@ -2,11 +2,11 @@
 //! It holds what stays the same between migrations, and no rows. An adapter opens it once for each life of an object.
 
 use super::shape::{Shape, index_columns, index_list};
-use super::tables;
 use super::text::{join, quote};
 use super::triggers;
 use super::values::{blob, number, stored};
 use super::{barrier, fail};
+use super::{formers, tables};
 use crate::catalogue;
 use crate::migrate;
 use crate::schema::{Schema, SchemaError};
@@ -146,7 +146,7 @@ impl Space {
 /// Creates the store's own tables where they are missing.
 pub(super) fn create_tables<S: Sql>(sql: &mut S) -> Result<(), SqlError> {
     let indexes = [&tables::CREATE_INDEX, &tables::CREATE_ORIGIN_INDEX, &tables::CREATE_CONFLICT_INDEX];
-    let others = [&tables::CREATE_FACTS, &triggers::CREATE_CONTEXT, &triggers::REST];
+    let others = [&tables::CREATE_FACTS, &formers::CREATE_FORMER, &triggers::CREATE_CONTEXT, &triggers::REST];
     for statement in tables::CREATE.iter().chain(indexes).chain(others) {
         sql.execute(statement, &[])?;
     }

@@ -25,10 +25,18 @@ const SITE: &str = "CREATE TABLE site (id TEXT PRIMARY KEY NOT NULL, name TEXT, 
     CREATE TABLE ward (id TEXT PRIMARY KEY NOT NULL, area TEXT, code TEXT, UNIQUE (area, code)) STRICT;
     CREATE TABLE coded (id TEXT PRIMARY KEY NOT NULL, area TEXT, code TEXT,
         FOREIGN KEY (area, code) REFERENCES ward(area, code) ON UPDATE CASCADE) STRICT;
+    CREATE TABLE badged (id TEXT PRIMARY KEY NOT NULL, site TEXT REFERENCES site(badge) ON UPDATE CASCADE ON DELETE CASCADE) STRICT;
+    CREATE TABLE pinned (id TEXT PRIMARY KEY NOT NULL, site TEXT REFERENCES site(badge) ON UPDATE SET NULL ON DELETE SET NULL) STRICT;
+    CREATE TABLE stuck (site TEXT NOT NULL REFERENCES site(badge) ON UPDATE CASCADE, no INTEGER NOT NULL, PRIMARY KEY (site, no)) STRICT;
+    CREATE TABLE fixed (id TEXT PRIMARY KEY NOT NULL, area TEXT, code TEXT,
+        FOREIGN KEY (area, code) REFERENCES ward(area, code)) STRICT;
     CREATE TABLE uncoded (id TEXT PRIMARY KEY NOT NULL, area TEXT, code TEXT,
         FOREIGN KEY (area, code) REFERENCES ward(area, code) ON UPDATE SET NULL) STRICT";
 
-const TABLES: [&str; 10] = ["site", "follows", "loses", "falls", "tied", "part", "piece", "ward", "coded", "uncoded"];
+const TABLES: [&str; 14] = [
+    "site", "follows", "loses", "falls", "tied", "part", "piece", "ward", "coded", "uncoded", "badged", "pinned",
+    "stuck", "fixed",
+];
 
 fn schema() -> Schema {
     ruled(serde_json::json!({}))
@@ -304,13 +312,140 @@ fn dl06_unseen_children_follow_other_columns_too() {
 }
 
 #[test]
-fn dl06_a_child_that_comes_after_other_columns_changed_is_refused() {
+fn dl06_a_child_that_comes_after_other_columns_changed_follows_them() {
     on_both_paths(|talk| {
         talk.exec(A, "UPDATE ward SET code = 'y'", &[]);
         talk.visit(A);
+        talk.exec(A, "UPDATE ward SET id = 'v'", &[]);
+        talk.exec(A, "UPDATE ward SET code = 'z'", &[]);
         talk.exec(B, "INSERT INTO coded VALUES ('unseen', 's', 'x')", &[]);
+        talk.exec(B, "INSERT INTO uncoded VALUES ('unseen', 's', 'x')", &[]);
+        meet(talk, [A, B]);
+        for party in [A, B] {
+            assert_eq!(status(talk, party).failed, 0, "{}", talk.transcript());
+            assert_eq!(talk.query(party, "SELECT area, code FROM coded"), [[text("s"), text("z")]]);
+            assert_eq!(talk.query(party, "SELECT area, code FROM uncoded"), [[Value::Null, Value::Null]]);
+            assert_eq!(recorded(talk, party), ["uncoded"]);
+        }
+    });
+}
+
+#[test]
+fn dl06_a_value_that_another_row_took_means_that_row() {
+    on_both_paths(|talk| {
+        talk.exec(A, "UPDATE ward SET code = 'y'", &[]);
+        talk.exec(A, "INSERT INTO ward VALUES ('other', 's', 'x')", &[]);
+        talk.visit(A);
+        talk.transaction(
+            B,
+            &["INSERT INTO coded VALUES ('unseen', 's', 'x')", "INSERT INTO follows VALUES ('1', 'a')"],
+        );
+        talk.exec(A, "UPDATE site SET id = 'b' WHERE id = 'a'", &[]);
+        meet(talk, [A, B]);
+        for party in [A, B] {
+            assert_eq!(talk.query(party, "SELECT area, code FROM coded"), [[text("s"), text("x")]]);
+            assert_eq!(sites(talk, party, "follows"), [text("b")]);
+        }
+    });
+}
+
+#[test]
+fn dl06_without_an_action_a_child_that_comes_after_other_columns_changed_is_refused() {
+    on_both_paths(|talk| {
+        talk.exec(A, "UPDATE ward SET code = 'y'", &[]);
+        talk.visit(A);
+        talk.exec(B, "INSERT INTO fixed VALUES ('unseen', 's', 'x')", &[]);
         talk.visit(B);
         assert_eq!(refused(talk, B), ["foreign_key"]);
         meet(talk, [A, B]);
+    });
+}
+
+#[test]
+fn dl05_wins_takes_children_along_that_refer_by_other_columns() {
+    in_both_orders(|talk, order| {
+        talk.exec(A, "DELETE FROM site WHERE id = 'a'", &[]);
+        talk.exec(B, "INSERT INTO badged VALUES ('1', 'x')", &[]);
+        talk.exec(B, "INSERT INTO pinned VALUES ('2', 'x')", &[]);
+        talk.exec(B, "INSERT INTO stuck VALUES ('x', 1)", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(status(talk, party).failed, 0, "{}", talk.transcript());
+            assert_eq!((sites(talk, party, "badged"), sites(talk, party, "stuck")), (vec![], vec![]));
+            assert_eq!(sites(talk, party, "pinned"), [Value::Null]);
+            let mut recorded = recorded(talk, party);
+            recorded.sort_unstable();
+            assert_eq!(recorded, ["badged", "pinned", "stuck"]);
+        }
+    });
+}
+
+#[test]
+fn dl01_keep_brings_back_a_parent_that_children_refer_to_by_other_columns() {
+    for order in [[A, B], [B, A]] {
+        with(&ruled(serde_json::json!({ "delete": "keep" })), |talk| {
+            talk.exec(A, "DELETE FROM site WHERE id = 'a'", &[]);
+            talk.exec(B, "INSERT INTO badged VALUES ('1', 'x')", &[]);
+            meet(talk, order);
+            for party in [A, B] {
+                assert_eq!(sites(talk, party, "badged"), [text("x")], "{}", talk.transcript());
+                assert_eq!(value(talk, party, "SELECT badge FROM site WHERE id = 'a'"), text("x"));
+            }
+        });
+    }
+}
+
+#[test]
+fn dl06_a_key_change_beside_a_unique_value_that_others_refer_to_leaves_them_where_they_are() {
+    in_both_orders(|talk, order| {
+        let children = |who: &str, no: i64| {
+            [
+                format!("INSERT INTO badged VALUES ('{who}', 'x')"),
+                format!("INSERT INTO pinned VALUES ('{who}', 'x')"),
+                format!("INSERT INTO stuck VALUES ('x', {no})"),
+                format!("INSERT INTO follows VALUES ('{who}', 'a')"),
+            ]
+        };
+        children("known", 1).iter().for_each(|sql| talk.exec(A, sql, &[]));
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(A, "UPDATE site SET id = 'b' WHERE id = 'a'", &[]);
+        children("unseen", 2).iter().for_each(|sql| talk.exec(B, sql, &[]));
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(status(talk, party).failed, 0, "{}", talk.transcript());
+            assert_eq!(value(talk, party, "SELECT badge FROM site WHERE id = 'b'"), text("x"));
+            for table in ["badged", "pinned", "stuck"] {
+                assert_eq!(sites(talk, party, table), [text("x"), text("x")], "{table}: {}", talk.transcript());
+            }
+            assert_eq!(sites(talk, party, "follows"), [text("b"), text("b")]);
+        }
+    });
+}
+
+#[test]
+fn dl06_unique_values_that_others_refer_to_change_hands() {
+    in_both_orders(|talk, order| {
+        talk.exec(A, "INSERT INTO badged VALUES ('1', 'x'), ('2', 'q')", &[]);
+        talk.exec(A, "INSERT INTO stuck VALUES ('x', 1), ('q', 2)", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.transaction(
+            A,
+            &[
+                "UPDATE site SET badge = 'between' WHERE id = 'a'",
+                "UPDATE site SET badge = 'x' WHERE id = 'z'",
+                "UPDATE site SET badge = 'q' WHERE id = 'a'",
+            ],
+        );
+        talk.exec(B, "INSERT INTO badged VALUES ('3', 'x')", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(status(talk, party).failed, 0, "{}", talk.transcript());
+            let names = "SELECT s.id FROM badged b JOIN site s ON s.badge = b.site WHERE b.id < '3' ORDER BY b.id";
+            assert_eq!(talk.query(party, names), [[text("a")], [text("z")]]);
+            let names = "SELECT s.id FROM stuck b JOIN site s ON s.badge = b.site ORDER BY b.no";
+            assert_eq!(talk.query(party, names), [[text("a")], [text("z")]]);
+        }
     });
 }

@@ -24,9 +24,14 @@ const SCHEMA: &str = r#"{ "migrations": [
      CREATE TABLE typed (id TEXT PRIMARY KEY NOT NULL, i INTEGER, r REAL, t TEXT, b BLOB, a ANY) STRICT;
      CREATE TABLE loose (id PRIMARY KEY NOT NULL, n NUMERIC, i INT, r DOUBLE, t VARCHAR(9), u) WITHOUT ROWID;
      CREATE TABLE counted (id INTEGER PRIMARY KEY, label TEXT) STRICT;
+     CREATE TABLE ward (id TEXT PRIMARY KEY NOT NULL, code TEXT UNIQUE) STRICT;
+     CREATE TABLE bed (code TEXT NOT NULL REFERENCES ward(code) ON UPDATE CASCADE ON DELETE CASCADE, number INTEGER NOT NULL,
+         PRIMARY KEY (code, number)) STRICT;
+     CREATE TABLE guest (id TEXT PRIMARY KEY NOT NULL, code TEXT REFERENCES ward(code) ON UPDATE SET NULL ON DELETE SET NULL)
+         STRICT;
      CREATE TABLE bare (id TEXT PRIMARY KEY NOT NULL) STRICT"],
   "tables": { "household": {}, "visit": {}, "staff": {}, "shelf": {}, "typed": {}, "loose": {},
-              "counted": { "key": "natural" }, "bare": {} } }"#;
+              "counted": { "key": "natural" }, "bare": {}, "ward": {}, "bed": {}, "guest": {} } }"#;
 
 /// An opened space and its database.
 pub(super) struct Fixture<S> {

@@ -5,6 +5,7 @@
 mod collision;
 mod constraints;
 mod fixture;
+mod formers;
 mod queue;
 mod records;
 mod rows;
@@ -44,6 +45,8 @@ cases! {
     rows::st47_a_deleted_row_frees_its_unique_value,
     rows::st47_a_composite_unique_value_changes_hands,
     collision::st161_a_refused_unique_value_names_who_wanted_it_and_who_has_it,
+    formers::st47_a_unique_value_that_others_refer_to_changes_hands,
+    formers::st93_a_former_name_is_found_until_a_row_has_it_or_history_is_pruned,
     constraints::st48_violations_are_told_apart,
     constraints::st48_a_violation_leaves_the_rest_of_the_event_usable,
     constraints::st49_a_reference_to_nothing_is_found,
