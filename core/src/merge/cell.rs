@@ -167,11 +167,12 @@ fn edit(column: &Column, cell: Cell, sent: &Value, write: &Write) -> Result<Writ
 }
 
 /// The text that an operation was made on is not known any more. Where it brought its whole result along, that is written as by `lww`;
-/// otherwise what it brought is put behind the present text, and what it took away stays.
+/// otherwise what it brought is put behind the present text, and what it took away stays. Either is recorded.
 fn replace(operation: &TextOperation, cell: Cell, history: Option<History>, write: &Write) -> Written {
     let (value, decision) = match (operation.whole(), operation.behind(cell.value)) {
         (Some(whole), _) => (whole, lww::decide(cell.mark, &write.writer, write.stamp)),
-        (None, Some(appended)) => (appended, Decision::Take),
+        (None, Some(appended)) if had_seen(cell, write) => (appended, Decision::Take),
+        (None, Some(appended)) => (appended, Decision::Overwrite),
         (None, None) => (operation.words_alone(), Decision::Leave),
     };
     if decision == Decision::Leave {

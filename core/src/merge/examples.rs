@@ -99,7 +99,8 @@ fn mg20_a_text_whose_ground_is_lost_is_written_whole_or_put_behind() {
     assert_eq!((had_seen.value, had_seen.overwrites), (words("gone too"), false));
     let edits = text::sent(&words("gone"), &words("gone too"), Ground::Firm);
     let behind = taken(&state, Strategy::Text, &edits, 1, 0, 0);
-    assert_eq!((behind.value, behind.overwrites), (words("there\n too"), false));
+    assert_eq!((behind.value, behind.overwrites), (words("there\n too"), true));
+    assert!(!taken(&state, Strategy::Text, &edits, 1, 1, 0).overwrites);
     assert!(matches!(behind.record, Some(CellRecord::Text(_))));
     let nothing = text::sent(&words("gone"), &words("go"), Ground::Firm);
     assert_eq!(written(&state, Strategy::Text, &nothing, 1, 0, 99), Written::Left(words("")));

@@ -3,6 +3,7 @@
 use crate::script::{A, B, refused, text, value};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::codec::Codec;
+use ebbtide_core::limits::{TEXT_HISTORY_BYTES, TEXT_HISTORY_COMMITS};
 use ebbtide_core::value::Value;
 use ebbtide_protocol::WireCodec;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -124,6 +125,33 @@ fn mg20_what_was_typed_on_refused_words_is_not_lost() {
         talk.visit(B);
         let body = value(talk, A, "SELECT body FROM note WHERE id = 'n'");
         assert!(matches!(&body, Value::Text(body) if body.contains("kept") && body.contains("cow")), "{body:?}");
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn mg20_a_write_older_than_what_is_remembered_is_put_behind_and_recorded_and_the_record_stays_bounded() {
+    on_both_paths(|talk| {
+        types(talk, B, "cow", "old brown cow");
+        for number in 0..TEXT_HISTORY_COMMITS + 2 {
+            let words = ["well", "fine"];
+            types(talk, A, words[number % 2], words[(number + 1) % 2]);
+            talk.visit(A);
+        }
+        let before = conflicts(talk);
+        talk.visit(B);
+        talk.visit(A);
+        let body = value(talk, A, "SELECT body FROM note WHERE id = 'n'");
+        let Value::Text(shown) = &body else { panic!("{body:?}") };
+        assert!(shown.starts_with("The cow is well.\n") && shown.ends_with("old brown "), "{shown}");
+        assert_eq!(conflicts(talk), before + 1, "{}", talk.transcript());
+        for party in [A, B] {
+            let list = talk.device(party).database().decided_conflicts().expect("readable");
+            assert!(list.iter().any(|record| record.column.as_deref() == Some("body")));
+        }
+        let longest = "SELECT max(length(marks)) FROM _ebb_row";
+        let longest: i64 = talk.space.connection().query_row(longest, [], |row| row.get(0)).expect("a length");
+        assert!(longest < 2 * TEXT_HISTORY_BYTES as i64, "{longest} bytes");
         talk.assert_in_step();
     });
 }
