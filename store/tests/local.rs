@@ -41,6 +41,41 @@ fn st30_raw_transactions_are_refused() {
 }
 
 #[test]
+fn st94_a_schema_whose_tables_cannot_be_written_is_refused_and_the_version_before_goes_on() {
+    let cases = [
+        (
+            "CREATE TABLE note2 (id TEXT PRIMARY KEY NOT NULL DEFAULT (fresh_id()), title TEXT)",
+            "tables.note2",
+            "fresh_id",
+        ),
+        (
+            "CREATE TRIGGER r AFTER UPDATE ON note BEGIN UPDATE note SET title = slug(NEW.title); END",
+            "tables.note",
+            "slug",
+        ),
+        ("CREATE TRIGGER r AFTER DELETE ON note BEGIN INSERT INTO nowhere VALUES (1); END", "tables.note", "nowhere"),
+    ];
+    for (number, (migration, place, word)) in cases.into_iter().enumerate() {
+        let file = tempfile();
+        let at = || Connection::open(&file).unwrap();
+        try_open(at(), &[NOTE], &["note"]).unwrap().run("INSERT INTO note (id, title) VALUES ('a', 'kept')");
+        let tables: &[&str] = if number == 0 { &["note", "note2"] } else { &["note"] };
+        let error = try_open(at(), &[NOTE, migration], tables).map(drop).unwrap_err();
+        assert_eq!(error.code.code(), "schema_invalid", "{error}");
+        assert!(error.message.starts_with(place) && error.message.contains(word), "{error}");
+        let mended = [NOTE, migration, "DROP TRIGGER IF EXISTS r; DROP TABLE IF EXISTS note2"];
+        try_open(at(), &[NOTE], &["note"]).unwrap().run("INSERT INTO note (id, title) VALUES ('b', 'goes on')");
+        let mut db = try_open(at(), &mended, &["note"]).unwrap();
+        assert_eq!(db.rows("SELECT title FROM note ORDER BY id"), ["kept", "goes on"]);
+        drop(db);
+        std::fs::remove_file(&file).unwrap();
+    }
+    let checked = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, a CHECK (fine(a)))";
+    let error = try_open(Connection::open_in_memory().unwrap(), &[checked], &["note"]).map(drop).unwrap_err();
+    assert_eq!(error.code.code(), "migration_failed", "SQLite looks at CHECK and generated columns by itself");
+}
+
+#[test]
 fn st31_statements_that_would_break_us_are_forbidden() {
     let mut db = open(&[NOTE, LOCAL], &["note"]);
     for sql in [
@@ -199,7 +234,7 @@ fn st35_migrations_run_once_and_a_failing_one_leaves_the_version_before() {
     let file = tempfile();
     let at = || Connection::open(&file).unwrap();
     let mut db = try_open(at(), &[NOTE], &["note"]).unwrap();
-    db.run("INSERT INTO note (title) VALUES ('kept')");
+    db.run("INSERT INTO note (id, title) VALUES ('a', 'kept')");
     drop(db);
     let cases: [(&[&str], &str, &str); 5] = [
         (&[NOTE, "CREATE TABLE a (x); CREATE TABEL b (y)"], "migration_failed", "TABEL"),

@@ -6,6 +6,7 @@ mod default;
 mod references;
 mod strategy;
 mod table;
+pub(crate) mod writable;
 
 use crate::schema::{Schema, SchemaError};
 use crate::sql::{Row, Sql};

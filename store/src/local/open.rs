@@ -12,7 +12,7 @@ use super::references::References;
 use super::triggers::TriggerPlan;
 use super::{LocalDatabase, device, references, tables, translate, view, watch};
 use crate::capture::{Capture, TablePlan};
-use crate::catalogue::{self, text};
+use crate::catalogue::{self, text, writable};
 use crate::client::{Statements, Waitlist, opening};
 use crate::compare;
 use crate::limits::CACHED_STATEMENTS;
@@ -135,6 +135,9 @@ fn prepare(
     }
     let catalogue = catalogue::read(&mut sql, schema)?;
     catalogue::check_collations(&mut sql, &catalogue)?;
+    if !pending.is_empty() {
+        writable::check(&mut sql, &catalogue)?;
+    }
     references::check_local(connection, &catalogue)?;
     references::ensure_indexes(connection, &catalogue).map_err(|e| failed(&e))?;
     let moved = match may_change_rows {

@@ -8,7 +8,7 @@ use super::space::{Space, catalogue_of, create_tables};
 use super::triggers;
 use super::values::{blob, number, stored};
 use super::{OpenError, fail, formers, marks};
-use crate::catalogue;
+use crate::catalogue::{self, writable};
 use crate::compare::{self, Moved};
 use crate::migrate::{self, Side};
 use crate::schema::Schema;
@@ -58,6 +58,10 @@ pub(super) fn run<S: Sql + Clone>(
         compare::forget(sql, &old)?;
     }
     let space = Space::of(sql, new)?;
+    // What a migration leaves unfinished a later one may finish.
+    if index + 1 == schema.migrations.len() {
+        writable::check(sql, &space.catalogue())?;
+    }
     if !moved.is_empty() {
         commit(&mut SpaceStore::unchecked(sql, &space), moved, now, codec)?;
     }

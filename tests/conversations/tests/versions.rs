@@ -267,6 +267,29 @@ fn sv42_a_migration_that_fails_leaves_the_space_as_it_was_and_the_version_before
 }
 
 #[test]
+fn st94_a_migration_after_which_nobody_could_write_leaves_the_version_before_in_service() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.visit(A);
+        let calls = "CREATE TRIGGER r AFTER UPDATE ON person BEGIN SELECT slug(NEW.name); END";
+        let generates = "CREATE TABLE badge2 (id TEXT PRIMARY KEY NOT NULL DEFAULT (fresh_id()), colour TEXT) STRICT";
+        for (migration, tables, place) in
+            [(calls, ["person", "badge"], "person"), (generates, ["badge2", "badge"], "badge2")]
+        {
+            let broken = schema(&serde_json::json!([FIRST, migration]), &tables);
+            let error = talk.space.deploy(&broken, talk.now).expect_err("no such function");
+            assert_eq!(error.code(), "schema_invalid", "{error}");
+            assert!(error.to_string().starts_with(&format!("tables.{place}: ")), "{error}");
+        }
+        talk.exec(A, "UPDATE person SET age = 40", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(value(talk, B, "SELECT name || age FROM person"), text("Ada40"));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
 fn st35_a_migration_runs_where_known_rows_refer_to_rows_of_the_newer_version() {
     let parent = "CREATE TABLE parent (id TEXT PRIMARY KEY NOT NULL) STRICT;
         CREATE TABLE child (id TEXT PRIMARY KEY NOT NULL, parent TEXT REFERENCES parent(id)) STRICT;";

@@ -1,6 +1,8 @@
 //! Constraints that writes meet, references that lead nowhere, and what is taken back.
 
-use super::fixture::{Fixture, text};
+use super::fixture::{Fixture, open_with, text};
+use crate::catalogue::{self, writable};
+use crate::schema::{Schema, SchemaError};
 use crate::sql::{Sql, SqlError, SqlErrorKind};
 use ebbtide_core::commit::Reason;
 use ebbtide_core::server::store::ServerStore;
@@ -39,6 +41,26 @@ pub(super) fn st48_a_violation_leaves_the_rest_of_the_event_usable<S: Sql + Clon
         .expect("no constraint is met");
     assert!(fixture.exists(fixture.row("household", "a")));
     assert!(!fixture.exists(fixture.row("household", "b")));
+}
+
+pub(super) fn st94_a_table_that_cannot_be_written_is_found<S: Sql + Clone>(mut sql: S) {
+    let schema = |sql: &str| {
+        let json = format!(r#"{{"migrations":["{sql}"],"tables":{{"odd":{{}}}}}}"#);
+        serde_json::from_str::<Schema>(&json).expect("a schema")
+    };
+    let good = "CREATE TABLE odd (id TEXT PRIMARY KEY NOT NULL DEFAULT (uuidv7()), n INTEGER DEFAULT (abs(-1))) STRICT";
+    open_with(&mut sql, &schema(good));
+    let catalogue = catalogue::read(&mut sql, &schema(good)).expect("a catalogue");
+    writable::check(&mut sql, &catalogue).expect("every function is there");
+    sql.script(
+        "DROP TABLE odd; CREATE TABLE odd (id TEXT PRIMARY KEY NOT NULL, n INTEGER DEFAULT (fresh_number())) STRICT",
+    )
+    .expect("nobody looks at a default before it is needed");
+    let error = writable::check(&mut sql, &catalogue).expect_err("no such function");
+    assert!(
+        matches!(&error, SchemaError::Invalid { place, what } if place == "tables.odd" && what.contains("fresh_number")),
+        "{error}"
+    );
 }
 
 pub(super) fn st49_a_reference_to_nothing_is_found<S: Sql + Clone>(sql: S) {

@@ -49,6 +49,7 @@ cases! {
     formers::st93_a_former_name_is_found_until_a_row_has_it_or_history_is_pruned,
     constraints::st48_violations_are_told_apart,
     constraints::st48_a_violation_leaves_the_rest_of_the_event_usable,
+    constraints::st94_a_table_that_cannot_be_written_is_found,
     constraints::st49_a_reference_to_nothing_is_found,
     constraints::st49_an_event_never_ends_with_a_dangling_reference,
     constraints::st49_an_event_never_ends_with_an_orphan,
