@@ -35,7 +35,7 @@ pub(crate) fn converse(space: &mut SpaceHost, number: u8) -> Said {
     let mut said = Said::default();
     give(&mut device, space, connection, Input::Start, &mut said);
     give(&mut device, space, connection, Input::Connected, &mut said);
-    let id = format!("honest {number}");
+    let id = free_id(space, number);
     for sql in [
         format!("INSERT INTO household (id, name, photo) VALUES ('{id}', 'na''me', x'00ff')"),
         format!("INSERT INTO member (id, household, age) VALUES ('{id}', '{id}', 7)"),
@@ -51,6 +51,19 @@ pub(crate) fn converse(space: &mut SpaceHost, number: u8) -> Said {
     let status = device.session().status();
     said.in_step = status.state == State::Idle && status.pending == 0;
     said
+}
+
+/// An id that no row has: a peer may have guessed any that is fixed.
+fn free_id(space: &SpaceHost, number: u8) -> String {
+    const TAKEN: &str =
+        "SELECT EXISTS (SELECT 1 FROM household WHERE id = ?1) OR EXISTS (SELECT 1 FROM member WHERE id = ?1)
+        OR EXISTS (SELECT 1 FROM visit WHERE id = ?1) OR EXISTS (SELECT 1 FROM dose WHERE member = ?1)";
+    let taken = |id: &str| space.connection().query_row(TAKEN, [id], |row| row.get(0)).expect("an answer");
+    let mut id = format!("honest {number}");
+    while taken(&id) {
+        id.push('+');
+    }
+    id
 }
 
 fn give(device: &mut Device, space: &mut SpaceHost, connection: u64, input: Input, said: &mut Said) {
