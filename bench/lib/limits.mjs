@@ -28,6 +28,9 @@ export const ENGINE_ROUNDS = 7;
 /** New devices that take the whole list, each a browser of its own. */
 export const ARRIVAL_ROUNDS = 5;
 
+/** A browser that has just been started is busy with itself for so long, which is nothing of ours and nothing that a visitor waits for. */
+export const BROWSER_SETTLES_MS = 3_000;
+
 /** Rows of one transaction of the import that they take: what an app would insert at once. */
 export const ARRIVAL_TRANSACTION = 10_000;
 

@@ -3,12 +3,13 @@
  * and the bytes that come, beside the gzip'd CSV with the same keys. `run.mjs` calls it.
  */
 import { performance } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { LocalWorker } from '../../tests/browser/harness/workerd.ts';
 import { openPage, startChromium } from '../lib/chromium.mjs';
 import { CountingProxy } from '../lib/counting-proxy.mjs';
 import { allFacilities, asCsv } from '../lib/facilities.mjs';
-import { ARRIVAL_ROUNDS, ARRIVAL_TRANSACTION } from '../lib/limits.mjs';
+import { ARRIVAL_ROUNDS, ARRIVAL_TRANSACTION, BROWSER_SETTLES_MS } from '../lib/limits.mjs';
 import { bench, dist } from '../lib/paths.mjs';
 import { median } from '../lib/stats.mjs';
 import { number } from '../lib/table.mjs';
@@ -49,6 +50,7 @@ async function arrive(port, count, round) {
   const proxy = await CountingProxy.start(port);
   try {
     const page = await openPage(browser.context, `${proxy.origin}/device.html`);
+    await wait(BROWSER_SETTLES_MS);
     const started = performance.now();
     const arrival = await page.evaluate(
       ([name, rows]) => globalThis.device.arrive(name, 'arrive', rows), [`newcomer-${round}`, [FIRST_ROWS, count]],

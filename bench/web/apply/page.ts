@@ -1,20 +1,31 @@
 /**
- * The page of the apply part: one worker for one round. `parts/apply.mjs` calls it.
+ * The page of the apply part: one worker for one round, told step by step. `parts/apply.mjs` calls it.
  */
-import type { ApplyTimings } from './worker.ts';
+import type { Order, Reply, Step } from './worker.ts';
 
-type Reply = { readonly timings: ApplyTimings } | { readonly error: string };
+let worker: Worker | undefined;
 
-function run(rows: number): Promise<ApplyTimings> {
-  const worker = new Worker('/apply-worker.js', { type: 'module' });
-  return new Promise<ApplyTimings>((resolve, reject) => {
-    worker.onmessage = (event: MessageEvent<Reply>) => {
-      if ('error' in event.data) reject(new Error(event.data.error));
-      else resolve(event.data.timings);
-    };
-    worker.onerror = (event) => reject(new Error(event.message));
-    worker.postMessage({ rows, wasmUrl: new URL('/capture.wasm', location.href).href });
-  }).finally(() => worker.terminate());
+/** Starts a worker with so many rows. */
+async function open(rows: number): Promise<void> {
+  worker?.terminate();
+  worker = new Worker('/apply-worker.js', { type: 'module' });
+  await tell({ open: { rows, wasmUrl: new URL('/capture.wasm', location.href).href } });
 }
 
-Object.assign(globalThis, { apply: { run } });
+/** Answers how long the step took, in milliseconds. */
+function step(step: Step): Promise<number> {
+  return tell({ step });
+}
+
+function tell(order: Order): Promise<number> {
+  return new Promise((resolve, reject) => {
+    worker!.onmessage = (event: MessageEvent<Reply>) => {
+      if ('error' in event.data) reject(new Error(event.data.error));
+      else resolve(event.data.ms);
+    };
+    worker!.onerror = (event) => reject(new Error(event.message));
+    worker!.postMessage(order);
+  });
+}
+
+Object.assign(globalThis, { apply: { open, step } });

@@ -1,35 +1,32 @@
 /**
- * Takes the times of applying commits of others in a fresh database, beside the wasm, and of plain statements for the same rows.
+ * Applies commits of others in a fresh database, beside the wasm, and writes the same rows by plain statements: a step when it is told to.
  * The page starts one for every round, so that no round inherits memory or files of another.
  */
 import init, { Apply } from 'bench-capture';
 
-/** Milliseconds of each step. */
-export interface ApplyTimings {
-  readonly insert: number;
-  readonly plainInsert: number;
-  readonly update: number;
-  readonly plainUpdate: number;
-}
+/** What it can be told, in this order. */
+export type Step = 'insert' | 'plainInsert' | 'update' | 'plainUpdate' | 'finish';
 
-addEventListener('message', async (event: MessageEvent<{ rows: number; wasmUrl: string }>) => {
-  const { rows, wasmUrl } = event.data;
+/** What it is told. */
+export type Order = { readonly open: { readonly rows: number; readonly wasmUrl: string } } | { readonly step: Step };
+
+/** What it answers: how long it took, in milliseconds. */
+export type Reply = { readonly ms: number } | { readonly error: string };
+
+let bench: Apply | undefined;
+
+addEventListener('message', async (event: MessageEvent<Order>) => {
+  const start = performance.now();
   try {
-    await init({ module_or_path: wasmUrl });
-    const bench = await Apply.open('/apply', rows);
-    const insert = timed(() => bench.insert());
-    const plainInsert = timed(() => bench.plainInsert());
-    const update = timed(() => bench.update());
-    const plainUpdate = timed(() => bench.plainUpdate());
-    bench.finish();
-    postMessage({ timings: { insert, plainInsert, update, plainUpdate } satisfies ApplyTimings });
+    await carryOut(event.data);
+    postMessage({ ms: performance.now() - start } satisfies Reply);
   } catch (thrown) {
-    postMessage({ error: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) });
+    postMessage({ error: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) } satisfies Reply);
   }
 });
 
-function timed(work: () => void): number {
-  const start = performance.now();
-  work();
-  return performance.now() - start;
+async function carryOut(order: Order): Promise<void> {
+  if ('step' in order) return bench![order.step]();
+  await init({ module_or_path: order.open.wasmUrl });
+  bench = await Apply.open('/apply', order.open.rows);
 }
