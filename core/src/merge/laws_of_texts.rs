@@ -28,7 +28,34 @@ fn sorted(text: &str) -> Vec<char> {
     all
 }
 
+/// Every scalar value of it is a word by itself.
+fn signs() -> impl proptest::strategy::Strategy<Value = Vec<char>> {
+    proptest::collection::vec(proptest::sample::select(vec!['-', '+', ' ', 'ä']), 0..12)
+}
+
+/// The length of a longest common subsequence, by the book.
+fn in_common(a: &[char], b: &[char]) -> usize {
+    let mut row = vec![0; b.len() + 1];
+    for x in a {
+        let mut diagonal = 0;
+        for (at, y) in b.iter().enumerate() {
+            let longest = if x == y { diagonal + 1 } else { row[at].max(row[at + 1]) };
+            diagonal = core::mem::replace(&mut row[at + 1], longest);
+        }
+    }
+    row[b.len()]
+}
+
 proptest! {
+    /// Fewer are impossible: what both texts have in common stays, so that nobody's edit takes a neighbour's word along.
+    #[test]
+    fn mg17_edits_touch_no_more_than_they_must(before in signs(), after in signs()) {
+        let texts = [&before, &after].map(|signs| signs.iter().collect::<String>());
+        let edits = diff(&texts[0], &texts[1]);
+        let touched: usize = edits.iter().map(|edit| edit.delete as usize + edit.insert.chars().count()).sum();
+        prop_assert_eq!(touched, before.len() + after.len() - 2 * in_common(&before, &after));
+    }
+
     #[test]
     fn mg17_edits_lead_from_one_text_to_the_other(before in prose(), after in prose()) {
         let edits = diff(&before, &after);
@@ -95,6 +122,44 @@ fn mg18_words_that_come_to_one_place_do_not_run_into_each_other() {
     assert_eq!(merge("one two three", "one three", "one TWO two three"), "one TWO three");
 }
 
+#[test]
+fn mg18_what_both_replaced_alike_is_replaced_once_and_what_both_added_was_added_twice() {
+    assert_eq!(merge("a b z", "a c z1", "a c z2"), "a c z21");
+    assert_eq!(merge("a c z", "a b c z1", "a b c z2"), "a b b c z21");
+    assert_eq!(merge("one two three four", "one four", "one two four!"), "one four!");
+}
+
+#[test]
+fn mg17_edits_that_touch_are_no_edits() {
+    let edit = |skip| text::diff::Edit { skip, delete: 1, insert: "x".into() };
+    assert_eq!(apply("abc", &[edit(0), edit(1)]).as_deref(), Some("xbx"));
+    assert_eq!(apply("abc", &[edit(1), edit(0)]), None);
+}
+
+/// A device and a space of other releases must find the same edits: of several that are equally few, these.
+#[test]
+fn mg17_the_edits_between_two_texts_are_the_same_in_every_release() {
+    let told = |before: &str, after: &str| {
+        let edits = diff(before, after);
+        let one = |edit: &text::diff::Edit| format!("{} -{} +{}", edit.skip, edit.delete, edit.insert);
+        edits.iter().map(one).collect::<Vec<_>>().join(" | ")
+    };
+    let pinned = [
+        ("a-b", "b-a", "0 -2 + | 1 -0 +-a"),
+        ("+-+-", "-+-+", "0 -1 + | 3 -0 ++"),
+        ("- + ä -", "ä + - +", "0 -1 +ä | 3 -2 + | 1 -0 + +"),
+        ("the cow eats the grass", "the brown cow ate grass", "4 -0 +brown  | 4 -7 +at"),
+        ("one two", "two one", "0 -4 + | 3 -0 + one"),
+        ("a1b2 c", "b2 a1 c c", "0 -4 +b2 a1 c"),
+        ("--++--", "+-+-+-", "0 -0 ++ | 1 -1 + | 1 -1 + | 1 -0 ++"),
+        ("colour", "color", "4 -1 +"),
+        ("x y z", "x, y; z.", "1 -0 +, | 2 -0 +; | 2 -0 +."),
+    ];
+    let found: Vec<_> = pinned.iter().map(|(before, after, _)| (*before, *after, told(before, after))).collect();
+    let pinned: Vec<_> = pinned.iter().map(|(before, after, edits)| (*before, *after, String::from(*edits))).collect();
+    assert_eq!(found, pinned);
+}
+
 /// A device that writes into one text.
 #[derive(Default)]
 struct Device {
@@ -158,6 +223,8 @@ struct Space {
     state: State,
     texts: Vec<Value>,
     commits: Vec<(usize, u64)>,
+    /// Whether somebody took words away, so that the text may have become empty.
+    taken_away: bool,
 }
 
 impl Space {
@@ -177,6 +244,9 @@ impl Space {
             };
             let by = Write { writer, stamp: Default::default(), seq: Seq(seq) };
             self.state = self.state.sent(Strategy::Text, &write.sent, &by).expect("it is taken");
+            // What is put behind the text, because nobody knows what it was made on, stands on a line of its own.
+            let found = !text::text(&self.state.value).unwrap().contains('\n');
+            prop_assert!(found || self.taken_away, "the view was not found again");
         }
         self.texts.push(self.state.value.clone());
         self.commits.push((author, number));
@@ -207,18 +277,17 @@ proptest! {
     /// author's device makes of it with the same functions, and no word goes that nobody took away.
     #[test]
     fn mg19_the_space_makes_of_a_write_what_its_device_shows(steps in steps()) {
-        let mut space = Space { state: State::at(Value::Text("start".into())), texts: vec![Value::Null; 2], commits: vec![(9, 0)] };
+        let mut space = Space { state: State::at(Value::Text("start".into())), texts: vec![Value::Null; 2], commits: vec![(9, 0)], taken_away: false };
         space.texts[1] = space.state.value.clone();
         let mut devices = [Device::default(), Device::default(), Device::default()];
         devices.iter_mut().for_each(|device| device.cursor = 1);
-        let mut taken_away = false;
         for (word, step) in steps.iter().enumerate() {
             match *step {
                 Step::Types { device, place, takes } => {
                     let device = &mut devices[device];
                     let old = device.shows(&space.texts);
                     let new = edited(&old, place, takes, word);
-                    taken_away |= takes;
+                    space.taken_away |= takes;
                     let sent = local::sent(Strategy::Text, &old, &new, text::Ground::Firm);
                     device.waiting.push(Waiting { number: 0, base: device.cursor, old, new, sent });
                 }
@@ -245,7 +314,7 @@ proptest! {
                 }
             }
         }
-        if !taken_away {
+        if !space.taken_away {
             let end = text::text(&space.state.value).unwrap();
             let words: Vec<&str> = end.split_whitespace().collect();
             let sealed = |word: usize| devices.iter().flat_map(|device| &device.waiting).all(|write| !text::text(&write.new).unwrap().contains(&format!("w{word}")));

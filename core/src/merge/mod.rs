@@ -25,6 +25,8 @@ mod examples;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod laws_of_histories;
+#[cfg(test)]
 mod laws_of_sets;
 #[cfg(test)]
 mod laws_of_texts;

@@ -20,8 +20,6 @@ const MAX_ROUNDS: usize = 25;
 
 /// A built test program and where it wants to run.
 pub struct Program {
-    /// Whose tests it has.
-    pub package: String,
     /// The executable.
     pub path: PathBuf,
     /// The folder of its package.
@@ -86,9 +84,10 @@ fn write_switches(tree: &Path, mutants: &[Mutant], left_out: &BTreeSet<u32>) -> 
     Ok(files)
 }
 
+/// A target folder of its own: cargo would take the copy's packages for the checkout's.
 fn cargo(tree: &Path, arguments: &[&str]) -> Command {
     let mut command = process::command("cargo");
-    command.current_dir(tree).env("CARGO_TARGET_DIR", paths::target());
+    command.current_dir(tree).env("CARGO_TARGET_DIR", paths::target().join("mutation/built"));
     command.args(arguments).args(["--profile", "mutants", "--message-format", "json"]);
     command
 }
@@ -136,15 +135,11 @@ fn test_programs(tree: &Path, packages: &[&str]) -> Result<Vec<Program>> {
         bail!("the tests do not build: {}{}", texts.concat(), String::from_utf8_lossy(&output.stderr));
     }
     let programs = messages.iter().filter(|message| message["profile"]["test"] == true);
-    Ok(programs.filter_map(|message| program(message, packages)).collect())
-}
-
-fn program(message: &Value, packages: &[&str]) -> Option<Program> {
-    let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
-    // Such as `path+file:///…/core#ebbtide-core@0.1.0`.
-    let id = message["package_id"].as_str()?;
-    let package = packages.iter().find(|package| id.contains(&format!("{package}@")))?.to_string();
-    Some(Program { package, path: message["executable"].as_str()?.into(), folder })
+    let program = |message: &Value| {
+        let folder = Path::new(message["manifest_path"].as_str()?).parent()?;
+        Some(Program { path: message["executable"].as_str()?.into(), folder: folder.into() })
+    };
+    Ok(programs.filter_map(program).collect())
 }
 
 fn messages(output: &[u8]) -> Vec<Value> {

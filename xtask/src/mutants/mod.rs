@@ -49,8 +49,7 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode> {
 fn try_group(group: &Group, files: &[&str]) -> Result<()> {
     // One build serves all groups.
     let all = list::all(&GROUPS.map(|group| group.folders).concat())?;
-    let (mut programs, left_out) = build::build(&all, &GROUPS.map(|group| group.tests).concat())?;
-    programs.retain(|program| group.tests.contains(&program.package.as_str()));
+    let (programs, left_out) = build::build(&all, group.tests)?;
     let jobs = std::thread::available_parallelism()?.get();
     let tests = Tests::survey(programs, jobs)?;
     let outcomes = Outcomes::load(paths::target().join(format!("mutation/{}.tsv", group.name)));

@@ -162,7 +162,7 @@ impl Tests {
 
     /// The program with some of its tests, in a shell that bounds its memory.
     fn command<'a>(&self, program: usize, id: u32, tests: impl Iterator<Item = &'a str>) -> Command {
-        let Program { path, folder, .. } = &self.programs[program];
+        let Program { path, folder } = &self.programs[program];
         let mut command = Command::new("sh");
         command
             .arg("-c")

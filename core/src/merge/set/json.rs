@@ -112,6 +112,11 @@ mod tests {
     }
 
     #[test]
+    fn mg14_only_what_must_be_is_escaped() {
+        assert_eq!(canonical(r#""\u0061 ~é\u001f\n\"\\""#).as_deref(), Some(r#""a ~é\u001f\u000a\"\\""#));
+    }
+
+    #[test]
     fn mg14_one_value_has_one_canonical_form() {
         let same = [
             ("1", "1.0"),

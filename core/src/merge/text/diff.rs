@@ -22,11 +22,14 @@ pub struct Edit {
 /// The edits from `before` to `after`, ascending.
 pub fn diff(before: &str, after: &str) -> Vec<Edit> {
     let (a, b): (Vec<char>, Vec<char>) = (before.chars().collect(), after.chars().collect());
-    let mut edits = Edits::default();
-    for (from, to) in stretches(&a, &b) {
-        edits.push(from.0, from.1 - from.0, &b[to.0..to.1]);
-    }
-    edits.list
+    let mut end = 0;
+    // Between two stretches something stays, so that none touches the one before.
+    let edit = |(from, to): (Span, Span)| {
+        let skip = (from.0 - end) as u32;
+        end = from.1;
+        Edit { skip, delete: (from.1 - from.0) as u32, insert: b[to.0..to.1].iter().collect() }
+    };
+    stretches(&a, &b).into_iter().map(edit).collect()
 }
 
 /// What the edits make of a text; `None` if they are not of it.
@@ -122,27 +125,6 @@ impl<'a> Walk<'a> {
 
 type Span = (usize, usize);
 
-#[derive(Default)]
-struct Edits {
-    list: Vec<Edit>,
-    end: usize,
-}
-
-impl Edits {
-    /// Edits that touch become one.
-    fn push(&mut self, at: usize, delete: usize, insert: &[char]) {
-        let skip = at - self.end;
-        self.end = at + delete;
-        match self.list.last_mut() {
-            Some(last) if skip == 0 => {
-                last.delete += delete as u32;
-                last.insert.extend(insert);
-            }
-            _ => self.list.push(Edit { skip: skip as u32, delete: delete as u32, insert: insert.iter().collect() }),
-        }
-    }
-}
-
 /// The stretches that differ, word by word: what came or went alone keeps to the words' bounds, what was replaced is trimmed.
 fn stretches(a: &[char], b: &[char]) -> Vec<(Span, Span)> {
     let (old, new) = (words(a), words(b));
@@ -164,12 +146,9 @@ fn stretches(a: &[char], b: &[char]) -> Vec<(Span, Span)> {
     found
 }
 
-/// Two spans without what they begin and end with alike, unless one of them is empty; nothing if both are.
+/// Two spans without what they begin and end with alike; nothing if they are alike.
 fn replaced(a: &[char], b: &[char], x: Span, y: Span) -> Option<(Span, Span)> {
     let (old, new) = (&a[x.0..x.1], &b[y.0..y.1]);
-    if old.is_empty() || new.is_empty() {
-        return (old.len() != new.len()).then_some((x, y));
-    }
     let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let (old, new) = (&old[start..], &new[start..]);
     let end = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
