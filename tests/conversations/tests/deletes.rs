@@ -135,6 +135,24 @@ fn dl01_keep_goes_up_and_down_a_tree_of_rows_of_one_table() {
 }
 
 #[test]
+fn dl01_keep_brings_back_the_edited_row_and_the_parent_that_its_transaction_refers_to() {
+    on_both_paths("keep", |talk| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.exec(A, "DELETE FROM node WHERE id = '1'", &[]);
+        talk.visit(A);
+        let child = "INSERT INTO node (id, parent) VALUES ('new', '1')";
+        talk.transaction(B, &["UPDATE household SET name = 'edited'", child]);
+        talk.sync(B);
+        assert!(refused(talk, B).is_empty(), "{}", talk.transcript());
+        talk.cut(B);
+        talk.visit(A);
+        talk.assert_in_step();
+        assert_eq!(rows(talk, A, "SELECT name FROM household"), [[text("edited")]]);
+        assert_eq!(value(talk, A, "SELECT count(*) FROM node"), Value::Integer(4));
+    });
+}
+
+#[test]
 fn dl01_what_nobody_edited_meanwhile_goes() {
     in_both_orders("keep", |talk, order| {
         talk.exec(A, "DELETE FROM household", &[]);

@@ -48,12 +48,46 @@ fn cs42_what_another_life_sent_already_is_not_sent_again() {
         talk.visit(B);
         let head = talk.head();
         talk.restore(A, &backup);
-        talk.sync(A);
+        sync_in_silence(talk);
         assert!(recovered(talk, A));
         assert_eq!(talk.head(), head, "nothing was decided");
         talk.cut(A);
         talk.assert_in_step();
         assert_eq!(value(talk, A, "SELECT group_concat(id) FROM visit"), Value::Text("w".into()));
+    });
+}
+
+/// Everything is exchanged, and A sends no changeset; the report counts what an earlier life had sent.
+fn sync_in_silence(talk: &mut Dialogue) {
+    let waiting = talk.durable(A).log.len() as u32;
+    talk.connect(A);
+    loop {
+        let sends = |m: &ClientMessage| matches!(m, ClientMessage::Submit(_) | ClientMessage::Stage(_));
+        assert!(!talk.sent_by(A).iter().any(sends), "{}", talk.transcript());
+        if !(talk.up(A) || talk.down(A) || talk.reconnect(A)) {
+            break;
+        }
+    }
+    let reported = talk.took(A, |output| matches!(output, Output::UpToDate(report) if report.sent == waiting));
+    assert!(reported, "{waiting} waited\n{}", talk.transcript());
+}
+
+#[test]
+fn cs41_without_anything_waiting_nothing_is_asked() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.backup(A);
+        talk.exec(A, "UPDATE household SET doses = 1", &[]);
+        talk.visit(A);
+        talk.restore(A, &backup);
+        talk.connect(A);
+        while talk.up(A) || talk.down(A) || talk.reconnect(A) {
+            assert!(!asks(talk, A), "{}", talk.transcript());
+        }
+        assert!(recovered(talk, A));
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
     });
 }
 
@@ -71,7 +105,7 @@ fn cs42_what_an_earlier_life_was_refused_is_listed_and_not_tried_again() {
         talk.exec(B, "DELETE FROM household WHERE id = 'b'", &[]);
         talk.visit(B);
         talk.restore(A, &backup);
-        talk.sync(A);
+        sync_in_silence(talk);
         assert_eq!(refused(talk, A), ["unique"]);
         talk.cut(A);
         talk.assert_in_step();

@@ -1,7 +1,7 @@
 //! Snapshots: pages while history moves on, broken off and resumed, with what waits kept and sent.
 
 use crate::script::{A, B, status, text, value, with_household};
-use ebbtide_core::client::{Input, SessionOptions, TwoPhase};
+use ebbtide_core::client::{Input, Output, SessionOptions, TwoPhase};
 use ebbtide_core::message::ClientMessage;
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -150,6 +150,45 @@ fn cs51_history_moves_on_while_pages_are_fetched() {
 }
 
 #[test]
+fn cs51_pages_read_at_different_times_are_never_shown_without_what_came_between() {
+    on_both_paths(|talk| {
+        populated(talk);
+        for half in ["left_half", "right_half"] {
+            let rows = (0..30).map(|number| format!("('p{number}', 0)")).collect::<Vec<_>>().join(", ");
+            talk.exec(A, &format!("INSERT INTO {half} (id, value) VALUES {rows}"), &[]);
+        }
+        talk.visit(A);
+        talk.visit(B);
+        talk.input(A, Input::CannotApply);
+        talk.connect(A);
+        let halves = ["UPDATE left_half SET value = value + 1", "UPDATE right_half SET value = value + 1"];
+        while fetch_until(talk, A, asks_for_a_page) {
+            talk.transaction(B, &halves);
+            // Two fields of a row of the first page, in a commit each.
+            talk.exec(B, "UPDATE household SET doses = doses + 1 WHERE id = 'h00'", &[]);
+            visit_alone(talk, B);
+            talk.exec(B, "UPDATE household SET weight = doses WHERE id = 'h00'", &[]);
+            visit_alone(talk, B);
+            talk.up(A);
+            talk.down(A);
+            assert_whole(talk);
+        }
+        while talk.up(A) || talk.down(A) {
+            assert_whole(talk);
+        }
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+/// What was written together is seen together.
+fn assert_whole(talk: &mut Dialogue) {
+    let torn = "SELECT count(*) FROM left_half JOIN right_half USING (id) WHERE left_half.value <> right_half.value";
+    assert_eq!(value(talk, A, torn), Value::Integer(0), "{}", talk.transcript());
+}
+
+#[test]
 fn cs52_a_snapshot_that_breaks_off_goes_on_at_the_page_that_is_missing() {
     on_both_paths(|talk| {
         populated(talk);
@@ -190,7 +229,13 @@ fn cs53_what_was_decided_while_the_answer_was_lost_leaves_with_the_snapshot() {
         }
         talk.cut(A);
         talk.input(A, Input::CannotApply);
-        talk.visit(A);
+        talk.sync(A);
+        let outputs = talk.outputs(A);
+        let report =
+            outputs.iter().find_map(|output| if let Output::UpToDate(report) = output { Some(report) } else { None });
+        let report = report.expect("the app is told when it is up to date");
+        assert_eq!((report.sent, report.errors), (2, 1));
+        talk.cut(A);
         talk.visit(B);
         talk.assert_in_step();
         assert_eq!(value(talk, A, "SELECT doses FROM household WHERE id = 'h'"), Value::Integer(1));

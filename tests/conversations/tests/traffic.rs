@@ -1,0 +1,173 @@
+//! How much travels, and when: nothing twice without need, no more at once than agreed, and what is due without being asked.
+
+use crate::script::{A, B, hello, noise, on_both_paths, text, value, with_household};
+use ebbtide_core::client::{Input, TwoPhase};
+use ebbtide_core::error::RefusalCode;
+use ebbtide_core::ids::{Cursor, DeviceSeq, Seq};
+use ebbtide_core::limits::{CHANGESET_BYTES, CHUNK_BYTES, RETENTION_MS, SEALED_IN_FLIGHT, SINGLE_MESSAGE_BYTES};
+use ebbtide_core::message::{Chunk, ClientMessage, ServerMessage, Then};
+use ebbtide_simulator::dialogue::Dialogue;
+
+fn chunks(messages: Vec<ClientMessage>) -> Vec<Chunk> {
+    messages.into_iter().filter_map(|m| if let ClientMessage::Stage(chunk) = m { Some(chunk) } else { None }).collect()
+}
+
+#[test]
+fn cs141_each_chunk_is_sent_once_when_nothing_breaks() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET name = ?", &[text(&noise(3_000_000, 9))]);
+        talk.connect(A);
+        let mut sent = Vec::new();
+        loop {
+            // Each message is looked at once, when it is about to be delivered.
+            let before = chunks(talk.sent_by(A)).len();
+            let all = chunks(talk.sent_by(A));
+            if talk.up(A) {
+                let left = chunks(talk.sent_by(A)).len();
+                sent.extend(all.into_iter().take(before - left.min(before)).map(|chunk| chunk.index));
+            } else if !talk.down(A) {
+                break;
+            }
+        }
+        let expected: Vec<u32> = (0..sent.len() as u32).collect();
+        assert!(sent.len() > 10 && sent == expected, "{sent:?}");
+    });
+}
+
+#[test]
+fn cs142_no_more_changesets_are_under_way_than_agreed() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.connect(A);
+        talk.settle();
+        for step in 0..SEALED_IN_FLIGHT as i64 + 3 {
+            talk.exec(A, "UPDATE household SET doses = ?", &[ebbtide_core::value::Value::Integer(step)]);
+        }
+        assert_eq!(talk.durable(A).sealed.len(), SEALED_IN_FLIGHT);
+        talk.settle();
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs143_a_ready_made_request_ends_before_the_first_large_changeset() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let mut ready = |bytes: usize| {
+            talk.exec(A, "UPDATE household SET name = ?", &[text(&noise(bytes, bytes as u64))]);
+            talk.pass_ms(5_000);
+            talk.input(A, Input::Tick);
+            let now = talk.time_of(A);
+            let request = talk.device(A).ready_request(now).expect("the database goes on");
+            request.map_or(0, |messages| messages.len() - 1)
+        };
+        assert_eq!(ready(10), 1);
+        assert_eq!(ready(4 * SINGLE_MESSAGE_BYTES), 1);
+        assert_eq!(ready(10), 1, "numbers travel in order");
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs13_a_device_that_confirms_is_sent_commit_after_commit() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(A);
+        talk.sync(B);
+        for step in 0..12 {
+            talk.exec(A, "UPDATE household SET name = ?", &[text(&noise(60_000, step))]);
+            while talk.up(A) || talk.down(A) {}
+            let pushed = talk.waiting_for(B);
+            assert!(matches!(pushed.as_slice(), [ServerMessage::Range(_)]), "{step}: {pushed:?}");
+            while talk.down(B) || talk.up(B) {}
+        }
+        talk.assert_in_step();
+    });
+}
+
+/// A's changeset as it would go up in chunks, none of them delivered.
+fn uploads(talk: &mut Dialogue) -> Vec<Chunk> {
+    talk.exec(A, "UPDATE household SET name = ?", &[text(&noise(2 * CHUNK_BYTES, 3))]);
+    talk.connect(A);
+    talk.up(A);
+    talk.down(A);
+    let chunks = chunks(talk.sent_by(A));
+    assert!(chunks.len() > 1);
+    chunks
+}
+
+#[test]
+fn sv127_the_last_chunk_may_ask_for_the_decision_and_an_earlier_one_asks_in_vain() {
+    let mut talk = Dialogue::new(2, TwoPhase::Always);
+    with_household(&mut talk);
+    let chunks = uploads(&mut talk);
+    let count = chunks.len() as u32;
+    for chunk in chunks {
+        let hello = ClientMessage::Hello(hello(&mut talk, A));
+        let next = chunk.index + 1;
+        let replies = talk.mail(A, &[hello, ClientMessage::Stage(Chunk { then: Then::Commit, ..chunk })]);
+        match next == count {
+            true => assert!(replies.iter().any(|m| matches!(m, ServerMessage::Receipt(_))), "{replies:?}"),
+            false => {
+                let staged = ServerMessage::Staged { device_seq: DeviceSeq(2), next_chunk: next };
+                assert_eq!(replies.last(), Some(&staged));
+            }
+        }
+    }
+    assert_eq!(talk.head(), Seq(2));
+    talk.cut(A);
+    talk.visit(A);
+    talk.visit(B);
+    talk.assert_in_step();
+}
+
+#[test]
+fn sv125_one_message_may_hold_a_changeset_as_long_as_the_bound() {
+    let mut talk = Dialogue::new(1, TwoPhase::Auto);
+    talk.exec(A, "INSERT INTO household (id) VALUES ('h')", &[]);
+    talk.visit(A);
+    for (bytes, expected) in [(CHANGESET_BYTES, RefusalCode::Malformed), (CHANGESET_BYTES + 1, RefusalCode::TooLarge)] {
+        let mut hello = hello(&mut talk, A);
+        hello.next_device_seq = DeviceSeq(3);
+        let connection = talk.mail(A, &[ClientMessage::Hello(hello), crate::script::submit(2, vec![0x55; bytes])]);
+        let refused = matches!(connection.last(), Some(ServerMessage::Refused(r)) if r.code == expected);
+        assert!(refused, "{connection:?}");
+    }
+}
+
+#[test]
+fn sv128_the_history_is_served_from_the_floor_on() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let mut cursors: Vec<Cursor> = Vec::new();
+        for step in 0..4 {
+            talk.exec(A, "UPDATE household SET doses = ?", &[ebbtide_core::value::Value::Integer(step)]);
+            talk.visit(A);
+            cursors.push(talk.durable(A).state.cursor);
+        }
+        talk.pass_ms(RETENTION_MS + 1);
+        talk.exec(A, "UPDATE household SET doses = 9", &[]);
+        talk.visit(A);
+        talk.space.prune(talk.now);
+        let floor = talk.space.floor();
+        assert!(cursors[0].seq < floor && cursors.iter().any(|cursor| cursor.seq == floor));
+        for cursor in cursors {
+            let hello = ClientMessage::Hello(hello(talk, A));
+            let pull = ClientMessage::Pull { cursor, max_bytes: 100_000 };
+            let replies = talk.mail(A, &[hello, pull]);
+            let last = replies.last().expect("an answer");
+            match cursor.seq < floor {
+                true => assert!(matches!(last, ServerMessage::Refused(r) if r.code == RefusalCode::SnapshotNeeded)),
+                false => assert!(matches!(last, ServerMessage::Range(range) if range.from == cursor.seq), "{last:?}"),
+            }
+        }
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT doses FROM household"), ebbtide_core::value::Value::Integer(9));
+    });
+}
