@@ -109,9 +109,10 @@ fn mg19_what_was_written_on_an_unknown_text_ends_no_history() {
 #[test]
 fn mg19_a_history_that_does_not_fit_its_text_begins_with_what_is_there() {
     let mut state = told(&numbered(4));
-    state.value = Value::Text("damaged".into());
-    assert!(!finds(&state, 3, "w2") && !finds(&state, 3, "damaged"), "before its last commit nothing is known");
-    assert!(finds(&state, 4, "damaged"));
+    // Too short for the edits that lead back.
+    state.value = Value::Text("x".into());
+    assert!(!finds(&state, 3, "w2") && !finds(&state, 3, "x"), "before its last commit nothing is known");
+    assert!(finds(&state, 4, "x"));
 }
 
 #[test]

@@ -216,12 +216,9 @@ impl Diagonal {
         self.step == 0 || (self.step != self.edits && reached[self.index - 1] < reached[self.index + 1])
     }
 
+    /// Where it begins: without any edit at 0, as everything that was not reached yet.
     fn start(&self, reached: &[usize]) -> usize {
-        match self.edits {
-            0 => 0,
-            _ if self.inserted(reached) => reached[self.index + 1],
-            _ => reached[self.index - 1] + 1,
-        }
+        if self.inserted(reached) { reached[self.index + 1] } else { reached[self.index - 1] + 1 }
     }
 }
 
