@@ -128,3 +128,33 @@ fn mg19_own_words_that_are_in_the_text_are_not_laid_over_it_again() {
     let made = state.after(Strategy::Text, &text("a x b c"), &text("a x b c d"), &own).unwrap();
     assert_eq!((made.value, made.mark.unwrap().seq), (text("a x b c d"), Seq(4)));
 }
+
+/// A write of author 9 in its changeset of this number, on the sight of `old`; it is decided as commit `seq`.
+fn own(state: &State, number: u64, seen: u64, seq: u64, old: &str, new: &str) -> State {
+    let mut write = write_at(9, seen, seq, 0);
+    write.writer.device_seq = DeviceSeq(number);
+    write.writer.base.device_seq = DeviceSeq(number - 1);
+    state.after(Strategy::Text, &Value::Text(old.into()), &Value::Text(new.into()), &write).unwrap()
+}
+
+#[test]
+fn mg19_two_writes_of_a_changeset_with_a_pull_between_them_are_seen_by_the_next_one() {
+    let state = told(&["a b".into(), "a b c".into()]);
+    let state = own(&state, 1, 1, 3, "a b", "a x b");
+    let state = own(&state, 1, 2, 3, "a x b c", "a x b c d");
+    // Sealed before the commit of the first changeset had come.
+    let state = own(&state, 2, 2, 4, "a x b c d", "a x b c d e");
+    assert_eq!(state.value, Value::Text("a x b c d e".into()));
+}
+
+#[test]
+fn mg19_writes_that_continue_each_other_are_one_in_the_view() {
+    let state = told(&["a b".into(), "a".into()]);
+    // Done and undone: the device shows what the other made of the text.
+    let state = own(&state, 1, 1, 3, "a b", "a x");
+    let state = own(&state, 1, 1, 3, "a x", "a b");
+    let before = text::text(&state.value).unwrap().matches('\n').count();
+    let state = own(&state, 2, 2, 4, "a", "a z");
+    let after = text::text(&state.value).unwrap();
+    assert!(after.contains('z') && after.matches('\n').count() == before, "{after:?}");
+}
