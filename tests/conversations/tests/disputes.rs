@@ -68,6 +68,23 @@ fn cf01_each_field_of_each_row_is_told_with_what_its_writer_found_there() {
 }
 
 #[test]
+fn cf02_two_transactions_of_one_changeset_open_a_conflict_each() {
+    on_both_paths(|talk| {
+        talk.exec(A, "UPDATE visit SET diagnosis = 'a'", &[]);
+        for id in ["v", "w"] {
+            talk.exec(B, "UPDATE visit SET diagnosis = 'b' WHERE id = ?", &[text(id)]);
+        }
+        meet(talk, [A, B]);
+        let records = open(talk, A);
+        assert_eq!(records.len(), 2, "{records:?}");
+        choose(talk, A, records[1].id, 1);
+        meet(talk, [A, B]);
+        let left = open(talk, B);
+        assert_eq!((left.len(), &left[0].key), (1, &records[0].key));
+    });
+}
+
+#[test]
 fn cf52_a_conflict_has_room_for_so_many_sides_and_records_the_oldest_challenger_beyond_them() {
     on_both_paths(|talk| {
         let others: Vec<usize> = (0..CONFLICT_SIDES - 1).map(|_| talk.add("D", "dan")).collect();

@@ -28,6 +28,23 @@ fn cs21_a_transaction_refused_for_a_unique_value_is_taken_back_with_its_dependen
 }
 
 #[test]
+fn cs21_whoever_writes_a_row_that_a_refused_transaction_inserted_depends_on_it() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x')", &[]);
+        talk.visit(A);
+        talk.exec(B, "INSERT INTO household (id, code) VALUES ('b', 'x')", &[]);
+        talk.exec(B, "DELETE FROM household WHERE id = 'b'", &[]);
+        talk.exec(B, "INSERT INTO household (id, name) VALUES ('b', 'again')", &[]);
+        talk.sync(B);
+        assert_eq!(refused(talk, B), ["unique", "dependency", "dependency"]);
+        talk.cut(B);
+        talk.visit(A);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
 fn sv71_a_child_written_unseen_of_a_parent_that_is_gone_goes_too() {
     on_both_paths(|talk| {
         with_household(talk);

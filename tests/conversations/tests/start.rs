@@ -305,6 +305,24 @@ fn cs76_the_first_device_seeds_a_table_that_joins_and_the_next_has_to_choose() {
 }
 
 #[test]
+fn cs76_rows_of_the_space_that_no_local_one_touches_ask_for_a_choice_too() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let talk = &mut Dialogue::with_schema(2, two_phase, before());
+        for party in [A, B] {
+            let own = text(if party == A { "a" } else { "b" });
+            talk.exec(party, "INSERT INTO setting VALUES (?1, ?1, NULL)", &[own]);
+        }
+        talk.deploy(&joined());
+        talk.restart_with(A, &joined());
+        talk.visit(A);
+        talk.restart_with(B, &joined());
+        try_to_sync(talk, B);
+        assert_eq!(status(talk, B).reason.as_deref(), Some(NEEDED), "{}", talk.transcript());
+        assert_eq!(talk.space.rows(), talk.rows(A), "nothing of B's was sent");
+    }
+}
+
+#[test]
 fn cs76_a_table_that_joins_may_take_what_the_space_has() {
     with_settings(|talk| {
         talk.start_with(Start::Take);

@@ -127,6 +127,23 @@ fn cs65_what_comes_before_the_refused_number_is_decided_and_not_given_up() {
 }
 
 #[test]
+fn cs65_a_word_on_a_number_that_does_not_wait_gives_nothing_up() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.connect(A);
+        talk.settle();
+        talk.exec(A, "INSERT INTO visit (id) VALUES ('waits')", &[]);
+        hear_refusal(talk, 1, RefusalCode::TooLarge);
+        assert!(!voids(talk, 2));
+        talk.restart(A);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(talk.durable(A).state.next_device_seq, DeviceSeq(3), "sealed once");
+    });
+}
+
+#[test]
 fn cs65_of_two_refused_numbers_the_first_is_given_up_first_whichever_was_heard_of_first() {
     for order in [[2, 3], [3, 2]] {
         on_both_paths(|talk| {
