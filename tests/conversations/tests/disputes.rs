@@ -153,7 +153,7 @@ fn verdict_of(talk: &mut Dialogue, number: u64, resolutions: Vec<Resolution>) ->
     // With the welcome come earlier verdicts.
     let receipts =
         replies.iter().filter_map(|m| if let ServerMessage::Receipt(receipt) = m { Some(receipt) } else { None });
-    let receipt = receipts.filter(|receipt| receipt.device_seq == number).last().expect("a receipt");
+    let receipt = receipts.rev().find(|receipt| receipt.device_seq == number).expect("a receipt");
     receipt.rejected.iter().map(|rejection| rejection.reason).collect()
 }
 
