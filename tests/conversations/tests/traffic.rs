@@ -16,7 +16,8 @@ fn chunks(messages: Vec<ClientMessage>) -> Vec<Chunk> {
 fn cs141_each_chunk_is_sent_once_when_nothing_breaks() {
     on_both_paths(|talk| {
         with_household(talk);
-        talk.exec(A, "UPDATE household SET name = ?", &[text(&noise(3_000_000, 9))]);
+        let names = [9, 10].map(|seed| text(&noise(1_500_000, seed)));
+        talk.exec(A, "INSERT INTO household (id, name) VALUES ('1', ?), ('2', ?)", &names);
         talk.connect(A);
         let mut sent = Vec::new();
         loop {
