@@ -35,7 +35,8 @@ impl ClientSession {
         Ok(())
     }
 
-    /// Only what holds whoever brings it: receipts and ranges. They may be meant for an earlier life of this database, or for a copy.
+    /// Only what holds whoever brings it: receipts and ranges. They may be meant for an earlier life of this database, or for a copy. The space
+    /// has checked where the request stood, not where the device has come since: a range must continue exactly here.
     pub(super) fn delivered<S: ClientStore, C: Codec>(
         &mut self,
         messages: Vec<ServerMessage>,
@@ -46,7 +47,10 @@ impl ClientSession {
                 ServerMessage::Receipt(receipt) if lineage::belongs(&receipt, &step.device, step.store)? => {
                     self.receipt(receipt, step)?;
                 }
-                ServerMessage::Range(range) if lineage::can_apply(&range, &step.device, step.store)? => {
+                ServerMessage::Range(range)
+                    if range.from == step.device.cursor.seq
+                        && lineage::can_apply(&range, &step.device, step.store)? =>
+                {
                     self.range(range, step)?;
                 }
                 _ => {}
@@ -264,7 +268,7 @@ impl ClientSession {
                 self.begin_new_life(refusal.code, step)?;
             }
             RefusalCode::UnknownHistory => self.begin_other_history(step)?,
-            RefusalCode::SnapshotNeeded => self.begin_rebuild(Rebuild::Behind, step)?,
+            RefusalCode::SnapshotNeeded => self.begin_over(step)?,
             code => {
                 self.drop_link(step);
                 self.failed(cause(code.code(), code.retryable()), step);

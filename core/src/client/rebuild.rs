@@ -59,6 +59,14 @@ impl ClientSession {
         step.store.set_device(&step.device)
     }
 
+    /// The history from the device's cursor on is no longer kept, or that from the end of its pages on: then these are of no use.
+    pub(super) fn begin_over<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Result<(), S::Error> {
+        if step.store.snapshot()?.is_some_and(|state| state.complete) {
+            step.store.drop_snapshot()?;
+        }
+        self.begin_rebuild(Rebuild::Behind, step)
+    }
+
     /// What to ask for next; installs the snapshot when nothing is missing.
     pub(super) fn rebuild<S: ClientStore, C: Codec>(
         &mut self,

@@ -10,6 +10,7 @@ use crate::value::Value;
 /// What travels of a write: the value itself, or what it did to the value before.
 pub fn sent(strategy: Strategy, old: &Value, new: &Value, ground: Ground) -> Value {
     match strategy {
+        Strategy::Set | Strategy::Text if has_travelled(old, new) => new.clone(),
         Strategy::Sum => sum::sent(old, new),
         Strategy::Set => set::sent(old, new),
         Strategy::Text => text::sent(old, new, ground),
@@ -17,18 +18,32 @@ pub fn sent(strategy: Strategy, old: &Value, new: &Value, ground: Ground) -> Val
     }
 }
 
-/// A write as it was sent, as the log would have kept it: an old and a new value that come to the same.
+/// A write as it was sent, as the log would have kept it: an old and a new value that come to the same. What a change of a set or text was made on
+/// is not known any more: it is kept as it travelled, on both sides, which no captured write has.
 pub fn logged(strategy: Strategy, sent: Value) -> (Value, Value) {
     match strategy {
         Strategy::Sum => (Value::Integer(0), sent),
+        Strategy::Set | Strategy::Text if matches!(sent, Value::Blob(_)) => (sent.clone(), sent),
         _ => (Value::Null, sent),
     }
+}
+
+fn has_travelled(old: &Value, new: &Value) -> bool {
+    matches!(new, Value::Blob(_)) && old == new
 }
 
 /// What a pending write makes of the value that stands there now. Of the value that it was made on it makes the value that was written.
 pub fn redo(strategy: Strategy, current: &Value, old: &Value, new: &Value) -> Value {
     if current == old {
         return new.clone();
+    }
+    match (strategy, new) {
+        (Strategy::Set, Value::Blob(bytes)) if has_travelled(old, new) => {
+            let operation = set::received(bytes);
+            return operation.and_then(|operation| operation.apply(current)).unwrap_or_else(|| current.clone());
+        }
+        (Strategy::Text, Value::Blob(bytes)) if has_travelled(old, new) => return text::redo_sent(current, bytes),
+        _ => {}
     }
     match strategy {
         Strategy::Sum => sum::add(current, &sum::sent(old, new)).unwrap_or_else(|_| new.clone()),

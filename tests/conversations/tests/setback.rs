@@ -222,3 +222,37 @@ fn sv81_a_child_of_a_row_whose_tombstone_is_gone_follows_it() {
         assert!(records.iter().any(|record| record.table == "member"), "{records:?}");
     });
 }
+
+#[test]
+fn cs26_a_reply_from_the_other_history_is_not_laid_over_the_lost_one() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.space.backup();
+        // A request is made ready, and stays with the service worker while the device goes on by its connection.
+        talk.exec(A, "INSERT INTO visit (id) VALUES ('waits')", &[]);
+        talk.pass_ms(2_000);
+        talk.input(A, Input::Tick);
+        let now = talk.now;
+        let request = talk.device(A).ready_request(now).expect("a request can be made").expect("something waits");
+        for name in ["lost", "lost too", "lost as well"] {
+            talk.exec(B, "UPDATE household SET name = ?", &[text(name)]);
+            talk.visit(B);
+        }
+        talk.visit(A);
+        talk.restore_space(&backup);
+        for _ in 0..6 {
+            talk.exec(B, "UPDATE household SET doses = doses + 1", &[]);
+            talk.visit(B);
+        }
+        let replies = talk.mail(A, &request);
+        let before = talk.durable(A);
+        talk.input(A, Input::Delivered(replies));
+        let after = talk.durable(A);
+        assert_eq!((after.rows, after.state.cursor), (before.rows, before.state.cursor), "{}", talk.transcript());
+        for party in [A, B, A] {
+            talk.visit(party);
+        }
+        talk.assert_in_step();
+        assert_eq!(value(talk, A, "SELECT doses FROM household"), Value::Integer(6));
+    });
+}

@@ -2,6 +2,7 @@
 
 use crate::script::{A, B, status, text, value, with_household};
 use ebbtide_core::client::{Input, Output, SessionOptions, TwoPhase};
+use ebbtide_core::limits::RETENTION_MS;
 use ebbtide_core::message::ClientMessage;
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -209,6 +210,32 @@ fn cs52_a_snapshot_that_breaks_off_goes_on_at_the_page_that_is_missing() {
         talk.visit(B);
         talk.assert_in_step();
         assert_eq!(value(talk, B, "SELECT doses FROM household WHERE id = 'h11'"), Value::Integer(9));
+    });
+}
+
+#[test]
+fn cs52_a_snapshot_whose_history_is_forgotten_meanwhile_begins_anew() {
+    on_both_paths(|talk| {
+        populated(talk);
+        talk.exec(A, "UPDATE household SET weight = 1.5 WHERE id = 'h20'", &[]);
+        talk.input(A, Input::CannotApply);
+        talk.connect(A);
+        assert!(fetch_until(talk, A, asks_for_a_page));
+        talk.up(A);
+        talk.exec(B, "UPDATE household SET name = 'meanwhile'", &[]);
+        visit_alone(talk, B);
+        assert!(fetch_until(talk, A, |message| matches!(message, ClientMessage::Pull { .. })), "{}", talk.transcript());
+        talk.cut(A);
+        talk.pass_ms(RETENTION_MS + 1);
+        talk.exec(B, "UPDATE household SET name = 'much later'", &[]);
+        talk.visit(B);
+        talk.space.prune(talk.now);
+        talk.sync(A);
+        talk.visit(B);
+        talk.settle();
+        talk.assert_in_step();
+        let shown = "SELECT name || weight FROM household WHERE id = 'h20'";
+        assert_eq!(value(talk, A, shown), text("much later1.5"));
     });
 }
 

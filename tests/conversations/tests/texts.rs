@@ -265,3 +265,30 @@ fn mg16_what_is_no_set_is_written_as_a_whole_and_recorded() {
         everybody_reads(talk, "tags", "none");
     });
 }
+
+#[test]
+fn cs60_words_and_elements_come_back_into_a_space_that_was_set_back() {
+    on_both_paths(|talk| {
+        let backup = talk.space.backup();
+        types(talk, A, "cow", "brown cow");
+        talk.exec(A, "UPDATE note SET tags = '[\"b\", \"c\"]'", &[]);
+        talk.visit(A);
+        types(talk, A, "well", "very well");
+        talk.visit(A);
+        talk.visit(B);
+        types(talk, B, ".", "!");
+        talk.visit(B);
+        talk.restore_space(&backup);
+        for party in [A, B, A, B] {
+            talk.visit(party);
+        }
+        assert_eq!((refused(talk, A), refused(talk, B)), (vec![], vec![]));
+        let body = value(talk, A, "SELECT body FROM note");
+        let Value::Text(body) = body else { panic!("{body:?}") };
+        let words = ["The", "brown", "cow", "is", "very", "well", "!"];
+        assert!(words.iter().all(|word| body.matches(word).count() == 1), "{body}\n{}", talk.transcript());
+        let tags = value(talk, A, "SELECT (SELECT group_concat(value) FROM json_each(tags)) FROM note");
+        assert_eq!(tags, text("b,c"));
+        talk.assert_in_step();
+    });
+}
