@@ -23,8 +23,6 @@ pub struct Cell<'a> {
     pub mark: Option<&'a Mark>,
     /// What else is remembered of it.
     pub record: Option<&'a CellRecord>,
-    /// Whether the row never went, so that the cell's first value is known: its default.
-    pub first_life: bool,
 }
 
 /// What becomes of a write.
@@ -156,7 +154,7 @@ fn edit(column: &Column, cell: Cell, sent: &Value, write: &Write) -> Result<Writ
     let operation = text::received(bytes).ok_or(GARBAGE)?;
     let Some(current) = text::text(cell.value) else { return Ok(replace(&operation, cell, None, write)) };
     let before = column.default.as_ref().unwrap_or(&Value::Null);
-    let before = text::text(before).filter(|_| cell.first_life);
+    let before = text::text(before);
     let history = || History::of(cell.record.and_then(CellRecord::text), current, cell.mark, before);
     let Some(made) = history().merge(&operation, write) else {
         return Ok(replace(&operation, cell, Some(history()), write));

@@ -19,12 +19,7 @@ fn with_default(strategy: Strategy, default: Value) -> Column {
 
 /// What becomes of what travelled.
 fn written(state: &State, strategy: Strategy, sent: &Value, author: u32, seen: u64, stamp: u64) -> Written {
-    let cell = Cell {
-        value: &state.value,
-        mark: state.mark.as_ref(),
-        record: state.record.as_ref(),
-        first_life: state.record.is_none(),
-    };
+    let cell = Cell { value: &state.value, mark: state.mark.as_ref(), record: state.record.as_ref() };
     cell::write(&column(strategy), cell, sent, &write_at(author, seen, 9, stamp)).unwrap()
 }
 

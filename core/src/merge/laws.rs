@@ -50,8 +50,7 @@ impl State {
 
     /// The same for what travelled.
     pub fn sent(&self, strategy: Strategy, sent: &Value, write: &Write) -> Result<Self, Reason> {
-        let cell =
-            Cell { value: &self.value, mark: self.mark.as_ref(), record: self.record.as_ref(), first_life: false };
+        let cell = Cell { value: &self.value, mark: self.mark.as_ref(), record: self.record.as_ref() };
         match cell::write(&column(strategy), cell, sent, write).map_err(|refused| refused.reason)? {
             Written::Left(_) | Written::Waits(_) | Written::Asks(_) => Ok(self.clone()),
             Written::Taken(taken) => Ok(Self { value: taken.value, mark: Some(taken.mark), record: taken.record }),
@@ -153,7 +152,7 @@ proptest! {
 
     #[test]
     fn mg11_what_is_no_delta_is_refused_as_schema(sent in value()) {
-        let cell = Cell { value: &Value::Integer(1), mark: None, record: None, first_life: true };
+        let cell = Cell { value: &Value::Integer(1), mark: None, record: None };
         let made = cell::write(&column(Strategy::Sum), cell, &sent, &write_at(1, 0, 2, 0));
         let is_delta = matches!(&sent, Value::Integer(_));
         prop_assert_eq!(made.is_err_and(|refused| refused.reason == Reason::Schema), !is_delta);

@@ -81,7 +81,7 @@ proptest! {
         use super::cell::{self, Cell};
         for strategy in [Strategy::Set, Strategy::Text] {
             let (mark, value) = (State::at(Value::Null).mark, Value::Text("[1, 2]".into()));
-            let cell = Cell { value: &value, mark: mark.as_ref(), record: None, first_life: true };
+            let cell = Cell { value: &value, mark: mark.as_ref(), record: None };
             let _ = cell::write(&super::laws::column(strategy), cell, &Value::Blob(bytes.clone()), &write_at(1, 0, 3, 0));
         }
     }

@@ -327,8 +327,7 @@ impl RowDraft {
     fn cell<'a>(&'a self, position: usize, value: &'a Value) -> Cell<'a> {
         let marks = self.marks.as_ref();
         let record = marks.and_then(|marks| marks.records.get(&(position as u16)));
-        let first_life = marks.is_some_and(|marks| marks.created == Mark::default());
-        Cell { value, mark: self.mark_at(position), record, first_life }
+        Cell { value, mark: self.mark_at(position), record }
     }
 
     /// Writes a field without asking a strategy: what a foreign key's action does to a child.

@@ -292,3 +292,24 @@ fn cs60_words_and_elements_come_back_into_a_space_that_was_set_back() {
         talk.assert_in_step();
     });
 }
+
+#[test]
+fn mg19_words_on_an_own_insert_are_found_again_in_a_row_that_was_there_before() {
+    on_both_paths(|talk| {
+        talk.exec(B, "DELETE FROM note", &[]);
+        talk.visit(B);
+        talk.visit(A);
+        talk.exec(A, "INSERT INTO note (id, body) VALUES ('n', 'Another cow.')", &[]);
+        talk.connect(A);
+        talk.up(A);
+        talk.down(A);
+        // The insert is on its way; what is written now goes next.
+        talk.exec(A, "UPDATE note SET body = 'All is well.'", &[]);
+        types(talk, A, "well", "very well");
+        talk.settle();
+        talk.cut(A);
+        talk.visit(B);
+        everybody_reads(talk, "body", "All is very well.");
+        assert_eq!(conflicts(talk), 0);
+    });
+}

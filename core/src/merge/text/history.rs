@@ -73,8 +73,8 @@ pub struct History {
 }
 
 impl History {
-    /// The history of a cell. Without a record its last write is the only one, on the text `before` it that everybody knows, unless
-    /// the row had a life before this one, when there is no such text.
+    /// The history of a cell. Without a record its last write is the only one, on the text `before` it that everybody knows: what a row begins with
+    /// in each of its lives. Whoever writes on another text than that is told by its fingerprint.
     pub fn of(record: Option<&TextRecord>, current: &str, mark: Option<&Mark>, before: Option<&str>) -> Self {
         let record = match (record, mark, before) {
             (Some(record), ..) => record.clone(),
