@@ -4,7 +4,5 @@
 
 pub mod constraints;
 pub mod fold;
-pub mod queue;
 pub mod sets;
 pub mod space;
-pub mod texts;
