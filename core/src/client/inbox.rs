@@ -113,7 +113,8 @@ impl ClientSession {
             step.outputs.push(Output::Send(vec![ClientMessage::Catalogue { version: welcome.schema }]));
         }
         self.status.reason = version_reason(step.store.catalogue().version, welcome.schema);
-        self.status.head = self.status.head.max(welcome.head);
+        // Lower than what was heard before where the space was set back.
+        self.status.head = welcome.head;
         step.device.author = Some(welcome.author);
         step.device.previous = None;
         step.device.cursor.view = welcome.view;

@@ -37,6 +37,32 @@ fn cs60_devices_bring_back_what_a_restored_space_has_lost() {
 }
 
 #[test]
+fn cs151_a_device_that_heard_of_a_later_head_does_not_wait_for_it_when_the_space_was_set_back() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(A);
+        let backup = talk.space.backup();
+        talk.sync(B);
+        for _ in 0..2 {
+            talk.exec(A, "UPDATE household SET doses = doses + 1", &[]);
+            while talk.up(A) || talk.down(A) {}
+        }
+        // The first is lost on the way, so that the second tells where the head is, and no more.
+        talk.lose(B);
+        talk.down(B);
+        assert!(status(talk, B).head > status(talk, B).cursor);
+        talk.cut(A);
+        talk.cut(B);
+        talk.restore_space(&backup);
+        talk.sync(B);
+        assert_eq!(status(talk, B).head, talk.head());
+        talk.visit(A);
+        talk.settle();
+        talk.assert_in_step();
+    });
+}
+
+#[test]
 fn cs60_what_the_restored_space_still_has_is_not_written_twice() {
     on_both_paths(|talk| {
         with_household(talk);
