@@ -36,22 +36,25 @@ impl ClientSession {
     }
 
     /// Only what holds whoever brings it: receipts and ranges. They may be meant for an earlier life of this database, or for a copy. The space
-    /// has checked where the request stood, not where the device has come since: a range must continue exactly here.
+    /// has checked where the request stood, not where the device has come since: the first range must continue exactly here, and each
+    /// other one the range before it.
     pub(super) fn delivered<S: ClientStore, C: Codec>(
         &mut self,
         messages: Vec<ServerMessage>,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
+        let mut continues = true;
         for message in messages {
             match message {
                 ServerMessage::Receipt(receipt) if lineage::belongs(&receipt, &step.device, step.store)? => {
                     self.receipt(receipt, step)?;
                 }
-                ServerMessage::Range(range)
-                    if range.from == step.device.cursor.seq
-                        && lineage::can_apply(&range, &step.device, step.store)? =>
-                {
-                    self.range(range, step)?;
+                ServerMessage::Range(range) => {
+                    continues &=
+                        range.from == step.device.cursor.seq && lineage::can_apply(&range, &step.device, step.store)?;
+                    if continues {
+                        self.range(range, step)?;
+                    }
                 }
                 _ => {}
             }

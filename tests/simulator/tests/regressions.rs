@@ -18,3 +18,10 @@ fn cs47_seeds_in_which_copies_of_one_database_once_differed_end_alike() {
         }
     }
 }
+
+#[test]
+fn cs152_a_seed_in_which_a_late_reply_was_laid_over_a_lost_history_ends_well() {
+    if let Err(failure) = one(376, false) {
+        panic!("{}", failure.finding);
+    }
+}
