@@ -169,9 +169,13 @@ impl ClientSession {
         range: &Range,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
-        self.pulling = false;
+        let asked = core::mem::take(&mut self.pulling);
         self.status.head = self.status.head.max(range.upto);
         let Some(mut state) = step.store.snapshot()?.filter(|state| state.complete) else { return Ok(()) };
+        if asked && range.from == state.upto.seq && range.upto == range.from {
+            // The space has no more. A later commit of which something told was of a history that it has lost.
+            self.status.head = range.upto;
+        }
         if range.from > state.upto.seq || range.upto <= state.upto.seq {
             return Ok(());
         }

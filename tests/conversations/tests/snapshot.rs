@@ -1,9 +1,10 @@
 //! Snapshots: pages while history moves on, broken off and resumed, with what waits kept and sent.
 
 use crate::script::{A, B, status, text, value, with_household};
-use ebbtide_core::client::{Input, Output, SessionOptions, TwoPhase};
+use ebbtide_core::client::{Input, Output, SessionOptions, State, TwoPhase};
+use ebbtide_core::ids::Seq;
 use ebbtide_core::limits::RETENTION_MS;
-use ebbtide_core::message::ClientMessage;
+use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 
@@ -236,6 +237,21 @@ fn cs52_a_snapshot_whose_history_is_forgotten_meanwhile_begins_anew() {
         talk.assert_in_step();
         let shown = "SELECT name || weight FROM household WHERE id = 'h20'";
         assert_eq!(value(talk, A, shown), text("much later1.5"));
+    });
+}
+
+#[test]
+fn cs50_a_head_of_a_lost_history_does_not_hold_a_snapshot_up() {
+    on_both_paths(|talk| {
+        populated(talk);
+        talk.input(A, Input::CannotApply);
+        talk.connect(A);
+        assert!(fetch_until(talk, A, asks_for_a_page));
+        let lost = Seq(talk.head().0 + 7);
+        talk.input(A, Input::Received(vec![ServerMessage::Head { seq: lost }]));
+        talk.settle();
+        assert_eq!(status(talk, A).state, State::Idle, "{}", talk.transcript());
+        talk.assert_in_step();
     });
 }
 
