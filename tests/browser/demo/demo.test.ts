@@ -152,6 +152,7 @@ test('JS-91 a household that somebody removed comes back with the visit that ano
   await page.locator('.row', { hasText: 'Zulu' }).click();
   await page.getByRole('button', { name: 'Remove', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await page.locator('.row', { hasText: 'Zulu' }).waitFor({ state: 'detached' });
   await page.locator('.badge').getByText('In step').waitFor();
   await second.getByRole('switch', { name: 'Work offline' }).uncheck();
   await page.locator('.row', { hasText: 'Zulu' }).click();
