@@ -24,14 +24,31 @@ pub enum Work {
         /// Whether it is taken back in the end.
         rollback: bool,
     },
+    /// A choice between the sides of an open conflict: which of them, and how.
+    Choice(u64, Choosing),
 }
 
-/// Draws the next piece of work, for all tables or for those of the smaller app.
-pub fn draw(random: &mut Random, everything: bool) -> Work {
-    let statement = |random: &mut Random| match everything && random.percent(35) {
-        true => more::statement(random),
+/// How a person chooses.
+#[derive(Debug, Clone, Copy)]
+pub enum Choosing {
+    /// One of the sides, by its place.
+    Side(u32),
+    /// This device's side.
+    Mine,
+    /// Another value.
+    Other(u64),
+}
+
+/// Draws the next piece of work, for all tables or for those of the smaller app. Its number keeps the words apart that it types.
+pub fn draw(random: &mut Random, everything: bool, number: u64) -> Work {
+    let mut words = more::Words::of(number);
+    let mut statement = |random: &mut Random| match everything && random.percent(35) {
+        true => more::statement(random, &mut words),
         false => statement(random),
     };
+    if everything && random.percent(5) {
+        return Work::Choice(random.draw(), choosing(random));
+    }
     match random.below(100) {
         0..=44 => Work::Single(statement(random)),
         45..=52 => many(random),
@@ -40,6 +57,14 @@ pub fn draw(random: &mut Random, everything: bool) -> Work {
             let statements = (0..random.between(2, 5)).map(|_| statement(random)).collect();
             Work::Transaction { statements, rollback: random.percent(8) }
         }
+    }
+}
+
+fn choosing(random: &mut Random) -> Choosing {
+    match random.below(5) {
+        0 => Choosing::Mine,
+        1 => Choosing::Other(random.below(1_000)),
+        side => Choosing::Side(side as u32 - 2),
     }
 }
 

@@ -2,6 +2,7 @@
 //! It only looks; it never tells the engine anything. A finding is a sentence that names the guarantee.
 //! The world shows it what happened.
 
+mod queue;
 mod recorded;
 mod replay;
 
@@ -10,15 +11,17 @@ pub use recorded::Witness;
 use crate::device::Durable;
 use crate::host::{Decision, SpaceHost};
 use crate::reference::sets;
-use crate::reference::space::ReferenceSpace;
+use crate::reference::space::{Id, ReferenceSpace};
+use crate::reference::texts::{self, AllTyped};
 use crate::rows::{Rows, difference};
 use ebbtide_core::catalogue::{Catalogue, Strategy};
 use ebbtide_core::change::{LoggedTransaction, RowId, Transaction};
 use ebbtide_core::client::store::Rebuild;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
-use ebbtide_core::commit::{Effect, Receipt, SealedCommit};
-use ebbtide_core::ids::{ChainHash, DeviceSeq, Incarnation, Opening};
+use ebbtide_core::commit::{Commit, Effect, Receipt, SealedCommit};
+use ebbtide_core::conflict::{ConflictId, OpenConflict};
+use ebbtide_core::ids::{ChainHash, ColumnId, DeviceSeq, Incarnation};
 use ebbtide_core::message::ServerMessage;
 use ebbtide_core::value::Value;
 use ebbtide_protocol::WireCodec;
@@ -27,9 +30,6 @@ use std::rc::Rc;
 
 /// A broken guarantee.
 pub type Finding = String;
-
-/// What names a transaction.
-type Id = (Incarnation, Opening, Stamp);
 
 /// See the file's header.
 pub struct Judge {
@@ -50,6 +50,10 @@ pub struct Judge {
     refused_ever: BTreeSet<Stamp>,
     /// What some history decided without making it part of a commit: nobody needs to bring it back.
     settled: BTreeSet<Id>,
+    /// What every captured transaction did to texts.
+    typed: BTreeMap<Id, AllTyped>,
+    /// Every word that anybody typed.
+    words: BTreeSet<char>,
 }
 
 /// One history of a space. When the space is set back, this is what goes back with it.
@@ -62,7 +66,11 @@ pub struct Line {
     stamps: Vec<u64>,
     log: Vec<SealedCommit>,
     decisions: Vec<Decision>,
+    /// The conflicts that wait for a person, as commits told them.
+    queue: BTreeMap<ConflictId, OpenConflict>,
     receipts: BTreeMap<(Incarnation, DeviceSeq), Receipt>,
+    /// Texts in which a word may stand twice.
+    doubled: BTreeSet<(RowId, usize)>,
     /// Accepted and refused transactions, and those of them that are part of a commit.
     decided: BTreeSet<Id>,
     accepted: BTreeSet<Id>,
@@ -80,6 +88,8 @@ impl Judge {
             stamps: vec![0],
             log: Vec::new(),
             decisions: Vec::new(),
+            queue: BTreeMap::new(),
+            doubled: BTreeSet::new(),
             receipts: BTreeMap::new(),
             decided: BTreeSet::new(),
             accepted: BTreeSet::new(),
@@ -96,6 +106,8 @@ impl Judge {
             lost: BTreeSet::new(),
             refused_ever: BTreeSet::new(),
             settled: BTreeSet::new(),
+            typed: BTreeMap::new(),
+            words: BTreeSet::new(),
         }
     }
 
@@ -124,6 +136,17 @@ impl Judge {
     /// How many changesets were decided.
     pub fn decided_count(&self) -> usize {
         self.line.decisions.len()
+    }
+
+    /// A device's app made this transaction. Answers in how many texts it wrote.
+    pub fn captured(&mut self, life: Incarnation, transaction: &LoggedTransaction) -> u64 {
+        let typed = texts::typed(transaction, &self.catalogue);
+        let texts = typed.len() as u64;
+        self.words.extend(typed.values().flat_map(|typed| &typed.came));
+        if texts > 0 {
+            self.typed.insert((transaction.origin.unwrap_or(life), transaction.opening, transaction.stamp), typed);
+        }
+        texts
     }
 
     /// An event of the space ended, with these decisions in it.
@@ -180,8 +203,14 @@ impl Judge {
             }
         }
         let visible = decision.receipt.seq.is_some();
-        let refused =
-            self.line.reference.decide(decision.incarnation, decision.author.0, &changeset, decision.now.0, visible);
+        let refused = self.line.reference.decide(
+            decision.incarnation,
+            decision.author.0,
+            &changeset,
+            decision.now.0,
+            visible,
+            &self.typed,
+        );
         let rejected: Vec<u32> = decision.receipt.rejected.iter().map(|rejection| rejection.index).collect();
         if refused != rejected {
             let words: Vec<&str> = decision.receipt.rejected.iter().map(|r| r.detail.as_str()).collect();
@@ -213,17 +242,20 @@ impl Judge {
         let commit = WireCodec.open_commit(&commit.bytes, &self.catalogue).map_err(|error| error.what)?;
         let catalogue = self.catalogue.clone();
         let before = self.line.history[self.line.history.len() - 1].clone();
+        self.queue_changed(&commit)?;
         for (row, values) in &mut rows {
             let table = catalogue.table(row.table).expect("a table");
+            let texts = table.fields().enumerate().filter(|(_, (column, _))| table.strategy(*column) == Strategy::Text);
+            for (position, (column, _)) in texts {
+                let told = told(&commit, row, position, column).or_else(|| before.get(row)?.get(position));
+                let Some(actual) = told else { continue };
+                self.holds_the_words(&commit, (row, position, column), actual, &values[position])?;
+                values[position] = actual.clone();
+            }
             let sets = table.fields().enumerate().filter(|(_, (column, _))| table.strategy(*column) == Strategy::Set);
             for (position, (column, _)) in sets {
-                let outcome = commit.outcomes.iter().rfind(|outcome| outcome.row == *row);
-                let told = outcome.and_then(|outcome| match &outcome.effect {
-                    Effect::Put(all) => all.get(position),
-                    Effect::Set(fields) => fields.iter().find(|field| field.column == column).map(|field| &field.value),
-                    Effect::Delete => None,
-                });
-                let Some(actual) = told.or_else(|| before.get(row)?.get(position)) else { continue };
+                let told = told(&commit, row, position, column).or_else(|| before.get(row)?.get(position));
+                let Some(actual) = told else { continue };
                 if !sets::same(actual, &values[position]) {
                     return Err(format!(
                         "G5: a set became {actual:?}, by the rules it is {:?}: {row:?}",
@@ -234,6 +266,39 @@ impl Judge {
             }
         }
         Ok(rows)
+    }
+
+    /// A text has the words that the rules say, each once. Where what an author wrote behind refused words, or unseen by the space, had to be put
+    /// otherwise, all its words are words that somebody typed.
+    fn holds_the_words(
+        &mut self,
+        commit: &Commit,
+        (row, position, column): (&RowId, usize, ColumnId),
+        actual: &Value,
+        expected: &Value,
+    ) -> Result<(), Finding> {
+        let (mut there, mut wanted) = (texts::words(actual), texts::words(expected));
+        let place = (row.clone(), position);
+        if self.line.doubled.contains(&place) {
+            there.dedup();
+            wanted.dedup();
+        }
+        if there == wanted {
+            return Ok(());
+        }
+        let recorded = commit.conflicts.iter().any(|conflict| conflict.row == *row && conflict.column == Some(column));
+        let loose = self.line.reference.loose.contains(&place);
+        let typed = there.iter().all(|word| self.words.contains(word));
+        let once = there.windows(2).all(|pair| pair[0] != pair[1]);
+        // What comes back into a space that was set back may meet words that came with somebody else's already.
+        if loose && !once {
+            self.line.doubled.insert(place);
+        }
+        if !(loose || recorded && once) || !typed {
+            return Err(format!("G5: a text has the words {there:x?}, by the rules {wanted:x?}: {row:?}"));
+        }
+        self.line.reference.put(row, position, actual);
+        Ok(())
     }
 
     /// The space says this to a device, which has confirmed receipts up to `confirmed`.
@@ -292,12 +357,41 @@ impl Judge {
             return halves_agree(&durable.rows, &self.catalogue);
         }
         let expected = durable.expected(there, &self.catalogue);
-        if durable.rows != expected {
+        if durable.rows != expected && !self.same_but_for_the_order_of_words(device, durable, &expected) {
             let differing = difference(&durable.rows, &expected, &self.catalogue);
             let waiting: String = durable.log.iter().map(|transaction| waiting_line(durable, transaction)).collect();
             return Err(format!("a device at {cursor} does not show the fold (device | fold):{differing}{waiting}"));
         }
         halves_agree(&durable.rows, &self.catalogue)
+    }
+
+    /// Where a text is written in that was pulled since, the fold knows which words are there, and not in which order. It does not where a write
+    /// waits for a space that was set back, or was decided already for another life of the database: some may be there twice.
+    fn same_but_for_the_order_of_words(&self, device: usize, durable: &Durable, expected: &Rows) -> bool {
+        let waiting: BTreeSet<&RowId> = durable.log.iter().flat_map(|t| &t.changes).map(|change| &change.row).collect();
+        let lives = self.cursors.keys().filter(|(other, _)| *other == device).count();
+        let again = lives > 1 || durable.log.iter().any(|transaction| transaction.origin.is_some());
+        let same_words = |shown: &Value, folded: &Value| match again {
+            true => texts::words(shown).iter().all(|word| self.words.contains(word)),
+            false => {
+                let (mut shown, mut folded) = (texts::words(shown), texts::words(folded));
+                shown.dedup();
+                folded.dedup();
+                shown == folded
+            }
+        };
+        let same = |((row, shown), (other, folded)): ((&RowId, &Vec<Value>), (&RowId, &Vec<Value>))| {
+            let table = self.catalogue.table(row.table).expect("a table");
+            let mut fields = table.fields().zip(shown.iter().zip(folded));
+            let moved = |column, strategy| waiting.contains(row) && table.strategy(column) == strategy;
+            row == other
+                && fields.all(|((column, _), (shown, folded))| {
+                    shown == folded
+                        || moved(column, Strategy::Text) && same_words(shown, folded)
+                        || moved(column, Strategy::Set) && again && sets::same(shown, folded)
+                })
+        };
+        durable.rows.len() == expected.len() && durable.rows.iter().zip(expected).all(same)
     }
 
     /// Nothing that waited on a device leaves it undecided, or for something else that was decided under its name.
@@ -327,6 +421,16 @@ impl Judge {
         let differing = difference(&after.rows, &last.rows, catalogue);
         let counts = (last.log.len(), after.log.len(), last.sealed.len(), after.sealed.len());
         Err(format!("G1: a crash changed what was acknowledged {counts:?} (after | before):{differing}"))
+    }
+}
+
+/// What a commit says of a field.
+fn told<'c>(commit: &'c Commit, row: &RowId, position: usize, column: ColumnId) -> Option<&'c Value> {
+    let outcome = commit.outcomes.iter().rfind(|outcome| outcome.row == *row)?;
+    match &outcome.effect {
+        Effect::Put(all) => all.get(position),
+        Effect::Set(fields) => fields.iter().find(|field| field.column == column).map(|field| &field.value),
+        Effect::Delete => None,
     }
 }
 

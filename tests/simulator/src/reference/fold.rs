@@ -2,7 +2,7 @@
 //! It folds logs as they were captured, uncoalesced; which transactions are out of the view it is told.
 //! Checks of the simulator and the conversations compare it with what SELECT answers.
 
-use super::sets;
+use super::{sets, texts};
 use crate::rows::Rows;
 use ebbtide_core::catalogue::{Catalogue, Strategy};
 use ebbtide_core::change::{LoggedChange, LoggedMutation};
@@ -28,13 +28,23 @@ pub fn replay(rows: &mut Rows, change: &LoggedChange, catalogue: &Catalogue) {
     }
 }
 
-/// A pending sum or set is shown as what it does to the value that is there now; anything else as it was written.
+/// A pending sum, set or text is shown as what it does to the value that is there now; anything else as it was written. Of a text only
+/// the words count then.
 fn shown(strategy: Strategy, current: &Value, old: &Value, new: &Value) -> Value {
     match (strategy, current, old, new) {
+        // Written for a history that the space has lost: only what travelled is known, and of a text not what it was made on.
+        (Strategy::Set, current, Value::Blob(before), Value::Blob(after)) if before == after => {
+            let (added, removed) = sets::change(new).expect("a change of a set");
+            sets::changed(current, &added, &removed)
+        }
+        (Strategy::Text, current, Value::Blob(before), Value::Blob(after)) if before == after => current.clone(),
         (Strategy::Sum, Value::Integer(current), Value::Integer(old), Value::Integer(new)) => {
             Value::Integer(current + (new - old))
         }
         (Strategy::Set, current, old, new) if current != old => sets::replayed(current, old, new),
+        (Strategy::Text, current, old, new) if current != old => {
+            texts::value(texts::Typed::between(old, new).on(texts::words(current)))
+        }
         _ => new.clone(),
     }
 }

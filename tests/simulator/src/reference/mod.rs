@@ -4,5 +4,7 @@
 
 pub mod constraints;
 pub mod fold;
+pub mod queue;
 pub mod sets;
 pub mod space;
+pub mod texts;

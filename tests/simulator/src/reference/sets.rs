@@ -35,6 +35,14 @@ pub fn change(sent: &Value) -> Option<(Vec<String>, Vec<String>)> {
     Some((plain(&operation.added)?, plain(&operation.removed)?))
 }
 
+/// What these additions and removals make of a set.
+pub fn changed(current: &Value, added: &[String], removed: &[String]) -> Value {
+    let present = elements(current);
+    let kept: Vec<&String> = present.iter().filter(|element| !removed.contains(element)).collect();
+    let came: Vec<&String> = added.iter().filter(|element| !kept.contains(element)).collect();
+    if came.is_empty() && kept.len() == present.len() { current.clone() } else { value(kept.into_iter().chain(came)) }
+}
+
 /// What a pending write makes of another value than the one that it was made on.
 pub fn replayed(current: &Value, old: &Value, new: &Value) -> Value {
     let (present, before, after) = (elements(current), elements(old), elements(new));

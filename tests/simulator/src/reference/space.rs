@@ -3,10 +3,14 @@
 //! The simulator feeds it changesets in the order in which the real space decided them.
 
 use super::constraints::{broken, broken_besides_references, dangling, field};
+use super::queue::Waiting;
 use super::sets;
+use super::texts::{self, AllTyped, Typed};
 use crate::rows::Rows;
 use ebbtide_core::catalogue::{Catalogue, RowRule, Strategy, Table};
 use ebbtide_core::change::{Base, Change, Changeset, Mutation, RowId, Transaction};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::ids::{Incarnation, Opening};
 use ebbtide_core::value::{Key, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +38,8 @@ struct Story {
     writes: Vec<Option<Write>>,
     /// Of fields that are sets, who added each element last.
     sets: BTreeMap<usize, BTreeMap<String, Write>>,
+    /// Of fields that a person decides, what waits.
+    open: BTreeMap<usize, Waiting>,
     /// The last time it was deleted.
     died: Option<Write>,
     /// What one must know of to mean the present life.
@@ -53,6 +59,10 @@ pub struct ReferenceSpace {
     pub head: u64,
     /// Up to where the space has forgotten what was deleted.
     floor: u64,
+    /// Fields of rows of which an author's changes were refused: what it wrote behind them may have to be put otherwise.
+    tainted: BTreeSet<(u32, RowId, usize)>,
+    /// Texts that the last changeset may have put otherwise.
+    pub loose: BTreeSet<(RowId, usize)>,
 }
 
 /// Whose transaction it is.
@@ -65,17 +75,49 @@ struct Context<'a> {
     floor: u64,
     /// Rows whose insert was refused.
     missing: &'a BTreeSet<RowId>,
+    /// What it did to texts.
+    typed: &'a AllTyped,
+    /// The fields between whose values it chooses.
+    chosen: BTreeSet<(RowId, usize)>,
 }
+
+/// What names a transaction.
+pub type Id = (Incarnation, Opening, Stamp);
 
 impl ReferenceSpace {
     /// An empty space.
     pub fn new(catalogue: Rc<Catalogue>) -> Self {
-        Self { catalogue, stories: Stories::new(), fates: BTreeMap::new(), head: 0, floor: 0 }
+        Self {
+            catalogue,
+            stories: Stories::new(),
+            fates: BTreeMap::new(),
+            head: 0,
+            floor: 0,
+            tainted: BTreeSet::new(),
+            loose: BTreeSet::new(),
+        }
     }
 
     /// The living rows.
     pub fn rows(&self) -> Rows {
         living(&self.stories)
+    }
+
+    /// A commit told the name of a conflict: whether that is one.
+    pub fn name(&mut self, row: &RowId, position: usize, id: ConflictId) -> bool {
+        let waiting = self.stories.get_mut(row).and_then(|story| story.open.get_mut(&position));
+        waiting.is_some_and(|waiting| waiting.id.replace(id).is_none())
+    }
+
+    /// Everything that waits for a person.
+    pub fn waiting(&self) -> impl Iterator<Item = (&RowId, &Waiting)> {
+        self.stories.iter().flat_map(|(row, story)| story.open.values().map(move |waiting| (row, waiting)))
+    }
+
+    /// A text was put otherwise, as it may be.
+    pub fn put(&mut self, row: &RowId, position: usize, text: &Value) {
+        let values = self.stories.get_mut(row).and_then(|story| story.values.as_mut());
+        values.expect("a living row")[position] = text.clone();
     }
 
     /// History up to here is pruned: what was deleted by then never was.
@@ -93,7 +135,10 @@ impl ReferenceSpace {
         changeset: &Changeset,
         now: u64,
         visible: bool,
+        typed: &BTreeMap<Id, AllTyped>,
     ) -> Vec<u32> {
+        self.loose.clear();
+        let nothing = AllTyped::new();
         let newest = changeset.transactions.iter().map(|transaction| transaction.stamp.0 >> 16).max().unwrap_or(0);
         let ahead = newest.saturating_sub(now);
         let shift = if ahead > TOLERANCE_MS { ahead } else { 0 };
@@ -107,7 +152,13 @@ impl ReferenceSpace {
                 refused.extend((!accepted).then_some(index as u32));
                 continue;
             }
-            let context = Context {
+            let typed = typed.get(&(origin, changeset.opening, transaction.stamp)).unwrap_or(&nothing);
+            let places = typed.keys();
+            let unsure = |(row, at): &(RowId, usize)| {
+                changeset.origin.is_some() || self.tainted.contains(&(author, row.clone(), *at))
+            };
+            self.loose.extend(places.filter(|place| unsure(place)).cloned());
+            let mut context = Context {
                 catalogue: &self.catalogue,
                 author,
                 number: changeset.device_seq.0,
@@ -115,6 +166,8 @@ impl ReferenceSpace {
                 stamp: transaction.stamp.0.saturating_sub(shift << 16),
                 floor: self.floor,
                 missing: &missing,
+                typed,
+                chosen: BTreeSet::new(),
             };
             let needs_refused = transaction.changes.iter().any(|change| missing.contains(&change.row));
             let after = context.attempt(&self.stories, transaction).filter(|_| !needs_refused);
@@ -122,6 +175,11 @@ impl ReferenceSpace {
             match after {
                 Some(stories) => self.stories = stories,
                 None => {
+                    let catalogue = &self.catalogue;
+                    let fields = |row: &RowId| 0..catalogue.table(row.table).map_or(0, |table| table.fields().count());
+                    let rows = transaction.changes.iter().map(|change| &change.row);
+                    let all = rows.flat_map(|row| fields(row).map(move |at| (author, row.clone(), at)));
+                    self.tainted.extend(all);
                     let inserts = transaction.changes.iter().filter(|c| matches!(c.mutation, Mutation::Insert(_)));
                     missing.extend(inserts.map(|change| change.row.clone()));
                     refused.push(index as u32);
@@ -140,7 +198,8 @@ fn living(stories: &Stories) -> Rows {
 
 impl Context<'_> {
     /// The state after the transaction, or nothing if it may not be.
-    fn attempt(&self, before: &Stories, transaction: &Transaction) -> Option<Stories> {
+    fn attempt(&mut self, before: &Stories, transaction: &Transaction) -> Option<Stories> {
+        self.chosen = self.chosen_by(transaction, before)?;
         let mut after = before.clone();
         let mut gone: Vec<RowId> = Vec::new();
         for change in &transaction.changes {
@@ -159,7 +218,7 @@ impl Context<'_> {
                         }
                         for field in fields {
                             let position = table.field_position(field.column).expect("a field");
-                            self.write(story, table, position, &field.value, change.base)?;
+                            self.write(story, (&change.row, table, position), &field.value, change.base)?;
                         }
                     }
                 }
@@ -170,11 +229,15 @@ impl Context<'_> {
                     let story = after.get_mut(&change.row)?;
                     if story.values.is_some() && self.means_this_life(story, change.base) {
                         story.values = None;
+                        story.open.clear();
                         story.died = Some(self.mark(true));
                         gone.push(change.row.clone());
                     }
                 }
             }
+        }
+        for (row, position) in &self.chosen {
+            after.get_mut(row)?.open.remove(position);
         }
         gone.iter().for_each(|parent| self.children_follow(before, &mut after, parent));
         let rows = living(&after);
@@ -185,6 +248,22 @@ impl Context<'_> {
             self.orphans_follow(transaction, &mut after);
         }
         broken(&living(&after), self.catalogue).is_none().then_some(after)
+    }
+
+    /// The fields whose conflicts a transaction closes; nothing if one is not as its chooser saw it.
+    fn chosen_by(&self, transaction: &Transaction, stories: &Stories) -> Option<BTreeSet<(RowId, usize)>> {
+        let mut chosen = BTreeSet::new();
+        for resolution in &transaction.resolutions {
+            let all = stories.iter().flat_map(|(row, story)| story.open.iter().map(move |open| (row, open)));
+            let (row, (position, waiting)) =
+                all.into_iter().find(|(_, (_, waiting))| waiting.id == Some(resolution.conflict))?;
+            let sides = waiting.challengers.len() as u32 + 1;
+            if !waiting.is_known(resolution.seen.0, self.author) || resolution.side.is_some_and(|side| side >= sides) {
+                return None;
+            }
+            chosen.insert((row.clone(), *position));
+        }
+        Some(chosen)
     }
 
     /// A row that its writer had seen and of which nothing is known: it was deleted, so long ago that this is forgotten.
@@ -218,7 +297,7 @@ impl Context<'_> {
             for (position, value) in values.iter().enumerate() {
                 if !defaults[position] {
                     // What is summed up had nothing to begin with: the whole value is added.
-                    self.write(story, table, position, value, base)?;
+                    self.write(story, (row, table, position), value, base)?;
                 }
             }
             return Some(());
@@ -239,8 +318,15 @@ impl Context<'_> {
     }
 
     /// One field by its rule, where the writers did not know of each other. Nothing if the transaction must be refused.
-    fn write(&self, story: &mut Story, table: &Table, position: usize, value: &Value, base: Base) -> Option<()> {
+    fn write(
+        &self,
+        story: &mut Story,
+        (row, table, position): (&RowId, &Table, usize),
+        value: &Value,
+        base: Base,
+    ) -> Option<()> {
         let (column, _) = table.fields().nth(position).expect("a field");
+        let chosen = self.chosen.contains(&(row.clone(), position));
         let present = story.writes[position];
         let seen = present.is_none_or(|present| self.knows(&present, base));
         if table.strategy(column) == Strategy::Set {
@@ -253,6 +339,15 @@ impl Context<'_> {
             return Some(());
         }
         let slot = &mut story.values.as_mut().expect("a living row")[position];
+        if table.strategy(column) == Strategy::Text {
+            // A whole text is written into a row that is there already: all of it came.
+            let whole = Typed::between(&Value::Null, value);
+            let typed =
+                if matches!(value, Value::Blob(_)) { self.typed.get(&(row.clone(), position))? } else { &whole };
+            *slot = texts::value(typed.on(texts::words(slot)));
+            story.writes[position] = Some(self.mark(seen));
+            return Some(());
+        }
         let wins = match table.strategy(column) {
             Strategy::Sum => {
                 let (Value::Integer(sum), Value::Integer(delta)) = (&*slot, value) else { return None };
@@ -260,8 +355,16 @@ impl Context<'_> {
                 story.writes[position] = Some(self.mark(seen));
                 return Some(());
             }
-            _ if seen => true,
-            Strategy::First | Strategy::Review => false,
+            _ if seen || chosen => true,
+            Strategy::Review => {
+                if value != slot {
+                    let waiting = story.open.entry(position);
+                    let waiting = waiting.and_modify(|waiting| waiting.challenged(self.seq, self.author));
+                    waiting.or_insert_with(|| Waiting::opened(self.seq, self.author));
+                }
+                false
+            }
+            Strategy::First => false,
             Strategy::Server => return None,
             Strategy::Min => goes_before(value, slot, |new, old| new <= old),
             Strategy::Max => goes_before(value, slot, |new, old| new >= old),
@@ -270,6 +373,9 @@ impl Context<'_> {
         if wins {
             *slot = value.clone();
             story.writes[position] = Some(self.mark(true));
+            if let Some(waiting) = story.open.get_mut(&position).filter(|_| !chosen) {
+                waiting.moved(self.seq, self.author);
+            }
         }
         Some(())
     }

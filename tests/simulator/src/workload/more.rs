@@ -1,18 +1,56 @@
 //! Statements on the tables that only the larger app has: cards that merge as a whole, samples at the ends of all ranges, topics with sets
-//! and with fields that a person decides. Drawn by the workload.
+//! and with fields that a person decides, pages of text. Drawn by the workload.
 
 use super::{Statement, amount, note, text};
 use crate::random::Random;
+use crate::reference::texts;
 use ebbtide_core::value::Value;
 
 /// Whole numbers at which something may turn over.
 const ENDS: [i64; 7] = [i64::MIN, i64::MIN + 1, -1, 0, 1, 9_007_199_254_740_993, i64::MAX];
 
-pub(super) fn statement(random: &mut Random) -> Statement {
-    match random.below(3) {
+/// Words that one piece of work may type.
+const WORDS: u64 = 16;
+
+/// Words that nobody else types.
+#[derive(Debug)]
+pub(super) struct Words(std::ops::Range<u64>);
+
+impl Words {
+    pub(super) fn of(work: u64) -> Self {
+        Self(work * WORDS..(work + 1) * WORDS)
+    }
+
+    fn some(&mut self, count: u64) -> Value {
+        texts::value((0..count).filter_map(|_| self.0.next()).map(texts::word))
+    }
+}
+
+pub(super) fn statement(random: &mut Random, words: &mut Words) -> Statement {
+    match random.below(4) {
         0 => on_card(random),
         1 => on_sample(random),
+        2 => on_page(random, words),
         _ => on_topic(random),
+    }
+}
+
+fn on_page(random: &mut Random, words: &mut Words) -> Statement {
+    let (id, at) = (text("g", random.below(3)), Value::Integer(random.below(8) as i64));
+    match random.below(12) {
+        0 | 1 => ("INSERT INTO page (id, body) VALUES (?, ?)".into(), vec![id, words.some(3)]),
+        2..=4 => ("UPDATE page SET body = coalesce(body, '') || ? WHERE id = ?".into(), vec![words.some(1), id]),
+        5..=7 => {
+            let sql = "UPDATE page SET body = substr(body, 1, ?1) || ?2 || substr(body, ?1 + 1) WHERE id = ?3 AND body IS NOT NULL";
+            (sql.into(), vec![at, words.some(2), id])
+        }
+        8 => ("UPDATE page SET body = substr(body, 1, ?1) || substr(body, ?1 + 3) WHERE id = ?2".into(), vec![at, id]),
+        9 => ("UPDATE page SET body = ?, mood = ? WHERE id = ?".into(), vec![words.some(2), note(random), id]),
+        10 => ("UPDATE page SET mood = ?".into(), vec![note(random)]),
+        _ => {
+            let sql = *random.pick(&["DELETE FROM page WHERE id = ?", "UPDATE page SET body = NULL WHERE id = ?"]);
+            (sql.into(), vec![id])
+        }
     }
 }
 

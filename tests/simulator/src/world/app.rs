@@ -8,10 +8,11 @@ use crate::device::Durable;
 use crate::judge::Finding;
 use crate::reference::fold;
 use crate::rows::difference;
-use crate::workload::{self, Statement, Work};
+use crate::workload::{self, Choosing, Statement, Work};
 use ebbtide_core::client::Input;
 use ebbtide_core::ids::Millis;
-use ebbtide_store::local::{DbError, DbErrorCode, LocalDatabase};
+use ebbtide_core::value::Value;
+use ebbtide_store::local::{Choice, DbError, DbErrorCode, LocalDatabase};
 
 impl World {
     pub(super) fn act(&mut self, device: usize) -> Result<(), Finding> {
@@ -27,7 +28,7 @@ impl World {
         if self.seats[device].device.is_none() {
             return Ok(());
         }
-        let work = workload::draw(&mut self.work, self.everything);
+        let work = workload::draw(&mut self.work, self.everything, self.works);
         self.works += 1;
         if self.script.without_work.contains(&(self.works - 1)) {
             return Ok(());
@@ -44,6 +45,12 @@ impl World {
         let before = self.last(device)?.clone();
         self.check_log(device, &before, &after, committed)?;
         let logged = after.log.len() > before.log.len();
+        if let Some(transaction) = after.log.last().filter(|_| logged) {
+            let choices = !transaction.resolutions.is_empty();
+            self.counts.choices += u64::from(choices);
+            let (life, space) = (after.state.incarnation, self.seats[device].space);
+            self.counts.texts += self.spaces[space].judge.captured(life, transaction);
+        }
         self.transactions += u64::from(logged);
         if let Some(tape) = tape {
             return self.power_cut(device, &tape, after);
@@ -65,6 +72,7 @@ impl World {
         match done {
             Ok(committed) => Ok(committed),
             Err(error) if is_constraint(error.code) => Ok(false),
+            Err(error) if matches!(work, Work::Choice(..)) && cannot_be_chosen(error.code) => Ok(false),
             Err(_) if self.seats[device].disk.take_troubles() > 0 => {
                 self.trace.event(self.now, "write refused by the disk", &[device as u64]);
                 self.seats[device].uncertain = true;
@@ -113,6 +121,7 @@ impl World {
 fn carry_out(database: &mut LocalDatabase, work: &Work, now: Millis) -> Result<bool, DbError> {
     match work {
         Work::Single((sql, params)) => database.execute(sql, params, now).map(|_| true),
+        Work::Choice(which, how) => choose(database, *which, *how, now),
         Work::Many(sql, rows) => database.execute_many(sql, &mut rows.iter().cloned(), now).map(|_| true),
         Work::Transaction { statements, rollback } => {
             database.begin()?;
@@ -131,11 +140,29 @@ fn carry_out(database: &mut LocalDatabase, work: &Work, now: Millis) -> Result<b
     }
 }
 
+/// A person looks at the open conflicts and chooses, if there is one.
+fn choose(database: &mut LocalDatabase, which: u64, how: Choosing, now: Millis) -> Result<bool, DbError> {
+    let open = database.open_conflicts()?;
+    let Some(conflict) = open.get(which as usize % open.len().max(1)) else { return Ok(false) };
+    let choice = match how {
+        Choosing::Side(side) => Choice::Side(side),
+        Choosing::Mine => Choice::Mine,
+        Choosing::Other(number) => Choice::Value(Value::Text(format!("chosen {number}"))),
+    };
+    database.resolve_conflict(conflict.id, &choice, now).map(|()| true)
+}
+
+/// There is no such side, or its row was deleted here.
+fn cannot_be_chosen(code: DbErrorCode) -> bool {
+    matches!(code, DbErrorCode::BadParameter | DbErrorCode::ConflictNotOpen)
+}
+
 fn statements(work: &Work) -> Vec<Statement> {
     match work {
         Work::Single(statement) => vec![statement.clone()],
         Work::Many(sql, rows) => rows.iter().map(|row| (sql.clone(), row.clone())).collect(),
         Work::Transaction { statements, .. } => statements.clone(),
+        Work::Choice(..) => Vec::new(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::rows::difference;
 use ebbtide_core::client::store::ClientStore;
 use ebbtide_core::client::{Input, Output, State};
 use ebbtide_core::clock::Stamp;
+use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::ids::Incarnation;
 use ebbtide_protocol::encode_client;
 use std::collections::BTreeSet;
@@ -300,6 +301,12 @@ impl World {
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
         let rejected = open.database().rejected().map_err(|error| error.to_string())?;
         let conflicts = open.database().decided_conflicts().map_err(|error| error.to_string())?;
+        let waiting = open.database().open_conflicts().map_err(|error| error.to_string())?;
+        let waiting: BTreeSet<ConflictId> = waiting.iter().map(|record| record.id).collect();
+        self.spaces[self.seats[device].space]
+            .judge
+            .listed(&waiting)
+            .map_err(|finding| format!("device {device}: {finding}"))?;
         let Seat { set_back, restored, rebuilt, .. } = self.seats[device];
         let witness = Witness { refusals: !set_back && !restored, overwrites: !rebuilt && !restored };
         let stamps: Vec<Stamp> = rejected.iter().map(|record| record.stamp).collect();

@@ -43,9 +43,6 @@ const MOST_EVENTS: u64 = 100_000;
 /// Pieces of work of a run in which hardly any is done.
 const MOST_WORK: u64 = 2_000;
 
-/// Seeds up to here play an app of fewer tables, so that what they lead to stays as it was found.
-const LAST_SMALL_SEED: u64 = 500;
-
 /// What a run came to.
 #[derive(Debug, Clone, Copy)]
 pub struct Summary {
@@ -224,9 +221,9 @@ pub fn run(script: &Script, keep_lines: bool) -> Result<Summary, Failure> {
 
 impl World {
     fn new(script: &Script, keep_lines: bool) -> Self {
-        let everything = script.seed > LAST_SMALL_SEED;
-        let schema = if everything { crate::schema::with_everything() } else { crate::schema::with_strategies() };
         let mut random = Random::new(script.seed);
+        let everything = random.percent(85);
+        let schema = if everything { crate::schema::with_everything() } else { crate::schema::with_strategies() };
         let spaces = *random.pick(&[1, 1, 1, 1, 2, 3]);
         let mut world = Self {
             now: START_MS,

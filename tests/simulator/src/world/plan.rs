@@ -36,12 +36,22 @@ pub struct Counts {
     pub snapshots: u64,
     /// Spaces that were set back.
     pub restores: u64,
+    /// Texts that were written in.
+    pub texts: u64,
+    /// Choices between the sides of conflicts.
+    pub choices: u64,
 }
 
 impl Counts {
     /// Their names and numbers.
-    pub fn named(&self) -> [(&'static str, u64); 3] {
-        [("prunings", self.prunings), ("snapshots", self.snapshots), ("restores", self.restores)]
+    pub fn named(&self) -> [(&'static str, u64); 5] {
+        [
+            ("prunings", self.prunings),
+            ("snapshots", self.snapshots),
+            ("restores", self.restores),
+            ("edits of texts", self.texts),
+            ("choices", self.choices),
+        ]
     }
 }
 

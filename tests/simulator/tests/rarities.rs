@@ -1,0 +1,17 @@
+//! What only some seeds have must happen in some of them: a feature of the world that is never drawn proves nothing.
+
+use ebbtide_simulator::runner::one;
+
+/// Some in which everything happens that can.
+const SEEDS: std::ops::RangeInclusive<u64> = 501..=516;
+
+#[test]
+fn sm05_everything_rare_happens_in_some_seeds() {
+    let all: Vec<_> = SEEDS
+        .map(|seed| one(seed, false).unwrap_or_else(|failure| panic!("seed {seed}: {}", failure.finding)).counts)
+        .collect();
+    for (place, (name, _)) in all[0].named().into_iter().enumerate() {
+        let total: u64 = all.iter().map(|counts| counts.named()[place].1).sum();
+        assert!(total > 0, "no {name} in seeds {SEEDS:?}");
+    }
+}
