@@ -28,6 +28,9 @@ use ebbtide_protocol::WireCodec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+/// A row as somebody shows it.
+type Shown<'a> = (&'a RowId, &'a Vec<Value>);
+
 /// A broken guarantee.
 pub type Finding = String;
 
@@ -380,7 +383,7 @@ impl Judge {
                 shown == folded
             }
         };
-        let same = |((row, shown), (other, folded)): ((&RowId, &Vec<Value>), (&RowId, &Vec<Value>))| {
+        let same = |((row, shown), (other, folded)): (Shown<'_>, Shown<'_>)| {
             let table = self.catalogue.table(row.table).expect("a table");
             let mut fields = table.fields().zip(shown.iter().zip(folded));
             let moved = |column, strategy| waiting.contains(row) && table.strategy(column) == strategy;
