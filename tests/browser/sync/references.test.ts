@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { TestDevice } from '../harness/device.ts';
 import { startSite, type Site } from '../harness/site.ts';
+import { apart, together } from '../harness/together.ts';
 import { until } from '../harness/until.ts';
 
 let site: Site;
@@ -15,7 +16,7 @@ before(async () => { site = await startSite(); });
 after(() => site[Symbol.asyncDispose]());
 
 /** Two devices with a note and an entry in it, which see nothing of each other until the test lets them. */
-async function apart(): Promise<[TestDevice, TestDevice]> {
+async function withEntry(): Promise<[TestDevice, TestDevice]> {
   const space = `references-${spaces++}`;
   const ann = await site.device({ user: 'ann', space });
   const bob = await site.device({ user: 'bob', space });
@@ -23,29 +24,24 @@ async function apart(): Promise<[TestDevice, TestDevice]> {
   await ann.exec("INSERT INTO entry (id, note, text) VALUES ('e', 'n', 'known')");
   await until('bob has the entry', async () => (await bob.rows('SELECT 1 FROM entry')).length === 1);
   await ann.inStep();
-  for (const device of [ann, bob]) await device.page.evaluate(() => db.sync.pause());
+  await apart(ann, bob);
   return [ann, bob];
 }
 
-async function together(...devices: TestDevice[]): Promise<void> {
-  for (const device of devices) {
-    await device.page.evaluate(() => db.sync.resume());
-    await device.inStep();
-  }
-  const cursors = async () => new Set((await Promise.all(devices.map((device) => device.status()))).map(({ cursor }) => cursor));
-  await until('all have seen everything', async () => (await cursors()).size === 1);
+async function whole(...devices: TestDevice[]): Promise<void> {
+  await together(...devices);
   for (const device of devices) assert.deepEqual(await device.rows('PRAGMA foreign_key_check'), []);
 }
 
 for (const first of ['the parent goes', 'the child comes'] as const) {
   test(`JS-160 ${first} first: child and parent are gone everywhere, and the child is recorded`, async () => {
-    const [ann, bob] = await apart();
+    const [ann, bob] = await withEntry();
     await using _ann = ann;
     await using _bob = bob;
     await ann.exec("DELETE FROM note WHERE id = 'n'");
     await bob.exec("INSERT INTO entry (id, note, text) VALUES ('late', 'n', 'of bob')");
     await bob.exec("INSERT INTO note (id, title) VALUES ('other', 'stays')");
-    await together(...(first === 'the parent goes' ? [ann, bob] : [bob, ann]));
+    await whole(...(first === 'the parent goes' ? [ann, bob] : [bob, ann]));
     for (const device of [ann, bob]) {
       assert.deepEqual(await device.rows('SELECT id FROM note'), [{ id: 'other' }]);
       assert.deepEqual(await device.rows('SELECT id FROM entry'), []);
@@ -56,13 +52,13 @@ for (const first of ['the parent goes', 'the child comes'] as const) {
 }
 
 test('JS-161 of two devices that took one unique value the first keeps it, and the other is told, and can send it under another', async () => {
-  const [ann, bob] = await apart();
+  const [ann, bob] = await withEntry();
   await using _ann = ann;
   await using _bob = bob;
   await ann.exec("INSERT INTO tag (id, name) VALUES ('of ann', 'wet')");
   await bob.exec("INSERT INTO tag (id, name) VALUES ('of bob', 'wet')");
   await bob.exec("INSERT INTO tag (id, name) VALUES ('more', 'dry')");
-  await together(ann, bob);
+  await whole(ann, bob);
   const names = 'SELECT id, name FROM tag ORDER BY id';
   assert.deepEqual(await bob.rows(names), [{ id: 'more', name: 'dry' }, { id: 'of ann', name: 'wet' }]);
   assert.deepEqual(await ann.rows(names), await bob.rows(names));
@@ -76,7 +72,7 @@ test('JS-161 of two devices that took one unique value the first keeps it, and t
 });
 
 test('JS-161 a pull that takes a pending value lists what is blocked by it, keeps it, and the verdict comes', async () => {
-  const [ann, bob] = await apart();
+  const [ann, bob] = await withEntry();
   await using _ann = ann;
   await using _bob = bob;
   await ann.exec("INSERT INTO tag (id, name) VALUES ('of ann', 'wet')");
@@ -88,7 +84,7 @@ test('JS-161 a pull that takes a pending value lists what is blocked by it, keep
     Object.assign(globalThis, { most });
     db.sync.addEventListener('status', () => { most.blocked = Math.max(most.blocked, db.sync.status.blocked); });
   });
-  await together(bob, ann);
+  await whole(bob, ann);
   assert.deepEqual((await bob.rows('SELECT id FROM tag')), [{ id: 'of ann' }]);
   assert.deepEqual(await bob.page.evaluate(async () => (await db.rejected.list()).map(({ reason }) => reason)), ['unique']);
   assert.deepEqual(await bob.page.evaluate(() => db.sync.status.blocked), 0);

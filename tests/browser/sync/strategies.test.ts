@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { TestDevice } from '../harness/device.ts';
 import { startSite, type Site } from '../harness/site.ts';
+import { apart, together } from '../harness/together.ts';
 import { until } from '../harness/until.ts';
 
 let site: Site;
@@ -15,29 +16,19 @@ before(async () => { site = await startSite('merging-server.ts'); });
 after(() => site[Symbol.asyncDispose]());
 
 /** Two devices that hold the row `v` of a table, and see nothing of each other until the test lets them. */
-async function apart(insert: string, table: string): Promise<[TestDevice, TestDevice]> {
+async function withRow(insert: string, table: string): Promise<[TestDevice, TestDevice]> {
   const options = { space: `strategies-${spaces++}`, app: 'merging' } as const;
   const ann = await site.device({ ...options, user: 'ann' });
   const bob = await site.device({ ...options, user: 'bob' });
   await ann.exec(insert);
   await until('bob has the row', async () => (await bob.rows(`SELECT 1 FROM ${table}`)).length === 1);
   await ann.inStep();
-  for (const device of [ann, bob]) await device.page.evaluate(() => db.sync.pause());
+  await apart(ann, bob);
   return [ann, bob];
 }
 
-/** First ann's changes are decided, then bob's. */
-async function together(...devices: TestDevice[]): Promise<void> {
-  for (const device of devices) {
-    await device.page.evaluate(() => db.sync.resume());
-    await device.inStep();
-  }
-  const cursors = async () => (await Promise.all(devices.map((device) => device.status()))).map(({ cursor }) => cursor);
-  await until('all have seen everything', async () => new Set(await cursors()).size === 1);
-}
-
 test('JS-151 each field merges by its strategy, and both devices end alike', async () => {
-  const [ann, bob] = await apart(
+  const [ann, bob] = await withRow(
     `INSERT INTO visit (id, doses, notes, diagnosis, opened_by, lowest, highest, tags, stage, score)
      VALUES ('v', 1, 'one two', 'unclear', NULL, 36.5, 5, '["a","b"]', 'new', 1)`, 'visit');
   await using _ann = ann;
@@ -55,7 +46,7 @@ test('JS-151 each field merges by its strategy, and both devices end alike', asy
 });
 
 test("JS-151 a stale write to a field of the strategy 'server' refuses its transaction, and nothing else", async () => {
-  const [ann, bob] = await apart("INSERT INTO visit (id, stage) VALUES ('v', 'new')", 'visit');
+  const [ann, bob] = await withRow("INSERT INTO visit (id, stage) VALUES ('v', 'new')", 'visit');
   await using _ann = ann;
   await using _bob = bob;
   await ann.exec("UPDATE visit SET stage = ''");
@@ -71,7 +62,7 @@ test("JS-151 a stale write to a field of the strategy 'server' refuses its trans
 
 test('JS-151 a row that is deleted here and edited there goes, stays, or waits, as its table says', async () => {
   for (const [table, rows] of [['visit', 0], ['kept', 1]] as const) {
-    const [ann, bob] = await apart(`INSERT INTO ${table} (id) VALUES ('v')`, table);
+    const [ann, bob] = await withRow(`INSERT INTO ${table} (id) VALUES ('v')`, table);
     await using _ann = ann;
     await using _bob = bob;
     await ann.exec(`DELETE FROM ${table}`);
@@ -79,7 +70,7 @@ test('JS-151 a row that is deleted here and edited there goes, stays, or waits, 
     await together(ann, bob);
     for (const device of [ann, bob]) assert.equal((await device.rows(`SELECT 1 FROM ${table}`)).length, rows, table);
   }
-  const [ann, bob] = await apart("INSERT INTO disputed (id, name) VALUES ('v', 'before')", 'disputed');
+  const [ann, bob] = await withRow("INSERT INTO disputed (id, name) VALUES ('v', 'before')", 'disputed');
   await using _ann = ann;
   await using _bob = bob;
   await ann.exec('DELETE FROM disputed');

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { TestDevice } from '../harness/device.ts';
 import { startSite, type Site } from '../harness/site.ts';
-import { pause, until } from '../harness/until.ts';
+import { caughtUp } from '../harness/together.ts';
+import { pause } from '../harness/until.ts';
 
 const ROUNDS = 120;
 const TABLES = ['visit', 'kept', 'disputed'] as const;
@@ -100,8 +101,7 @@ test('JS-159 three browsers at work on a bad network, with a server that dies, e
     await device.page.evaluate(() => db.sync.now());
     await device.inStep();
   }
-  const cursors = async () => (await Promise.all(devices.map((device) => device.status()))).map(({ cursor, pending }) => `${cursor} ${pending}`);
-  await until('all have come as far', async () => new Set(await cursors()).size === 1);
+  await caughtUp(devices);
   await using dan = await site.device({ ...options, user: 'dan' });
   await dan.inStep();
   const expected = await held(ann);
