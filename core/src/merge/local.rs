@@ -37,16 +37,10 @@ pub fn redo(strategy: Strategy, current: &Value, old: &Value, new: &Value) -> Va
     if current == old {
         return new.clone();
     }
-    match (strategy, new) {
-        (Strategy::Set, Value::Blob(bytes)) if has_travelled(old, new) => {
-            let operation = set::received(bytes);
-            return operation.and_then(|operation| operation.apply(current)).unwrap_or_else(|| current.clone());
-        }
-        (Strategy::Text, Value::Blob(bytes)) if has_travelled(old, new) => return text::redo_sent(current, bytes),
-        _ => {}
-    }
     match strategy {
         Strategy::Sum => sum::add(current, &sum::sent(old, new)).unwrap_or_else(|_| new.clone()),
+        Strategy::Set if has_travelled(old, new) => set::redo_sent(current, new),
+        Strategy::Text if has_travelled(old, new) => text::redo_sent(current, new),
         Strategy::Set => set::redo(current, old, new),
         Strategy::Text => text::redo(current, old, new),
         _ => new.clone(),

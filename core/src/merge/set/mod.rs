@@ -41,6 +41,13 @@ pub fn redo(current: &Value, old: &Value, new: &Value) -> Value {
     made.unwrap_or_else(|| new.clone())
 }
 
+/// What a pending write of which only that is known which travelled makes of the present value.
+pub fn redo_sent(current: &Value, sent: &Value) -> Value {
+    let Value::Blob(bytes) = sent else { return sent.clone() };
+    let made = received(bytes).and_then(|operation| operation.apply(current));
+    made.unwrap_or_else(|| current.clone())
+}
+
 /// The elements of a value; `None` if it is no set.
 pub fn elements(value: &Value) -> Option<Vec<Element>> {
     match value {

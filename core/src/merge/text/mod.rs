@@ -60,7 +60,8 @@ pub fn redo(current: &Value, old: &Value, new: &Value) -> Value {
 
 /// What a pending write of which only that is known which travelled makes of the present value: its edits if they were made on it, otherwise
 /// what it brought, behind it.
-pub fn redo_sent(current: &Value, bytes: &[u8]) -> Value {
+pub fn redo_sent(current: &Value, sent: &Value) -> Value {
+    let Value::Blob(bytes) = sent else { return sent.clone() };
     let Some(operation) = received(bytes) else { return current.clone() };
     let there = text(current).and_then(|present| operation.on(present));
     let made = there.map(|made| value(made, operation.empty_is_null));
