@@ -4,7 +4,7 @@
 use super::apply::{self, Applied};
 use super::lineage;
 use super::session::{ClientSession, Link, Output, SpaceVersion, Step, cause};
-use super::store::{ClientStore, Rebuild};
+use super::store::{ClientStore, Rebuild, SealedEntry};
 use super::versions;
 use super::void::is_void;
 use crate::codec::Codec;
@@ -37,18 +37,18 @@ impl ClientSession {
 
     /// Only what holds whoever brings it: receipts and ranges. They may be meant for an earlier life of this database, or for a copy. The space
     /// has checked where the request stood, not where the device has come since: the first range must continue exactly here, and each
-    /// other one the range before it.
+    /// other one the range before it. The history may have been lost since; an answer that is on its way on a connection is to what the device
+    /// was before, so a new hello lets the space compare.
     pub(super) fn delivered<S: ClientStore, C: Codec>(
         &mut self,
         messages: Vec<ServerMessage>,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
+        let before = (step.device.cursor, step.device.last_decided);
         let mut continues = true;
         for message in messages {
             match message {
-                ServerMessage::Receipt(receipt) if lineage::belongs(&receipt, &step.device, step.store)? => {
-                    self.receipt(receipt, step)?;
-                }
+                ServerMessage::Receipt(receipt) if self.is_news(&receipt, step)? => self.receipt(receipt, step)?,
                 ServerMessage::Range(range) => {
                     continues &=
                         range.from == step.device.cursor.seq && lineage::can_apply(&range, &step.device, step.store)?;
@@ -59,7 +59,20 @@ impl ClientSession {
                 _ => {}
             }
         }
+        if before != (step.device.cursor, step.device.last_decided) && matches!(self.link, Link::Greeting | Link::Up) {
+            self.drop_link(step);
+            self.connect(step);
+        }
         Ok(())
+    }
+
+    fn is_news<S: ClientStore, C: Codec>(
+        &self,
+        receipt: &Receipt,
+        step: &mut Step<S, C>,
+    ) -> Result<bool, Fault<S::Error>> {
+        let waits = |entry: &SealedEntry| entry.device_seq == receipt.device_seq && entry.receipt.is_none();
+        Ok(step.store.sealed()?.iter().any(waits) && lineage::belongs(receipt, &step.device, step.store)?)
     }
 
     fn message<S: ClientStore, C: Codec>(
@@ -137,7 +150,9 @@ impl ClientSession {
         self.prediction_waits(receipt.device_seq);
         let sealed = step.store.sealed()?;
         let Some(entry) = sealed.iter().find(|entry| entry.device_seq == receipt.device_seq) else { return Ok(()) };
-        if entry.receipt.is_some() {
+        // Another one than is known is of the history that the space has now: somebody else brought the first from one that it has lost.
+        let decided = |receipt: &Receipt| (receipt.seq, receipt.decided_at);
+        if entry.receipt.as_ref().map(decided) == Some(decided(&receipt)) {
             return Ok(());
         }
         let void = is_void(&receipt);

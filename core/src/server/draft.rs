@@ -214,16 +214,25 @@ impl RowDraft {
         }
         self.born_again(write);
         for (position, ((column, declared), value)) in table.fields().zip(values).enumerate() {
-            let silent = declared.default.as_ref() == Some(value);
-            if silent && self.value_at(position) == Some(value) {
-                continue;
+            if declared.default.as_ref() != Some(value) {
+                self.write_field(table, position, column, &cell::inserted(declared, value), write)?;
             }
-            match silent {
-                true => self.as_sent = false,
-                false => self.write_field(table, position, column, &cell::inserted(declared, value), write)?,
-            }
+            self.shows(position, value, write);
         }
         Ok(())
+    }
+
+    /// The device shows the value that it inserted. It may have seen all of the row and be wrong: where it had deleted the row, and that was
+    /// refused.
+    fn shows(&mut self, position: usize, value: &Value, write: &Write) {
+        if self.value_at(position) == Some(value) {
+            return;
+        }
+        self.as_sent = false;
+        let marks = self.marks.as_mut().and_then(|marks| marks.fields.get_mut(position)?.as_mut());
+        if let Some(mark) = marks.filter(|mark| **mark == write.mark(true)) {
+            mark.as_sent = false;
+        }
     }
 
     /// An edit of a row whose tombstone was pruned: recorded like one of a deleted row. Its delete says nothing new.

@@ -4,10 +4,11 @@ use crate::script::{A, B, on_both_paths, status, text, value, with_household};
 use ebbtide_core::client::{Input, Output};
 use ebbtide_core::ids::{DeviceSeq, Seq};
 use ebbtide_core::limits::{CONFIRM_AFTER_MS, CURSOR_EVERY_MS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
-use ebbtide_core::message::ClientMessage;
+use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_protocol::encode_client;
 use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_simulator::disk::Image;
 
 #[test]
 fn cs60_devices_bring_back_what_a_restored_space_has_lost() {
@@ -281,4 +282,62 @@ fn cs26_a_reply_from_the_other_history_is_not_laid_over_the_lost_one() {
         talk.assert_in_step();
         assert_eq!(value(talk, A, "SELECT doses FROM household"), Value::Integer(6));
     });
+}
+
+#[test]
+fn cs153_a_late_reply_of_a_lost_history_and_a_greeting_under_way_do_not_mix() {
+    on_both_paths(|talk| {
+        let (backup, request, replies) = with_a_reply_from_a_history_to_be_lost(talk);
+        talk.restore_space(&backup);
+        talk.mail(A, &request);
+        talk.exec(B, "UPDATE household SET code = 'once'", &[]);
+        for _ in 0..6 {
+            talk.exec(B, "UPDATE household SET doses = doses + 1", &[]);
+            talk.visit(B);
+        }
+        talk.connect(A);
+        talk.up(A);
+        // The space has answered a device that is elsewhere when the answer comes.
+        talk.input(A, Input::Delivered(replies));
+        talk.settle();
+        talk.cut(A);
+        for party in [B, A] {
+            talk.visit(party);
+        }
+        talk.assert_in_step();
+        assert_eq!(value(talk, A, "SELECT doses FROM household"), Value::Integer(6));
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(1));
+    });
+}
+
+#[test]
+fn cs154_a_receipt_from_a_lost_history_gives_way_to_the_one_of_the_space() {
+    on_both_paths(|talk| {
+        let (backup, request, replies) = with_a_reply_from_a_history_to_be_lost(talk);
+        let receipts: Vec<_> = replies.into_iter().filter(|m| matches!(m, ServerMessage::Receipt(_))).collect();
+        talk.input(A, Input::Delivered(receipts));
+        talk.restore_space(&backup);
+        talk.mail(A, &request);
+        for party in [A, B, A] {
+            talk.visit(party);
+        }
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(1));
+    });
+}
+
+/// A backup of the space, what the service worker of A asks it, and what it answers, behind a commit of B: neither is in the backup.
+fn with_a_reply_from_a_history_to_be_lost(talk: &mut Dialogue) -> (Image, Vec<ClientMessage>, Vec<ServerMessage>) {
+    with_household(talk);
+    let backup = talk.space.backup();
+    talk.exec(A, "INSERT INTO visit (id) VALUES ('waits')", &[]);
+    talk.pass_ms(2_000);
+    talk.input(A, Input::Tick);
+    let now = talk.time_of(A);
+    let request = talk.device(A).ready_request(now).expect("a request can be made").expect("something waits");
+    talk.cut(A);
+    talk.exec(B, "UPDATE household SET name = 'lost'", &[]);
+    talk.visit(B);
+    let replies = talk.mail(A, &request);
+    (backup, request, replies)
 }

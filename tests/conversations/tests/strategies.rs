@@ -1,7 +1,7 @@
 //! Strategies beyond last-writer-wins, from capture over both commit paths to what both devices show.
 
 use crate::script::{A, B, refused, text, value};
-use ebbtide_core::client::TwoPhase;
+use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_core::codec::Codec;
 use ebbtide_core::value::Value;
 use ebbtide_protocol::WireCodec;
@@ -266,5 +266,26 @@ fn mg13_a_pending_image_hides_the_whole_row() {
         talk.cut(A);
         talk.visit(B);
         everybody_shows(talk, "SELECT street || town FROM place", &text("MainBonn"));
+    });
+}
+
+#[test]
+fn sv88_an_insert_on_top_of_an_own_delete_that_was_refused_is_not_called_as_sent() {
+    on_both_paths(|talk| {
+        talk.exec(A, "INSERT INTO tally VALUES (1, 'p', 14)", &[]);
+        talk.visit(A);
+        talk.exec(B, "INSERT INTO item (id, name) VALUES ('b', 'wanted')", &[]);
+        talk.visit(B);
+        talk.transaction(A, &["DELETE FROM tally", "INSERT INTO item (id, name) VALUES ('a', 'wanted')"]);
+        for statement in ["INSERT INTO tally VALUES (1, 'p', 11)", "UPDATE tally SET seen = seen + 2"] {
+            talk.pass_ms(5_000);
+            talk.input(A, Input::Tick);
+            talk.exec(A, statement, &[]);
+        }
+        talk.sync(A);
+        assert_eq!(refused(talk, A), ["unique"]);
+        talk.cut(A);
+        talk.visit(B);
+        everybody_shows(talk, "SELECT seen FROM tally", &number(17));
     });
 }
