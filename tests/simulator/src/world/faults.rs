@@ -129,6 +129,7 @@ impl World {
         self.seats[onto].disk.restore(&image);
         self.seats[onto].set_back = true;
         self.seats[onto].mail = None;
+        self.seats[onto].rebuilt |= self.seats[device].rebuilt;
         self.seats[device].set_back = true;
         self.spaces[space].judge.set_back(onto, &durable);
         Ok(())
