@@ -59,7 +59,8 @@ pub struct ReferenceSpace {
     pub head: u64,
     /// Up to where the space has forgotten what was deleted.
     floor: u64,
-    /// Fields of rows of which an author's changes were refused: what it wrote behind them may have to be put otherwise.
+    /// Fields of rows of which an author's changes were refused, or come from a history that the space has lost: what it wrote behind them may
+    /// have to be put otherwise.
     tainted: BTreeSet<(u32, RowId, usize)>,
     /// Texts that the last changeset may have put otherwise.
     pub loose: BTreeSet<(RowId, usize)>,
@@ -153,11 +154,11 @@ impl ReferenceSpace {
                 continue;
             }
             let typed = typed.get(&(origin, changeset.opening, transaction.stamp)).unwrap_or(&nothing);
-            let places = typed.keys();
-            let unsure = |(row, at): &(RowId, usize)| {
-                changeset.origin.is_some() || self.tainted.contains(&(author, row.clone(), *at))
-            };
-            self.loose.extend(places.filter(|place| unsure(place)).cloned());
+            let places = || typed.keys().map(|(row, at)| (author, row.clone(), *at));
+            if changeset.origin.is_some() {
+                self.tainted.extend(places());
+            }
+            self.loose.extend(places().filter(|place| self.tainted.contains(place)).map(|(_, row, at)| (row, at)));
             let mut context = Context {
                 catalogue: &self.catalogue,
                 author,
