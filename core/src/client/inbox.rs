@@ -38,7 +38,7 @@ impl ClientSession {
     /// Only what holds whoever brings it: receipts and ranges. They may be meant for an earlier life of this database, or for a copy. The space
     /// has checked where the request stood, not where the device has come since: the first range must continue exactly here, and each
     /// other one the range before it. The history may have been lost since; an answer that is on its way on a connection is to what the device
-    /// was before, so a new hello lets the space compare.
+    /// was before, so a new hello lets the space compare. Nothing is staged with a snapshot.
     pub(super) fn delivered<S: ClientStore, C: Codec>(
         &mut self,
         messages: Vec<ServerMessage>,
@@ -49,7 +49,7 @@ impl ClientSession {
         for message in messages {
             match message {
                 ServerMessage::Receipt(receipt) if self.is_news(&receipt, step)? => self.receipt(receipt, step)?,
-                ServerMessage::Range(range) => {
+                ServerMessage::Range(range) if step.device.rebuild.is_none() => {
                     continues &=
                         range.from == step.device.cursor.seq && lineage::can_apply(&range, &step.device, step.store)?;
                     if continues {

@@ -311,6 +311,32 @@ fn cs153_a_late_reply_of_a_lost_history_and_a_greeting_under_way_do_not_mix() {
 }
 
 #[test]
+fn cs153_a_late_reply_of_a_lost_history_is_not_staged_with_a_snapshot() {
+    on_both_paths(|talk| {
+        let (backup, _, replies) = with_a_reply_from_a_history_to_be_lost(talk);
+        talk.restore_space(&backup);
+        talk.exec(B, "UPDATE household SET code = 'once'", &[]);
+        talk.visit(B);
+        talk.pass_ms(RETENTION_MS + 1);
+        talk.exec(B, "UPDATE household SET doses = 1", &[]);
+        talk.visit(B);
+        talk.space.prune(talk.now);
+        talk.connect(A);
+        while !talk.sent_by(A).iter().any(|message| matches!(message, ClientMessage::Resume { .. })) {
+            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+        }
+        talk.input(A, Input::Delivered(replies));
+        talk.settle();
+        for doses in 2..8 {
+            talk.exec(B, "UPDATE household SET doses = ?", &[Value::Integer(doses)]);
+            talk.sync(B);
+        }
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(1));
+    });
+}
+
+#[test]
 fn cs154_a_receipt_from_a_lost_history_gives_way_to_the_one_of_the_space() {
     on_both_paths(|talk| {
         let (backup, request, replies) = with_a_reply_from_a_history_to_be_lost(talk);
@@ -326,7 +352,7 @@ fn cs154_a_receipt_from_a_lost_history_gives_way_to_the_one_of_the_space() {
     });
 }
 
-/// A backup of the space, what the service worker of A asks it, and what it answers, behind a commit of B: neither is in the backup.
+/// A backup of the space, what the service worker of A asks it, and what it answers, behind commits of B that are not in the backup.
 fn with_a_reply_from_a_history_to_be_lost(talk: &mut Dialogue) -> (Image, Vec<ClientMessage>, Vec<ServerMessage>) {
     with_household(talk);
     let backup = talk.space.backup();
@@ -336,8 +362,10 @@ fn with_a_reply_from_a_history_to_be_lost(talk: &mut Dialogue) -> (Image, Vec<Cl
     let now = talk.time_of(A);
     let request = talk.device(A).ready_request(now).expect("a request can be made").expect("something waits");
     talk.cut(A);
-    talk.exec(B, "UPDATE household SET name = 'lost'", &[]);
-    talk.visit(B);
+    for name in ["lost", "lost too", "lost as well", "lost at last"] {
+        talk.exec(B, "UPDATE household SET name = ?", &[text(name)]);
+        talk.visit(B);
+    }
     let replies = talk.mail(A, &request);
     (backup, request, replies)
 }
