@@ -287,6 +287,16 @@ impl Table {
         self.columns.get(usize::from(column.0)).map(|column| column.strategy).unwrap_or_default()
     }
 
+    /// How concurrent images of a row merge that is one whole: its strategy stands at each of its fields.
+    pub fn row_strategy(&self) -> Strategy {
+        self.fields().next().map(|(_, column)| column.strategy).unwrap_or_default()
+    }
+
+    /// Whether a person chooses between whole rows.
+    pub fn reviews_rows(&self) -> bool {
+        self.row == RowRule::Atomic && self.row_strategy() == Strategy::Review
+    }
+
     /// The columns that are not part of the key, in table order: the order of `Mutation::Insert` values.
     pub fn fields(&self) -> impl Iterator<Item = (ColumnId, &Column)> {
         self.columns

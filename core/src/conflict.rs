@@ -102,8 +102,8 @@ pub struct OpenConflict {
     pub row: RowId,
     /// The field; `None` where a whole row is concerned.
     pub column: Option<ColumnId>,
-    /// What the first challenger had seen in the field, if its device said so.
-    pub base: Option<Value>,
+    /// What the first challenger had seen in the field or of the row, if its device said so; never a deletion.
+    pub base: Option<Claimed>,
     /// The incumbent, whose value the cell has, then the challengers in the order in which they came.
     pub sides: Vec<Claim>,
     /// When the space opened it, by the server's clock.
@@ -266,12 +266,14 @@ impl OpenConflict {
             Some(column) => Some(column_in(column, old, new)?),
             None => None,
         };
-        let claim = |claim: &Claim| match &claim.claimed {
-            Claimed::Row(fields) => Claim { claimed: Claimed::Row(fields_in(fields, old, new)), ..claim.clone() },
-            _ => claim.clone(),
+        let claimed = |claimed: &Claimed| match claimed {
+            Claimed::Row(fields) => Claimed::Row(fields_in(fields, old, new)),
+            _ => claimed.clone(),
         };
+        let claim = |claim: &Claim| Claim { claimed: claimed(&claim.claimed), ..claim.clone() };
         let row = RowId { table, key: self.row.key.clone() };
-        Some(Self { row, column, sides: self.sides.iter().map(claim).collect(), ..self.clone() })
+        let (base, sides) = (self.base.as_ref().map(claimed), self.sides.iter().map(claim).collect());
+        Some(Self { row, column, base, sides, ..self.clone() })
     }
 }
 

@@ -133,16 +133,21 @@ impl VersionMap {
             conflict.column = Some(map.column(column)?);
         }
         conflict.row.table = map.id;
-        map.claim(&mut conflict.incumbent);
-        map.claim(&mut conflict.challenger);
+        map.claimed(&mut conflict.incumbent.claimed);
+        map.claimed(&mut conflict.challenger.claimed);
         Some(conflict)
     }
 
-    /// What is left of a change to the queue. One that names no row needs no map, and harms nothing where the conflict is not known.
-    pub fn queued(&self, change: QueueChange) -> Option<QueueChange> {
+    /// What is left of a change to the queue. Sides name no table: `concerned` is that of their conflict in the other version. Where the
+    /// conflict is not known they harm nothing.
+    pub fn queued(&self, change: QueueChange, concerned: Option<TableId>) -> Option<QueueChange> {
         Some(match change {
             QueueChange::Opened(open) => QueueChange::Opened(self.open(open)?),
-            QueueChange::Sides { id, sides, state } => QueueChange::Sides { id, sides, state },
+            QueueChange::Sides { id, mut sides, state } => {
+                let map = self.tables.iter().flatten().find(|map| Some(map.id) == concerned);
+                map.iter().for_each(|map| sides.iter_mut().for_each(|side| map.claimed(&mut side.claimed)));
+                QueueChange::Sides { id, sides, state }
+            }
             QueueChange::Closed(mut closed) => {
                 if let Closing::Resolved(Claimed::Row(fields)) = &mut closed.closing {
                     fields.clear();
@@ -158,7 +163,8 @@ impl VersionMap {
             open.column = Some(map.column(column)?);
         }
         open.row.table = map.id;
-        open.sides.iter_mut().for_each(|side| map.claim(side));
+        open.base.iter_mut().for_each(|base| map.claimed(base));
+        open.sides.iter_mut().for_each(|side| map.claimed(&mut side.claimed));
         Some(open)
     }
 
@@ -258,8 +264,8 @@ impl TableMap {
         Some(Self { id, columns, sources })
     }
 
-    fn claim(&self, claim: &mut Claim) {
-        if let Claimed::Row(fields) = &mut claim.claimed {
+    fn claimed(&self, claimed: &mut Claimed) {
+        if let Claimed::Row(fields) = claimed {
             *fields = self.fields(core::mem::take(fields)).unwrap_or_default();
         }
     }

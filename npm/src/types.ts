@@ -28,6 +28,10 @@ export interface TableRules {
   readonly merge?: Readonly<Record<string, string>>;
   /** What becomes of a row that one device deletes while another edits it; default `wins`. */
   readonly delete?: 'wins' | 'keep' | 'review';
+  /**
+   * `atomic`: concurrent writes to a row merge as a whole, by `lww` or, where `merge` gives it to any of the columns, by `server`
+   * or `review`. No other strategy goes with it.
+   */
   readonly row?: 'atomic';
   /** `natural` allows a rowid alias (`INTEGER PRIMARY KEY`) as the key. */
   readonly key?: 'natural';
@@ -401,7 +405,7 @@ export interface ConflictSide {
   readonly value: Cell;
   /** It wants the row gone. */
   readonly deleted?: true;
-  /** It wants the row there, with these fields. */
+  /** It wants the row there, with these fields; all that are not the key where the table's rows are `atomic`. */
   readonly row?: Row;
   /** The user who wrote it. */
   readonly author: string;
@@ -422,6 +426,8 @@ export interface OpenConflict {
   readonly column?: string;
   /** What the first challenger had seen in the field. */
   readonly base?: Cell;
+  /** What the first challenger had seen, where the table's rows are `atomic`: all columns that are not the key. */
+  readonly baseRow?: Row;
   /** First the value that everybody sees, then those that wait. */
   readonly sides: readonly ConflictSide[];
   /** When the space opened it, in milliseconds since 1970. */
@@ -444,8 +450,14 @@ export interface DecidedConflict {
   readonly challenger: ConflictSide;
 }
 
-/** What a person chooses: a side by its place, this device's own side, or another value. */
-export type Resolution = { readonly side: number } | { readonly mine: true } | { readonly value: Parameter };
+/**
+ * What a person chooses: a side by its place, this device's own side, or another value. Between rows of a table whose rows are `atomic`
+ * the value is another whole row: all columns that are not the key, as sides have them in `row`.
+ */
+export type Resolution =
+  | { readonly side: number }
+  | { readonly mine: true }
+  | { readonly value: Parameter | Readonly<Record<string, Parameter>> };
 
 /** A conflict that waits no longer: somebody chose, or the row is gone. */
 export interface ClosedConflict {

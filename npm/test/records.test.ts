@@ -34,6 +34,18 @@ test('JS-22 an open conflict has its row, its field, the base and all sides, fal
   assert.deepEqual(grouped, [{ id: '3.0', table: 'visit', key: ['a'], column: 'doses', base: '', sides, openedAt: 9 }]);
 });
 
+test('JS-170 an open conflict between rows has the row that was seen and that of each side', () => {
+  const row = { column: null, at: 5 };
+  const side = { ...row, part: 'side', wanted: 'row', author: 'ann', mine: 0, value: null } as const;
+  const grouped = groupOpen([
+    part({ column: null }), part({ ...row, part: 'base', name: 'zip', value: 0 }), part({ ...row, part: 'base', name: '__proto__', value: null }),
+    part({ ...side, side: 0 }), part({ ...side, part: 'field', side: 0, name: 'zip', value: '' }),
+  ]);
+  const baseRow = Object.fromEntries([['zip', 0], ['__proto__', null]]);
+  const sides = [{ value: null, row: { zip: '' }, author: 'ann', at: 5, mine: false }];
+  assert.deepEqual(grouped, [{ id: '3.0', table: 'visit', key: ['a'], baseRow, sides, openedAt: 9 }]);
+});
+
 test('JS-22 a decided conflict about a row names the deletion and the fields that were lost', () => {
   const side = { id: '1', column: null, part: 'side', author: 'ann', mine: 0, at: 5, value: null } as const;
   const grouped = groupDecided([

@@ -161,8 +161,7 @@ fn write_change(out: &mut Output, change: &QueueChange) {
 fn write_open(out: &mut Output, open: &OpenConflict) {
     write_row(out, &open.row);
     out.varint(open.column.map_or(0, |column| u64::from(column.0) + 1));
-    out.byte(u8::from(open.base.is_some()));
-    open.base.iter().for_each(|base| scalar::write(out, base));
+    write_base(out, open.base.as_ref());
     out.varint(open.opened_at.0);
     write_state(out, open.state);
     write_sides(out, &open.sides);
@@ -192,13 +191,37 @@ fn read_open(input: &mut Input<'_>, id: ConflictId, catalogue: &Catalogue) -> Re
         place if place <= table.columns.len() as u64 => Some(ColumnId((place - 1) as u16)),
         _ => return malformed("notes: unknown column"),
     };
-    let base = match input.byte()? {
-        0 => None,
-        1 => Some(scalar::read(input)?),
-        _ => return malformed("notes: unknown flag"),
-    };
+    let base = read_base(input)?;
     let (opened_at, state) = (Millis(input.varint()?), read_state(input)?);
     Ok(OpenConflict { id, row, column, base, sides: read_sides(input)?, opened_at, state })
+}
+
+const NO_BASE: u8 = 0;
+const BASE_VALUE: u8 = 1;
+const BASE_ROW: u8 = 2;
+
+/// A base that is a deletion does not exist; it would be left out.
+fn write_base(out: &mut Output, base: Option<&Claimed>) {
+    match base {
+        None | Some(Claimed::Deleted) => out.byte(NO_BASE),
+        Some(Claimed::Value(value)) => {
+            out.byte(BASE_VALUE);
+            scalar::write(out, value);
+        }
+        Some(Claimed::Row(fields)) => {
+            out.byte(BASE_ROW);
+            write_fields(out, fields);
+        }
+    }
+}
+
+fn read_base(input: &mut Input<'_>) -> Result<Option<Claimed>, Malformed> {
+    Ok(match input.byte()? {
+        NO_BASE => None,
+        BASE_VALUE => Some(Claimed::Value(scalar::read(input)?)),
+        BASE_ROW => Some(Claimed::Row(read_fields(input)?)),
+        _ => return malformed("notes: unknown flag"),
+    })
 }
 
 fn write_id(out: &mut Output, id: ConflictId) {
@@ -275,13 +298,27 @@ pub(crate) fn write_claimed(out: &mut Output, claimed: &Claimed) {
         Claimed::Deleted => out.byte(DELETED),
         Claimed::Row(fields) => {
             out.byte(ROW);
-            out.varint(fields.len() as u64);
-            for field in fields {
-                out.varint(u64::from(field.column.0));
-                scalar::write(out, &field.value);
-            }
+            write_fields(out, fields);
         }
     }
+}
+
+fn write_fields(out: &mut Output, fields: &[Field]) {
+    out.varint(fields.len() as u64);
+    for field in fields {
+        out.varint(u64::from(field.column.0));
+        scalar::write(out, &field.value);
+    }
+}
+
+fn read_fields(input: &mut Input<'_>) -> Result<Vec<Field>, Malformed> {
+    let count = input.count()?;
+    input.charge(count, 2 * VALUE_CHARGE)?;
+    let field = |_| {
+        let column = u16::try_from(input.varint()?).or(malformed("notes: column out of range"))?;
+        Ok(Field { column: ColumnId(column), value: scalar::read(input)? })
+    };
+    (0..count).map(field).collect()
 }
 
 /// Reads what a side wants.
@@ -289,15 +326,7 @@ pub(crate) fn read_claimed(input: &mut Input<'_>) -> Result<Claimed, Malformed> 
     match input.byte()? {
         VALUE => Ok(Claimed::Value(scalar::read(input)?)),
         DELETED => Ok(Claimed::Deleted),
-        ROW => {
-            let count = input.count()?;
-            input.charge(count, 2 * VALUE_CHARGE)?;
-            let field = |_| {
-                let column = u16::try_from(input.varint()?).or(malformed("notes: column out of range"))?;
-                Ok(Field { column: ColumnId(column), value: scalar::read(input)? })
-            };
-            Ok(Claimed::Row((0..count).map(field).collect::<Result<_, Malformed>>()?))
-        }
+        ROW => Ok(Claimed::Row(read_fields(input)?)),
         _ => malformed("notes: unknown claim"),
     }
 }

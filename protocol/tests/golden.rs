@@ -215,7 +215,23 @@ fn wp07_commits_keep_their_bytes() {
     ];
     pinned_commit("commit_conflicts", &commit(outcomes, conflicts));
     pinned_commit("commit_queue", &with_queue(commit(Vec::new(), Vec::new())));
+    pinned_commit("commit_queue_of_rows", &with_rows(commit(Vec::new(), Vec::new())));
     pinned_commit("commit_empty", &commit(Vec::new(), Vec::new()));
+}
+
+/// A dispute of two images of a row, with what the challenger had seen.
+fn with_rows(mut commit: Commit) -> Commit {
+    let image = |number, name: &str| {
+        let value = |column, value| Field { column: ColumnId(column), value };
+        Claimed::Row(vec![value(1, Value::Integer(number)), value(4, text(name))])
+    };
+    let state = QueueState { changed: Seq(301), by: AuthorId(17), before: Seq(301) };
+    let sides = vec![claim(4, image(2, "a")), claim(17, image(1, "b"))];
+    let (id, row) = (ConflictId { seq: Seq(301), index: 0 }, visit(text("a")));
+    let base = Some(image(1, "a"));
+    commit.queue =
+        vec![QueueChange::Opened(OpenConflict { id, row, column: None, base, sides, opened_at: NOW, state })];
+    commit
 }
 
 /// Every change that a queue knows, and the people concerned.
@@ -231,7 +247,7 @@ fn with_queue(mut commit: Commit) -> Commit {
     };
     let closed = |index, closing| QueueChange::Closed(ClosedConflict { id: id(index), closing, by: AuthorId(4) });
     commit.queue = vec![
-        open(0, Some(ColumnId(4)), Some(text("")), sides.clone()),
+        open(0, Some(ColumnId(4)), Some(Claimed::Value(text(""))), sides.clone()),
         open(1, None, None, row_sides),
         QueueChange::Sides { id: id(0), sides, state },
         closed(0, Closing::Resolved(Claimed::Value(Value::Integer(0)))),

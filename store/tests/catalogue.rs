@@ -79,9 +79,9 @@ fn st02_a_schema_that_cannot_be_synced_is_refused_with_its_place() {
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"delete":"maybe"}}"#, "schema_invalid", "maybe"),
         (
             "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)",
-            r#"{"t":{"row":"atomic","merge":{"a":"review"}}}"#,
-            "unsupported_strategy",
-            "review",
+            r#"{"t":{"row":"atomic","merge":{"a":"custom"}}}"#,
+            "schema_invalid",
+            "as a whole",
         ),
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, a)", r#"{"t":{"row":"whole"}}"#, "schema_invalid", "whole"),
         (

@@ -30,16 +30,25 @@ pub fn id(text: &str) -> Result<ConflictId> {
     parsed.ok_or_else(|| ClientError::permanent("bad_parameter", format!("`{text}` is no such id")))
 }
 
-/// What the page chose: a side by its place, -1 for this device's own, -2 for the value.
+/// What the page chose: a side by its place, -1 for this device's own, -2 for the value, -3 for the names and values of a row, by turns.
 pub fn choice(side: i32, mut values: Vec<Value>) -> Result<Choice> {
-    match (side, values.pop()) {
-        (-1, _) => Ok(Choice::Mine),
-        (-2, Some(value)) => Ok(Choice::Value(value)),
-        (side, _) => match u32::try_from(side) {
-            Ok(side) => Ok(Choice::Side(side)),
-            Err(_) => Err(ClientError::permanent("bad_parameter", "a resolution names a side or a value")),
-        },
+    match side {
+        -1 => Some(Choice::Mine),
+        -2 => values.pop().map(Choice::Value),
+        -3 => row(values).map(Choice::Row),
+        side => u32::try_from(side).ok().map(Choice::Side),
     }
+    .ok_or_else(|| ClientError::permanent("bad_parameter", "a resolution names a side, a value or a row"))
+}
+
+fn row(values: Vec<Value>) -> Option<Vec<(String, Value)>> {
+    let mut cells = values.into_iter();
+    let mut row = Vec::new();
+    while let Some(name) = cells.next() {
+        let (Value::Text(name), Some(value)) = (name, cells.next()) else { return None };
+        row.push((name, value));
+    }
+    Some(row)
 }
 
 /// The conflicts that wait for a person.
@@ -55,7 +64,7 @@ pub fn open(database: &mut Database) -> Result<Vec<u8>> {
             at: record.opened_at.0,
         };
         record.key.iter().for_each(|value| table.plain(&head, "key", value));
-        record.base.iter().for_each(|value| table.plain(&head, "base", value));
+        record.base.iter().for_each(|base| table.base(&head, base));
         for (place, side) in record.sides.iter().enumerate() {
             table.side(&head, place as i64, side);
         }
@@ -112,10 +121,26 @@ impl Conflicts {
     }
 
     fn plain(&mut self, head: &Head, part: &str, value: &Value) {
+        self.row(head, part, (ValueRef::Null, value));
+    }
+
+    fn row(&mut self, head: &Head, part: &str, (name, value): (ValueRef<'_>, &Value)) {
         self.head(head, head.at, part);
-        (0..6).for_each(|_| self.0.cell(ValueRef::Null));
+        (0..5).for_each(|_| self.0.cell(ValueRef::Null));
+        self.0.cell(name);
         self.0.cell(value_ref(value));
         self.0.end_row();
+    }
+
+    /// Of a row, each field under its name.
+    fn base(&mut self, head: &Head, base: &Wanted) {
+        match base {
+            Wanted::Value(value) => self.plain(head, "base", value),
+            Wanted::Row(fields) => {
+                fields.iter().for_each(|(name, value)| self.row(head, "base", (text(name), value)));
+            }
+            Wanted::Deleted => {}
+        }
     }
 
     fn side(&mut self, head: &Head, place: i64, side: &SideRecord) {

@@ -5,7 +5,7 @@
 use super::coalesce::{Net, coalesce};
 use super::store::{ClientStore, DeviceState};
 use super::versions;
-use crate::catalogue::{Catalogue, Strategy, Table};
+use crate::catalogue::{Catalogue, RowRule, Strategy, Table};
 use crate::change::{
     Base, Change, Changeset, Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, RowId,
     Transaction,
@@ -93,7 +93,9 @@ fn seen(logged: &LoggedTransaction, catalogue: &Catalogue) -> Vec<SeenValue> {
     let mut seen: Vec<SeenValue> = Vec::new();
     for LoggedChange { row, mutation } in &logged.changes {
         let (Some(table), LoggedMutation::Update(fields)) = (catalogue.table(row.table), mutation) else { continue };
-        for field in fields.iter().filter(|field| table.strategy(field.column).tells_base()) {
+        // The fields of a row that is one whole are logged all; where nothing changed, what is sent tells the base.
+        let told = fields.iter().filter(|field| table.strategy(field.column).tells_base() && field.old != field.new);
+        for field in told {
             if !seen.iter().any(|earlier| earlier.row == *row && earlier.column == field.column) {
                 seen.push(SeenValue { row: row.clone(), column: field.column, value: field.old.clone() });
             }
@@ -119,9 +121,16 @@ fn push_changes(changes: &mut Vec<Change>, row: RowId, net: Net, table: &Table, 
 /// One update per base: cells of one row may have been seen at different cursors.
 fn updates(row: RowId, fields: Vec<LoggedField>, table: &Table, base: Base, bases: &Bases) -> Vec<Change> {
     let mut by_base: SortedMap<Base, Vec<Field>> = SortedMap::new();
+    let whole = (table.row == RowRule::Atomic).then(|| bases.of_row(&row, base));
     for LoggedField { column, old, new } in fields {
         let strategy = table.strategy(column);
-        let base = if strategy.rebases() { bases.of_write(base) } else { bases.of_cell(&row, column, base) };
+        let base = if let Some(base) = whole {
+            base
+        } else if strategy.rebases() {
+            bases.of_write(base)
+        } else {
+            bases.of_cell(&row, column, base)
+        };
         let ground =
             if strategy == Strategy::Text && bases.waits(&row, column) { Ground::Pending } else { Ground::Firm };
         by_base.entry(base).or_default().push(Field { column, value: local::sent(strategy, &old, &new, ground) });

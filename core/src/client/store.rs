@@ -6,7 +6,7 @@ use crate::catalogue::Catalogue;
 use crate::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use crate::clock::Stamp;
 use crate::commit::{Outcome, Reason, Receipt};
-use crate::conflict::{AuthorName, Conflict, OpenConflict, QueueChange, Resolution};
+use crate::conflict::{AuthorName, Conflict, ConflictId, OpenConflict, QueueChange, Resolution};
 use crate::ids::{
     AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Opening, SchemaVersion, Seq, TableId,
 };
@@ -316,6 +316,9 @@ pub trait ClientStore {
 
     /// Records what met unseen in commit `seq` and was decided by a rule.
     fn put_conflicts(&mut self, seq: Seq, conflicts: &[Conflict]) -> Result<(), Self::Error>;
+
+    /// An open conflict by its name, in the words of the present schema; `None` if it is not here, or what it is about is gone.
+    fn open_conflict(&mut self, id: ConflictId) -> Result<Option<OpenConflict>, Self::Error>;
 
     /// Takes over what a commit does to the queue of open conflicts, in order. One that is not there is nothing to close.
     fn change_queue(&mut self, changes: &[QueueChange]) -> Result<(), Self::Error>;

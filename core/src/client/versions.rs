@@ -8,6 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::change::{Changeset, RowId};
 use crate::codec::Codec;
 use crate::commit::Commit;
+use crate::conflict::QueueChange;
 use crate::error::{Fault, Malformed};
 use crate::ids::{DeviceSeq, SchemaVersion};
 use crate::message::{ItemBody, RangeItem};
@@ -80,8 +81,29 @@ pub fn look_into<S: ClientStore, C: Codec>(bytes: &[u8], store: &mut S, codec: &
     let unknown = (version > own.version).then(unknown);
     commit.outcomes = commit.outcomes.into_iter().filter_map(|outcome| map.outcome(outcome)).collect();
     commit.conflicts = commit.conflicts.into_iter().filter_map(|conflict| map.conflict(conflict)).collect();
-    commit.queue = commit.queue.into_iter().filter_map(|change| map.queued(change)).collect();
+    commit.queue = queue(commit.queue, &map, store)?;
     Ok(Read { commit, unknown })
+}
+
+/// Sides are of a conflict that is here, or that the same commit opens.
+fn queue<S: ClientStore>(
+    theirs: Vec<QueueChange>,
+    map: &VersionMap,
+    store: &mut S,
+) -> Result<Vec<QueueChange>, S::Error> {
+    let mut own: Vec<QueueChange> = Vec::with_capacity(theirs.len());
+    for change in theirs {
+        let opened = own.iter().find_map(|earlier| match earlier {
+            QueueChange::Opened(open) if open.id == change.id() => Some(open.row.table),
+            _ => None,
+        });
+        let concerned = match (&change, opened) {
+            (QueueChange::Sides { id, .. }, None) => store.open_conflict(*id)?.map(|open| open.row.table),
+            _ => opened,
+        };
+        own.extend(map.queued(change, concerned));
+    }
+    Ok(own)
 }
 
 /// Unpacks a changeset that waits here, perhaps since before a migration.

@@ -155,8 +155,10 @@ impl Decider<'_> {
         let mut drafts = Drafts::default();
         drafts.load(store, &rows)?;
         for (_, entry) in &resolved {
-            if let (Some(draft), Some(column)) = (drafts.get_mut(&entry.open.row), entry.open.column) {
-                draft.resolve(column);
+            match (drafts.get_mut(&entry.open.row), entry.open.column) {
+                (Some(draft), Some(column)) => draft.resolve(column),
+                (Some(draft), None) => draft.resolve_row(),
+                (None, _) => {}
             }
         }
         let floor = store.floor()?.seq;

@@ -70,12 +70,13 @@ pub struct RowDraft {
     remarked: bool,
     written: BTreeSet<ColumnId>,
     resolved: BTreeSet<ColumnId>,
+    row_resolved: bool,
     /// Whether everything asked of this row was taken exactly as sent.
     pub as_sent: bool,
     /// What was overwritten, or not taken, unseen.
     pub conflicts: Vec<Conflict>,
-    /// Values that wait for a person beside the incumbent's.
-    pub challenges: Vec<(ColumnId, Claim)>,
+    /// Values that wait for a person beside the incumbent's; `None` for images of a row that merges as a whole.
+    pub challenges: Vec<(Option<ColumnId>, Claim)>,
     /// Values of which the app says what becomes of them.
     pub asks: Vec<Ask>,
 }
@@ -95,6 +96,7 @@ impl RowDraft {
             remarked: false,
             written: BTreeSet::new(),
             resolved: BTreeSet::new(),
+            row_resolved: false,
             as_sent: true,
             conflicts: Vec::new(),
             challenges: Vec::new(),
@@ -250,7 +252,7 @@ impl RowDraft {
             return Ok(());
         }
         if table.row == RowRule::Atomic {
-            return self.write_row(table, &atomic::image(table, fields)?, write);
+            return self.write_row(table, &self.image(table, fields), write);
         }
         for field in fields {
             if let Some(position) = table.field_position(field.column) {
@@ -295,7 +297,7 @@ impl RowDraft {
                 self.as_sent = false;
                 // Two people who agree have nothing to decide.
                 if value != stands {
-                    self.challenges.push((column, write.claim(Claimed::Value(value))));
+                    self.challenges.push((Some(column), write.claim(Claimed::Value(value))));
                 }
             }
             Written::Asks(mine) => {
@@ -390,6 +392,10 @@ impl RowDraft {
         if let Some(marks) = self.marks.as_mut() {
             marks.deleted = Some(mark);
             marks.records.clear();
+        }
+        // Nobody can choose what becomes of a row that is gone.
+        for (column, challenger) in core::mem::take(&mut self.challenges) {
+            self.record(column, Side::Incumbent, mark.claim(Claimed::Deleted), challenger);
         }
     }
 

@@ -160,6 +160,7 @@ impl QueuePlan {
         }
         let chosen = match entry.open.column {
             Some(column) => field(draft, column, catalogue).map(Claimed::Value),
+            None if reviews_rows(&entry.open.row, catalogue) => draft.map(|draft| row(draft, catalogue)),
             None => {
                 resolution.side.and_then(|side| entry.open.sides.get(side as usize)).map(|side| side.claimed.clone())
             }
@@ -182,7 +183,10 @@ impl QueuePlan {
             return self.close(entry.open.id, Closing::Moot, moment.author);
         }
         let table = catalogue.table(entry.open.row.table);
-        let written = entry.open.column.zip(table).and_then(|(column, table)| draft.written(table, column));
+        let written = table.and_then(|table| match entry.open.column {
+            Some(column) => draft.written(table, column),
+            None => (table.reviews_rows() && draft.is_written()).then(|| draft.standing(table)),
+        });
         if let Some(claim) = written {
             entry.open.set_incumbent(claim);
             self.sides(entry, moment);
@@ -200,24 +204,28 @@ impl QueuePlan {
     fn challenge(
         &mut self,
         draft: &RowDraft,
-        column: ColumnId,
+        column: Option<ColumnId>,
         claim: &Claim,
         transaction: &Transaction,
         catalogue: &Catalogue,
         moment: &mut Moment,
     ) {
         let Some(table) = catalogue.table(draft.row().table) else { return };
-        let known = self.entry_of(draft.row(), Some(column));
-        if let Some(mut entry) = known {
+        let incumbent = match column {
+            Some(column) => table.field_position(column).map(|position| draft.incumbent(position)),
+            None => Some(draft.standing(table)),
+        };
+        if let Some(mut entry) = self.entry_of(draft.row(), column) {
+            // What waited to delete the row gives way to what its author wants of it now.
+            entry.parked.retain(|parked| parked.author != claim.author);
             self.make_room(&mut entry.open, claim);
+            incumbent.into_iter().for_each(|standing| entry.open.set_incumbent(standing));
             entry.open.add_challenger(claim.clone());
             return self.sides(entry, *moment);
         }
-        let incumbent = table.field_position(column).map(|position| draft.incumbent(position));
-        let seen = transaction.seen.iter().find(|seen| seen.row == *draft.row() && seen.column == column);
-        let base = seen.map(|seen| seen.value.clone());
+        let base = base(transaction, draft.row(), column, &claim.claimed);
         let sides = incumbent.into_iter().chain([claim.clone()]).collect();
-        self.open(draft.row(), Some(column), base, sides, Vec::new(), moment);
+        self.open(draft.row(), column, base, sides, Vec::new(), moment);
     }
 
     fn entry_of(&self, row: &RowId, column: Option<ColumnId>) -> Option<QueueEntry> {
@@ -231,7 +239,7 @@ impl QueuePlan {
         &mut self,
         row: &RowId,
         column: Option<ColumnId>,
-        base: Option<Value>,
+        base: Option<Claimed>,
         sides: Vec<Claim>,
         parked: Vec<ParkedTransaction>,
         moment: &mut Moment,
@@ -255,6 +263,35 @@ impl QueuePlan {
             self.conflicts.push(Conflict { row, column, kept: Side::Incumbent, incumbent, challenger });
         }
     }
+}
+
+/// What the challenger had seen. Of a row only those fields are told that it changed: the others are as it wrote them.
+fn base(transaction: &Transaction, row: &RowId, column: Option<ColumnId>, claimed: &Claimed) -> Option<Claimed> {
+    let mut seen = transaction.seen.iter().filter(|seen| seen.row == *row).peekable();
+    match (column, claimed) {
+        (Some(column), _) => seen.find(|seen| seen.column == column).map(|seen| Claimed::Value(seen.value.clone())),
+        (None, Claimed::Row(fields)) if seen.peek().is_some() => {
+            let mut fields = fields.clone();
+            for seen in seen {
+                fields
+                    .iter_mut()
+                    .filter(|field| field.column == seen.column)
+                    .for_each(|f| f.value = seen.value.clone());
+            }
+            Some(Claimed::Row(fields))
+        }
+        (None, _) => None,
+    }
+}
+
+fn reviews_rows(row: &RowId, catalogue: &Catalogue) -> bool {
+    catalogue.table(row.table).is_some_and(Table::reviews_rows)
+}
+
+/// What became of a row that merges as a whole.
+fn row(draft: &RowDraft, catalogue: &Catalogue) -> Claimed {
+    let table = catalogue.table(draft.row().table).filter(|_| draft.values().is_some());
+    table.map_or(Claimed::Deleted, |table| draft.standing(table).claimed)
 }
 
 fn field(draft: Option<&RowDraft>, column: ColumnId, catalogue: &Catalogue) -> Option<Value> {

@@ -4,7 +4,7 @@
  */
 import { decodeRows, encodeParameters, type Cell } from '../cells.ts';
 import { EbbtideError } from '../errors.ts';
-import type { ConflictSide, Conflicts, DecidedConflict, OpenConflict, Resolution } from '../types.ts';
+import type { ConflictSide, Conflicts, DecidedConflict, OpenConflict, Resolution, Row } from '../types.ts';
 import type { Connection } from './connection.ts';
 
 /** A part of a conflict as it crosses. */
@@ -16,6 +16,7 @@ export interface ConflictPart {
   readonly kept: DecidedConflict['kept'];
   /** Of a side, when it was written; otherwise when the space opened the conflict. */
   readonly at: number;
+  /** `base` has a name where it is a field of a row. */
   readonly part: 'key' | 'base' | 'side' | 'field';
   readonly side: number | null;
   readonly wanted: 'value' | 'deleted' | 'row' | null;
@@ -29,6 +30,8 @@ export interface ConflictPart {
 /** How a choice that is no place of a side crosses. */
 const MINE = -1;
 const VALUE = -2;
+/** Names and values by turns. */
+const ROW = -3;
 
 /** The conflicts of a database. */
 export class PageConflicts implements Conflicts {
@@ -58,18 +61,38 @@ function choiceOf(resolution: Resolution): { side: number; value: unknown[] } {
       return { side: resolution.side, value: [] };
     }
     if ('mine' in resolution && resolution.mine === true) return { side: MINE, value: [] };
-    if ('value' in resolution) return { side: VALUE, value: [resolution.value] };
+    if ('value' in resolution) return valueOf(resolution.value);
   }
   throw new EbbtideError('bad_parameter', 'a resolution is { side: number }, { mine: true } or { value }');
+}
+
+function valueOf(value: unknown): { side: number; value: unknown[] } {
+  return isRow(value) ? { side: ROW, value: Object.entries(value).flat() } : { side: VALUE, value: [value] };
+}
+
+/** An object of the app and nothing that SQLite could store. */
+function isRow(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }
 
 /** Gathers the parts of each open conflict. */
 export function groupOpen(parts: readonly ConflictPart[]): OpenConflict[] {
   return [...Map.groupBy(parts, (part) => part.id).values()].map((record) => {
-    const base = record.find((part) => part.part === 'base');
     const openedAt = record.find((part) => part.part === 'key')!.at;
-    return { id: record[0]!.id, ...placeOf(record), ...(base === undefined ? {} : { base: base.value }), sides: sidesOf(record), openedAt };
+    return { id: record[0]!.id, ...placeOf(record), ...baseOf(record), sides: sidesOf(record), openedAt };
   });
+}
+
+function baseOf(record: readonly ConflictPart[]): { base?: Cell; baseRow?: Row } {
+  const parts = record.filter((part) => part.part === 'base');
+  if (parts.length === 0) return {};
+  return parts[0]!.name === null ? { base: parts[0]!.value } : { baseRow: rowOf(parts) };
+}
+
+function rowOf(fields: readonly ConflictPart[]): Row {
+  return Object.fromEntries(fields.map((field): [string, Cell] => [field.name!, field.value]));
 }
 
 /** Gathers the parts of each decided conflict. */
@@ -93,8 +116,7 @@ function sidesOf(record: readonly ConflictPart[]): ConflictSide[] {
 }
 
 function sideOf(side: ConflictPart, record: readonly ConflictPart[]): ConflictSide {
-  const fields = record.filter((part) => part.part === 'field' && part.side === side.side);
-  const row = Object.fromEntries(fields.map((field): [string, Cell] => [field.name!, field.value]));
+  const row = rowOf(record.filter((part) => part.part === 'field' && part.side === side.side));
   return {
     value: side.value,
     ...(side.wanted === 'deleted' ? { deleted: true } : {}),

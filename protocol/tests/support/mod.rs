@@ -258,7 +258,8 @@ impl Maker<'_> {
             2 => QueueChange::Sides { id, sides: self.few(Self::claim), state: self.state() },
             _ => {
                 let Conflict { row, column, .. } = self.conflict();
-                let base = (self.random.below(2) > 0).then(|| odd(self.random));
+                let base =
+                    (self.random.below(2) > 0).then(|| self.claim().claimed).filter(|base| *base != Claimed::Deleted);
                 let opened_at = Millis(self.random.number());
                 let (sides, state) = (self.few(Self::claim), self.state());
                 QueueChange::Opened(OpenConflict { id, row, column, base, sides, opened_at, state })

@@ -30,7 +30,7 @@ use ebbtide_core::client::store::{
 };
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Outcome, Receipt};
-use ebbtide_core::conflict::{AuthorName, Conflict, OpenConflict, QueueChange};
+use ebbtide_core::conflict::{AuthorName, Conflict, ConflictId, OpenConflict, QueueChange};
 use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, SchemaVersion, Seq, TableId};
 use ebbtide_core::message::Part;
 use ebbtide_core::value::{Key, Value};
@@ -215,6 +215,10 @@ impl ClientStore for SyncStep<'_> {
 
     fn put_conflicts(&mut self, seq: Seq, conflicts: &[Conflict]) -> Result<(), SqlError> {
         records::put_conflicts(&self.db.connection, seq, conflicts, self.db.catalogue.version)
+    }
+
+    fn open_conflict(&mut self, id: ConflictId) -> Result<Option<OpenConflict>, SqlError> {
+        queue::find(&self.db.connection, id, &self.db.catalogue)
     }
 
     fn change_queue(&mut self, changes: &[QueueChange]) -> Result<(), SqlError> {

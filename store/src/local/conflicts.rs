@@ -60,7 +60,7 @@ pub struct OpenRecord {
     /// The field; `None` where a whole row is concerned.
     pub column: Option<String>,
     /// What the first challenger had seen, where it is known.
-    pub base: Option<Value>,
+    pub base: Option<Wanted>,
     /// The incumbent, then the challengers.
     pub sides: Vec<SideRecord>,
     /// When the space opened it.
@@ -124,7 +124,7 @@ impl People {
             table: table.name.clone(),
             key: open.row.key.0,
             column: open.column.map(|column| name(table, column)),
-            base: open.base,
+            base: open.base.as_ref().map(|base| wanted(base, table)),
             sides: open.sides.iter().map(|side| self.side(side, table)).collect(),
             opened_at: open.opened_at,
         })
@@ -149,15 +149,24 @@ impl People {
 
     fn side(&self, claim: &Claim, table: &Table) -> SideRecord {
         let (device, author) = self.known.get(&claim.author).cloned().unzip();
-        let wanted = match &claim.claimed {
-            Claimed::Value(value) => Wanted::Value(value.clone()),
-            Claimed::Deleted => Wanted::Deleted,
-            Claimed::Row(fields) => {
-                Wanted::Row(fields.iter().map(|field| (name(table, field.column), field.value.clone())).collect())
-            }
-        };
         let mine = self.me == Some(claim.author);
-        SideRecord { wanted, author: author.unwrap_or_default(), device, at: claim.stamp.millis(), mine }
+        SideRecord {
+            wanted: wanted(&claim.claimed, table),
+            author: author.unwrap_or_default(),
+            device,
+            at: claim.stamp.millis(),
+            mine,
+        }
+    }
+}
+
+fn wanted(claimed: &Claimed, table: &Table) -> Wanted {
+    match claimed {
+        Claimed::Value(value) => Wanted::Value(value.clone()),
+        Claimed::Deleted => Wanted::Deleted,
+        Claimed::Row(fields) => {
+            Wanted::Row(fields.iter().map(|field| (name(table, field.column), field.value.clone())).collect())
+        }
     }
 }
 

@@ -15,13 +15,6 @@ pub enum SchemaError {
         /// What is wrong, and what to do about it.
         what: String,
     },
-    /// A strategy or rule that is known, but not offered by this version.
-    Unsupported {
-        /// Table and column.
-        place: String,
-        /// Which one.
-        what: String,
-    },
     /// A migration failed and was rolled back; the version before it stays usable.
     Migration {
         /// Its position in the list, from 0.
@@ -55,7 +48,6 @@ impl SchemaError {
     pub fn code(&self) -> &'static str {
         match self {
             SchemaError::Invalid { .. } => "schema_invalid",
-            SchemaError::Unsupported { .. } => "unsupported_strategy",
             SchemaError::Migration { .. } => "migration_failed",
             SchemaError::Changed { .. } => "schema_changed",
             SchemaError::Newer { .. } => "schema_newer",
@@ -73,7 +65,6 @@ impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SchemaError::Invalid { place, what } => write!(f, "{place}: {what}"),
-            SchemaError::Unsupported { place, what } => write!(f, "{place}: {what} is not supported yet"),
             SchemaError::Migration { index, message } => write!(f, "migrations[{index}] failed: {message}"),
             SchemaError::Changed { index } => {
                 write!(f, "migrations[{index}] is applied already and its text has changed; append a new one instead")

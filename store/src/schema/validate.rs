@@ -3,27 +3,7 @@
 //! Called before a database is opened, on both sides.
 
 use super::{RESERVED_PREFIX, Schema, SchemaError, TableRules};
-use ebbtide_core::catalogue::{DeleteRule, RowRule, Strategy};
-
-/// Strategies that this version can merge by; the others are known, and refused.
-const BUILT_STRATEGIES: [Strategy; 10] = [
-    Strategy::Lww,
-    Strategy::First,
-    Strategy::Sum,
-    Strategy::Min,
-    Strategy::Max,
-    Strategy::Set,
-    Strategy::Text,
-    Strategy::Server,
-    Strategy::Review,
-    Strategy::Custom,
-];
-
-/// Delete rules that this version can follow; the others are known, and refused.
-const BUILT_DELETE_RULES: [DeleteRule; 3] = [DeleteRule::Wins, DeleteRule::Keep, DeleteRule::Review];
-
-/// Row rules that this version can follow; the others are known, and refused.
-const BUILT_ROW_RULES: [RowRule; 2] = [RowRule::Fields, RowRule::Atomic];
+use ebbtide_core::catalogue::{DeleteRule, Strategy};
 
 impl Schema {
     /// Checks names, strategies and rules.
@@ -58,13 +38,11 @@ fn check_table_name(name: &str) -> Result<(), SchemaError> {
 fn check_rules(table: &str, rules: &TableRules) -> Result<(), SchemaError> {
     for (column, name) in &rules.merge {
         let place = format!("tables.{table}.merge.{column}");
-        let strategy = choice(&place, name, &Strategy::NAMES)?;
-        check_built(&place, name, &strategy, &BUILT_STRATEGIES)?;
+        choice(&place, name, &Strategy::NAMES)?;
     }
     if let Some(name) = &rules.delete {
         let place = format!("tables.{table}.delete");
-        let rule = choice(&place, name, &DeleteRule::NAMES)?;
-        check_built(&place, name, &rule, &BUILT_DELETE_RULES)?;
+        choice(&place, name, &DeleteRule::NAMES)?;
     }
     check_row(table, rules)?;
     match rules.key.as_deref() {
@@ -94,23 +72,13 @@ fn check_row(table: &str, rules: &TableRules) -> Result<(), SchemaError> {
                     except 'server' or 'review' for all of them";
         return Err(SchemaError::invalid(place, what));
     }
-    if names == ["review"] {
-        return Err(SchemaError::Unsupported { place, what: "'atomic' with 'review'".into() });
-    }
-    check_built(&place, "atomic", &RowRule::Atomic, &BUILT_ROW_RULES)
+    Ok(())
 }
 
-fn choice<T: Copy>(place: &str, given: &str, choices: &[(&str, T)]) -> Result<T, SchemaError> {
-    let found = choices.iter().find(|(name, _)| *name == given).map(|(_, choice)| *choice);
-    found.ok_or_else(|| {
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        SchemaError::invalid(place, format!("'{given}' is unknown; one of {} is meant", names.join(", ")))
-    })
-}
-
-fn check_built<T: PartialEq>(place: &str, name: &str, given: &T, built: &[T]) -> Result<(), SchemaError> {
-    if built.contains(given) {
+fn choice<T>(place: &str, given: &str, choices: &[(&str, T)]) -> Result<(), SchemaError> {
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    if names.contains(&given) {
         return Ok(());
     }
-    Err(SchemaError::Unsupported { place: place.into(), what: format!("'{name}'") })
+    Err(SchemaError::invalid(place, format!("'{given}' is unknown; one of {} is meant", names.join(", "))))
 }

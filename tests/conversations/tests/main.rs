@@ -30,3 +30,5 @@ mod values;
 mod versions;
 mod view;
 mod void;
+mod whole_rows;
+mod whole_rows_migrated;

@@ -88,7 +88,7 @@ fn cf01_the_committed_value_stays_visible_and_the_other_waits_on_every_device() 
             let records = open(talk, party);
             let record = &records[0];
             assert_eq!((record.table.as_str(), record.column.as_deref()), ("visit", Some("diagnosis")));
-            assert_eq!((&record.key, &record.base), (&vec![text("v")], &Some(text("first"))));
+            assert_eq!((&record.key, &record.base), (&vec![text("v")], &Some(wanted("first"))));
             let expected = [(wanted("flu"), "ann", party == A), (wanted("cold"), "bob", party == B)];
             assert_eq!(sides(record), expected);
         }
@@ -125,7 +125,7 @@ fn cf02_there_is_one_open_conflict_per_cell_with_a_side_for_each_author() {
             assert_eq!(records.len(), 1);
             let wants: Vec<Wanted> = records[0].sides.iter().map(|side| side.wanted.clone()).collect();
             assert_eq!(wants, [wanted("flu"), wanted("cough"), wanted("cancer")]);
-            assert_eq!(records[0].base, Some(text("first")));
+            assert_eq!(records[0].base, Some(wanted("first")));
         });
     });
 }

@@ -81,6 +81,7 @@ cases! {
     queue::st60_a_snapshot_replaces_the_queue_and_a_migration_moves_it,
     queue::st61_a_choice_is_a_logged_transaction_that_leaves_with_its_changeset,
     queue::st61_a_choice_without_a_difference_is_logged_and_a_refused_one_leaves_nothing,
+    queue::st170_a_choice_between_rows_is_logged_whole_or_leaves_nothing,
     queue::st64_a_refused_transaction_is_committed_again_with_edits,
     replay::st10_replaying_the_log_gives_the_database,
 }

@@ -4,7 +4,7 @@
 
 use super::words::{NOW, Speak, open, reopen, row, step, text};
 use crate::local::{Choice, DbErrorCode, Edit, LocalDatabase, Wanted};
-use ebbtide_core::change::{LoggedChange, LoggedField, LoggedMutation, Sealed};
+use ebbtide_core::change::{Field, LoggedChange, LoggedField, LoggedMutation, Sealed};
 use ebbtide_core::client::store::{ClientStore, RejectedTransaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::Reason;
@@ -25,7 +25,7 @@ fn claim(author: u32, claimed: Claimed) -> Claim {
 fn conflict(id: ConflictId) -> OpenConflict {
     let sides = vec![claim(1, Claimed::Value(text("one"))), claim(2, Claimed::Value(Value::Null))];
     let state = QueueState { changed: Seq(8), by: AuthorId(2), before: Seq(8) };
-    let base = Some(text(""));
+    let base = Some(Claimed::Value(text("")));
     OpenConflict { id, row: row(0, "a"), column: Some(ColumnId(1)), base, sides, opened_at: Millis(9), state }
 }
 
@@ -52,7 +52,10 @@ pub fn st60_the_queue_follows_the_commits_and_is_listed_with_names(connection: C
     let mut db = disputed(connection);
     let listed = db.open_conflicts().unwrap().remove(0);
     assert_eq!((listed.id, listed.table.as_str(), listed.column.as_deref()), (ID, "note", Some("title")));
-    assert_eq!((listed.key, listed.base, listed.opened_at), (vec![text("a")], Some(text("")), Millis(9)));
+    assert_eq!(
+        (listed.key, listed.base, listed.opened_at),
+        (vec![text("a")], Some(Wanted::Value(text(""))), Millis(9))
+    );
     let sides: Vec<_> = listed.sides.iter().map(|side| (side.author.as_str(), side.mine, side.at)).collect();
     assert_eq!(sides, [("ann", false, Millis(5)), ("bob", true, Millis(5))]);
     assert_eq!(listed.sides[1].wanted, Wanted::Value(Value::Null));
@@ -119,6 +122,45 @@ pub fn st61_a_choice_without_a_difference_is_logged_and_a_refused_one_leaves_not
     step(&mut db, |store| store.change_queue(&[QueueChange::Opened(conflict(unknown))]));
     assert_eq!(code(db.resolve_conflict(unknown, &Choice::Mine, NOW)), DbErrorCode::ConflictNotOpen);
     assert_eq!(step(&mut db, |store| store.waiting()).pending, 3);
+}
+
+pub fn st170_a_choice_between_rows_is_logged_whole_or_leaves_nothing(connection: Connection) {
+    let tables = serde_json::json!({ "place": { "row": "atomic", "merge": { "zip": "review" } } });
+    let place = "CREATE TABLE place (id TEXT PRIMARY KEY NOT NULL, street TEXT, zip INTEGER CHECK (zip > 0))";
+    let json = serde_json::json!({ "migrations": [place], "tables": tables });
+    let schema = serde_json::from_value(json).expect("a schema");
+    let mut db = LocalDatabase::open(connection, &schema, NOW, [7; 16]).unwrap();
+    db.run("INSERT INTO place VALUES ('a', 'Main', 1)");
+    let of = |street: &str, zip: i64| {
+        let value = |column, value| Field { column: ColumnId(column), value };
+        Claimed::Row(vec![value(1, text(street)), value(2, Value::Integer(zip)), value(99, Value::Null)])
+    };
+    let sides = vec![claim(1, of("Main", 1)), claim(2, of("Side", 2))];
+    let between = |id| OpenConflict { column: None, base: Some(of("Old", 1)), sides: sides.clone(), ..conflict(id) };
+    let other = ConflictId { seq: Seq(9), index: 0 };
+    step(&mut db, |store| store.change_queue(&[QueueChange::Opened(between(ID)), QueueChange::Opened(between(other))]));
+    let row = |street: &str, zip: Value| vec![("street".to_owned(), text(street)), ("zip".to_owned(), zip)];
+    let mut refused = |choice: Choice| db.resolve_conflict(ID, &choice, NOW).unwrap_err().code;
+    assert_eq!(refused(Choice::Value(text("Main"))), DbErrorCode::BadParameter);
+    assert_eq!(refused(Choice::Row(row("Main", Value::Null)[..1].to_vec())), DbErrorCode::BadParameter);
+    assert_eq!(
+        refused(Choice::Row([row("a", Value::Null), row("b", Value::Null)].concat())),
+        DbErrorCode::BadParameter
+    );
+    assert_eq!(refused(Choice::Row(vec![("id".into(), text("b"))])), DbErrorCode::BadParameter);
+    assert_eq!(refused(Choice::Row(row("Main", Value::Integer(0)))), DbErrorCode::ConstraintCheck);
+    assert_eq!(step(&mut db, |store| store.waiting()).pending, 1, "nothing was kept of what failed");
+    db.resolve_conflict(ID, &Choice::Side(1), NOW).unwrap();
+    db.resolve_conflict(other, &Choice::Row(row("", Value::Null)), NOW).unwrap();
+    let log = step(&mut db, |store| store.unsealed(usize::MAX, usize::MAX));
+    let written = |at: usize| match &log[at].changes[0].mutation {
+        LoggedMutation::Update(fields) => fields.iter().map(|field| field.new.clone()).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((written(1), written(2)), (vec![text("Side"), Value::Integer(2)], vec![text(""), Value::Null]));
+    assert_eq!(log[1].resolutions, [Resolution { conflict: ID, seen: Seq(8), side: Some(1) }]);
+    assert_eq!(log[2].resolutions, [Resolution { conflict: other, seen: Seq(8), side: None }]);
+    assert!(db.open_conflicts().unwrap().is_empty());
 }
 
 pub fn st64_a_refused_transaction_is_committed_again_with_edits(connection: Connection) {

@@ -18,7 +18,7 @@ fn claim(claimed: Claimed) -> Claim {
 fn entry(seq: u64, index: u32, row: RowId, column: Option<ColumnId>, sides: Vec<Claim>) -> QueueEntry {
     let state = QueueState { changed: Seq(seq), by: AuthorId(3), before: Seq(seq) };
     let id = ConflictId { seq: Seq(seq), index };
-    let base = Some(Value::Null);
+    let base = Some(Claimed::Value(Value::Null));
     QueueEntry { open: OpenConflict { id, row, column, base, sides, opened_at: Millis(9), state }, parked: vec![] }
 }
 
@@ -83,16 +83,23 @@ pub(super) fn st62_a_conflict_follows_a_migration_by_name<S: Sql + Clone>(mut sq
     let sides = |fields| vec![claim(Claimed::Deleted), claim(Claimed::Row(fields))];
     let of_body = entry(5, 0, row(0), Some(ColumnId(2)), sides(vec![field(1), field(2)]));
     let of_gone = entry(5, 1, row(0), Some(ColumnId(1)), vec![]);
+    let image = |of: QueueEntry, fields| {
+        let base = Some(Claimed::Row(fields));
+        QueueEntry { open: OpenConflict { base, ..of.open }, ..of }
+    };
+    let of_row = image(entry(5, 2, row(0), None, sides(vec![field(2)])), vec![field(1), field(2)]);
     SpaceStore::event(&sql, &space, |store| {
         store.put_conflict(&of_body)?;
-        store.put_conflict(&of_gone)
+        store.put_conflict(&of_gone)?;
+        store.put_conflict(&of_row)
     })
     .expect("stored");
     let second = "ALTER TABLE note DROP COLUMN gone; CREATE TABLE aaa (id TEXT PRIMARY KEY NOT NULL)";
     let space = open_with(&mut sql, &schema(&[first, second], &["aaa", "note"]));
     let found = SpaceStore::event(&sql, &space, |store| store.open_conflicts(&[row(1)])).expect("read");
     let moved = entry(5, 0, row(1), Some(ColumnId(1)), sides(vec![field(1)]));
-    assert_eq!(found, [moved], "a conflict about a column that is gone has nothing to decide");
+    let row_moved = image(entry(5, 2, row(1), None, sides(vec![field(1)])), vec![field(1)]);
+    assert_eq!(found, [moved, row_moved], "a conflict about a column that is gone has nothing to decide");
 }
 
 pub(super) fn st63_authors_are_named_by_their_numbers<S: Sql + Clone>(sql: S) {
