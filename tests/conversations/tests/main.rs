@@ -31,4 +31,5 @@ mod versions;
 mod view;
 mod void;
 mod whole_rows;
+mod whole_rows_at_random;
 mod whole_rows_migrated;

@@ -390,6 +390,23 @@ fn mg106_a_newcomer_and_a_space_that_was_evicted_know_what_waits() {
 }
 
 #[test]
+fn mg106_a_database_that_is_rebuilt_from_a_snapshot_knows_what_waits() {
+    on_both_paths("wins", |talk| {
+        in_dispute(talk);
+        talk.exec(B, "UPDATE place SET zip = 5", &[]);
+        talk.input(B, Input::CannotApply);
+        talk.sync(B);
+        talk.cut(B);
+        everywhere(talk, |talk, party| {
+            assert_eq!(place(talk, party), text("Side5"), "it had seen the row");
+            assert_eq!(wants(&open(talk, party)[0]), [image("Side", 5), image("Main", 2)]);
+            assert_eq!(open(talk, party)[0].base, Some(image("Main", 1)));
+        });
+        assert!(talk.transcript().contains("snapshot"), "{}", talk.transcript());
+    });
+}
+
+#[test]
 fn mg106_a_space_that_was_set_back_has_the_dispute_again() {
     on_both_paths("wins", |talk| {
         let backup = talk.space.backup();

@@ -1,6 +1,6 @@
 /**
  * The tables of the two-device tests: notes with two independent fields and a counter, entries that belong to a note, and tags of which each exists once;
- * the same one version on; and visits whose fields merge each by another strategy. The test page and the test Workers share them.
+ * the same one version on; visits whose fields merge each by another strategy, and addresses that merge as a whole. The test page and the test Workers share them.
  */
 import { defineSchema } from 'ebbtide/schema';
 
@@ -35,7 +35,7 @@ export const upgraded = defineSchema({
   ],
 });
 
-/** A field for each strategy, and the rules for deleted rows. */
+/** A field for each strategy, the rules for deleted rows, and rows that wait for a person as a whole. */
 export const merging = defineSchema({
   migrations: [
     `CREATE TABLE visit (
@@ -43,7 +43,8 @@ export const merging = defineSchema({
        lowest REAL, highest INTEGER, tags TEXT, stage TEXT, score INTEGER, place TEXT
      ) STRICT;
      CREATE TABLE kept (id TEXT PRIMARY KEY NOT NULL, name TEXT) STRICT;
-     CREATE TABLE disputed (id TEXT PRIMARY KEY NOT NULL, name TEXT) STRICT`,
+     CREATE TABLE disputed (id TEXT PRIMARY KEY NOT NULL, name TEXT) STRICT;
+     CREATE TABLE address (id TEXT PRIMARY KEY NOT NULL, street TEXT, zip INTEGER, plan BLOB) STRICT`,
   ],
   tables: {
     visit: {
@@ -53,6 +54,7 @@ export const merging = defineSchema({
     },
     kept: { delete: 'keep' },
     disputed: { delete: 'review' },
+    address: { row: 'atomic', merge: { street: 'review' } },
   },
 });
 
