@@ -3,8 +3,11 @@
 //! Part of the judge.
 
 use super::{Finding, Judge};
+use crate::reference::queue::WHOLE;
+use ebbtide_core::change::Field;
 use ebbtide_core::commit::Commit;
 use ebbtide_core::conflict::{Claimed, ConflictId, QueueChange};
+use ebbtide_core::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Judge {
@@ -14,7 +17,7 @@ impl Judge {
             match change {
                 QueueChange::Opened(open) => {
                     let table = self.catalogue.table(open.row.table).expect("a table");
-                    let position = open.column.and_then(|column| table.field_position(column));
+                    let position = open.column.map_or(Some(WHOLE), |column| table.field_position(column));
                     // What was opened and closed again in one commit the reference does not have.
                     position.map(|position| self.line.reference.name(&open.row, position, open.id));
                     self.line.queue.insert(open.id, open.clone());
@@ -47,10 +50,15 @@ impl Judge {
         let rows = &self.line.history[self.line.history.len() - 1];
         for open in self.line.queue.values() {
             let table = self.catalogue.table(open.row.table).expect("a table");
-            let position = open.column.and_then(|column| table.field_position(column));
-            let shown = position.and_then(|position| rows.get(&open.row)?.get(position));
+            let shown = rows.get(&open.row).and_then(|row| match open.column {
+                Some(column) => row.get(table.field_position(column)?).cloned().map(Claimed::Value),
+                None => {
+                    let field = |((column, _), value): (_, &Value)| Field { column, value: value.clone() };
+                    Some(Claimed::Row(table.fields().zip(row).map(field).collect()))
+                }
+            });
             let incumbent = open.sides.first().map(|side| &side.claimed);
-            if shown.is_none_or(|shown| incumbent != Some(&Claimed::Value(shown.clone()))) {
+            if shown.is_none() || incumbent != shown.as_ref() {
                 return Err(format!("G8: the incumbent of {open:?} is not what is shown: {shown:?}"));
             }
         }

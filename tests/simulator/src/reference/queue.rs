@@ -1,8 +1,19 @@
-//! The conflicts that wait for a person, as the rules want them: one to a cell, a side for each author, closed by who had seen it last.
+//! The conflicts that wait for a person, as the rules want them: one to a cell, or to a row that is one whole, a side for each author,
+//! closed by who had seen it last.
 //! It knows no values but the incumbent's place; the names of conflicts are told by the space and only checked.
 //! Part of the reference.
 
 use ebbtide_core::conflict::ConflictId;
+use std::collections::BTreeMap;
+
+/// Where a row that waits as a whole stands among its fields.
+pub const WHOLE: usize = usize::MAX;
+
+/// A write that had not seen what stands at this place of a row: it waits there.
+pub fn challenge(open: &mut BTreeMap<usize, Waiting>, position: usize, seq: u64, by: u32) {
+    let waiting = open.entry(position).and_modify(|waiting| waiting.challenged(seq, by));
+    waiting.or_insert_with(|| Waiting::opened(seq, by));
+}
 
 /// A conflict that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! The simulator feeds it changesets in the order in which the real space decided them.
 
 use super::constraints::{broken, broken_besides_references, dangling, field};
-use super::queue::Waiting;
+use super::queue::{self, WHOLE, Waiting};
 use super::sets;
 use super::texts::{self, AllTyped, Typed};
 use crate::rows::Rows;
@@ -38,7 +38,7 @@ struct Story {
     writes: Vec<Option<Write>>,
     /// Of fields that are sets, who added each element last.
     sets: BTreeMap<usize, BTreeMap<String, Write>>,
-    /// Of fields that a person decides, what waits.
+    /// Of fields that a person decides, or of the row where that is one whole, what waits.
     open: BTreeMap<usize, Waiting>,
     /// The last time it was deleted.
     died: Option<Write>,
@@ -214,7 +214,8 @@ impl Context<'_> {
                     let story = after.get_mut(&change.row)?;
                     if story.values.is_some() && self.means_this_life(story, change.base) {
                         if table.row == RowRule::Atomic {
-                            self.write_row(story, fields.iter().map(|field| &field.value), change.base);
+                            let values = fields.iter().map(|field| &field.value);
+                            self.write_row(story, (&change.row, table), values, change.base);
                             continue;
                         }
                         for field in fields {
@@ -291,7 +292,7 @@ impl Context<'_> {
         let defaults: Vec<bool> =
             table.fields().zip(values).map(|((_, column), value)| column.default.as_ref() == Some(value)).collect();
         if story.values.is_some() && table.row == RowRule::Atomic {
-            self.write_row(story, values.iter(), base);
+            self.write_row(story, (row, table), values.iter(), base);
             return Some(());
         }
         if story.values.is_some() {
@@ -359,9 +360,7 @@ impl Context<'_> {
             _ if seen || chosen => true,
             Strategy::Review => {
                 if value != slot {
-                    let waiting = story.open.entry(position);
-                    let waiting = waiting.and_modify(|waiting| waiting.challenged(self.seq, self.author));
-                    waiting.or_insert_with(|| Waiting::opened(self.seq, self.author));
+                    queue::challenge(&mut story.open, position, self.seq, self.author);
                 }
                 false
             }
@@ -410,11 +409,28 @@ impl Context<'_> {
     }
 
     /// A row that is won or lost as a whole, against the newest of the writes that its writer did not know.
-    fn write_row<'v>(&self, story: &mut Story, values: impl Iterator<Item = &'v Value>, base: Base) {
+    fn write_row<'v>(
+        &self,
+        story: &mut Story,
+        (row, table): (&RowId, &Table),
+        values: impl Iterator<Item = &'v Value>,
+        base: Base,
+    ) {
+        let values: Vec<Value> = values.cloned().collect();
         let unknown = story.writes.iter().flatten().filter(|write| !self.knows(write, base));
-        if unknown.map(|write| write.stamp).max().is_none_or(|newest| self.stamp >= newest) {
-            story.values = Some(values.cloned().collect());
+        let newest = unknown.map(|write| write.stamp).max();
+        let chosen = self.chosen.contains(&(row.clone(), WHOLE));
+        let asks = table.columns.iter().any(|column| column.strategy == Strategy::Review);
+        if newest.is_some() && asks && !chosen {
+            if story.values.as_ref() != Some(&values) {
+                queue::challenge(&mut story.open, WHOLE, self.seq, self.author);
+            }
+        } else if chosen || newest.is_none_or(|newest| self.stamp >= newest) {
+            story.values = Some(values);
             story.writes.fill(Some(self.mark(true)));
+            if let Some(waiting) = story.open.get_mut(&WHOLE).filter(|_| !chosen) {
+                waiting.moved(self.seq, self.author);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Statements on the tables that only the larger app has: cards that merge as a whole, samples at the ends of all ranges, topics with sets
+//! Statements on the tables that only the larger app has: cards and deeds that merge as a whole, samples at the ends of all ranges, topics with sets
 //! and with fields that a person decides, pages of text. Drawn by the workload.
 
 use super::{Statement, amount, note, text};
@@ -54,22 +54,25 @@ fn on_page(random: &mut Random, words: &mut Words) -> Statement {
     }
 }
 
+/// Cards, and deeds, which are the same but that a person chooses between whole rows.
 fn on_card(random: &mut Random) -> Statement {
-    let id = text("k", random.below(4));
-    match random.below(8) {
-        0 | 1 => {
-            ("INSERT INTO card (id, owner, balance) VALUES (?, ?, ?)".into(), vec![id, note(random), number(random)])
-        }
+    let (id, table) = match random.below(4) {
+        at @ 0..=1 => (text("k", at), "card"),
+        at => (text("k", at), "deed"),
+    };
+    let (sql, params) = match random.below(8) {
+        0 | 1 => ("INSERT INTO card (id, owner, balance) VALUES (?, ?, ?)", vec![id, note(random), number(random)]),
         2 => {
             let sql = "INSERT INTO card (id, note) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET note = excluded.note";
-            (sql.into(), vec![id, note(random)])
+            (sql, vec![id, note(random)])
         }
-        3 => ("UPDATE card SET owner = ? WHERE id = ?".into(), vec![note(random), id]),
-        4 => ("UPDATE card SET balance = ?, note = ? WHERE id = ?".into(), vec![number(random), note(random), id]),
-        5 => ("UPDATE card SET note = ?".into(), vec![note(random)]),
-        6 => ("UPDATE card SET balance = ? WHERE id = ?".into(), vec![number(random), id]),
-        _ => ("DELETE FROM card WHERE id = ?".into(), vec![id]),
-    }
+        3 => ("UPDATE card SET owner = ? WHERE id = ?", vec![note(random), id]),
+        4 => ("UPDATE card SET balance = ?, note = ? WHERE id = ?", vec![number(random), note(random), id]),
+        5 => ("UPDATE card SET note = ?", vec![note(random)]),
+        6 => ("UPDATE card SET balance = ? WHERE id = ?", vec![number(random), id]),
+        _ => ("DELETE FROM card WHERE id = ?", vec![id]),
+    };
+    (sql.replace("card", table), params)
 }
 
 fn on_sample(random: &mut Random) -> Statement {

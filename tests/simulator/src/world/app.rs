@@ -12,7 +12,7 @@ use crate::workload::{self, Choosing, Statement, Work};
 use ebbtide_core::client::Input;
 use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
-use ebbtide_store::local::{Choice, DbError, DbErrorCode, LocalDatabase};
+use ebbtide_store::local::{Choice, DbError, DbErrorCode, LocalDatabase, OpenRecord, Wanted};
 
 impl World {
     pub(super) fn act(&mut self, device: usize) -> Result<(), Finding> {
@@ -147,9 +147,21 @@ fn choose(database: &mut LocalDatabase, which: u64, how: Choosing, now: Millis) 
     let choice = match how {
         Choosing::Side(side) => Choice::Side(side),
         Choosing::Mine => Choice::Mine,
-        Choosing::Other(number) => Choice::Value(Value::Text(format!("chosen {number}"))),
+        Choosing::Other(number) => other(conflict, Value::Text(format!("chosen {number}"))),
     };
     database.resolve_conflict(conflict.id, &choice, now).map(|()| true)
+}
+
+/// Another value of the field, or the row as it stands with another last field.
+fn other(conflict: &OpenRecord, chosen: Value) -> Choice {
+    match (&conflict.column, &conflict.sides[0].wanted) {
+        (None, Wanted::Row(fields)) => {
+            let mut fields = fields.clone();
+            fields.last_mut().expect("a table with fields").1 = chosen;
+            Choice::Row(fields)
+        }
+        _ => Choice::Value(chosen),
+    }
 }
 
 /// There is no such side, or its row was deleted here.
