@@ -2,8 +2,11 @@
 
 use crate::script::{A, B, refused, status, text, value};
 use ebbtide_core::client::{Input, Output, TwoPhase};
+use ebbtide_core::codec::Codec;
 use ebbtide_core::conflict::{Claimed, ClosedConflict, Closing, ConflictId};
+use ebbtide_core::message::ClientMessage;
 use ebbtide_core::value::Value;
+use ebbtide_protocol::WireCodec;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::local::{Choice, DbError, OpenRecord, Wanted};
 use ebbtide_store::schema::Schema;
@@ -15,8 +18,9 @@ fn schema(delete: &str) -> Schema {
     let json = serde_json::json!({
         "migrations": ["CREATE TABLE zone (id TEXT PRIMARY KEY NOT NULL) STRICT;
             CREATE TABLE place (id TEXT PRIMARY KEY NOT NULL, street TEXT, zip INTEGER NOT NULL DEFAULT 0, code TEXT UNIQUE,
-            zone TEXT REFERENCES zone(id) ON DELETE CASCADE) STRICT"],
-        "tables": { "place": { "row": "atomic", "merge": { "street": "review" }, "delete": delete }, "zone": {} }
+            zone TEXT REFERENCES zone(id) ON DELETE CASCADE) STRICT;
+            CREATE TABLE sign (id TEXT PRIMARY KEY NOT NULL, place TEXT NOT NULL REFERENCES place(id) ON DELETE CASCADE) STRICT"],
+        "tables": { "place": { "row": "atomic", "merge": { "street": "review" }, "delete": delete }, "zone": {}, "sign": {} }
     });
     serde_json::from_value(json).expect("the schema above has the schema's shape")
 }
@@ -134,6 +138,22 @@ fn mg101_there_is_one_conflict_per_row_with_a_side_for_each_author() {
             assert_eq!(place(talk, party), text("Side1"));
         });
     });
+}
+
+#[test]
+fn mg101_of_the_row_that_was_seen_only_what_changed_travels() {
+    let mut talk = Dialogue::with_schema(1, TwoPhase::Auto, schema("wins"));
+    talk.exec(A, "INSERT INTO place (id, street, zip) VALUES ('p', 'Main', 1)", &[]);
+    talk.visit(A);
+    talk.transaction(A, &["UPDATE place SET zip = 2", "UPDATE place SET zip = 3, street = street"]);
+    talk.connect(A);
+    talk.up(A);
+    while talk.down(A) {}
+    let sent = talk.sent_by(A);
+    let Some(ClientMessage::Submit(submit)) = sent.last() else { panic!("{sent:?}") };
+    let sealed = WireCodec.open(&submit.bytes, submit.device_seq, &talk.space.catalogue()).expect("a changeset");
+    let seen: Vec<_> = sealed.transactions[0].seen.iter().map(|seen| (seen.column.0, &seen.value)).collect();
+    assert_eq!(seen, [(2, &Value::Integer(1))]);
 }
 
 #[test]
@@ -361,6 +381,26 @@ fn mg104_a_row_takes_the_place_of_its_author_s_delete() {
         resolve(talk, A, id, Choice::Side(1)).expect("open here");
         talk.visit(A);
         everywhere(talk, |talk, party| assert_eq!((place(talk, party), open(talk, party).len()), (text("Side3"), 0)));
+    });
+}
+
+#[test]
+fn mg104_a_row_that_waits_joins_a_delete_that_waits_for_a_child() {
+    on_both_paths("review", |talk| {
+        talk.exec(A, "UPDATE place SET street = 'Side'", &[]);
+        talk.visit(A);
+        talk.exec(C, "UPDATE place SET zip = 3", &[]);
+        talk.visit(B);
+        talk.exec(B, "INSERT INTO sign VALUES ('s', 'p')", &[]);
+        talk.exec(A, "DELETE FROM place", &[]);
+        [B, A].into_iter().for_each(|party| talk.visit(party));
+        assert_eq!(wants(&open(talk, A)[0]), [Wanted::Row(vec![]), Wanted::Deleted], "the child keeps the row");
+        everywhere(talk, |talk, party| {
+            assert_eq!(wants(&open(talk, party)[0]), [image("Side", 1), Wanted::Deleted, image("Main", 3)]);
+        });
+        let id = open(talk, B)[0].id;
+        resolve(talk, B, id, Choice::Side(2)).expect("open here");
+        everywhere(talk, |talk, party| assert_eq!((place(talk, party), open(talk, party).len()), (text("Main3"), 0)));
     });
 }
 

@@ -1,6 +1,6 @@
 //! Rows that merge as a whole, on devices and in spaces of different schema versions.
 
-use crate::script::{A, B, refused, text};
+use crate::script::{A, B, refused, status, text};
 use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -93,9 +93,12 @@ fn mg105_images_that_wait_through_a_migration_travel_whole() {
             talk.exec(B, "UPDATE place SET town = 'Bonn'", &[]);
             talk.visit(B);
             talk.pass_ms(1_000);
-            // The first is sealed and lost on its way; the second is logged by the old version, the third by the new one.
+            // The first is sealed and lost on its way, while what B did comes; the second is logged by the old version, the third by the new one.
             talk.exec(A, "UPDATE place SET zip = 2", &[]);
             talk.connect(A);
+            talk.up(A);
+            while talk.down(A) {}
+            assert_eq!(status(talk, A).cursor, talk.head(), "{}", talk.transcript());
             talk.cut(A);
             talk.exec(A, "UPDATE place SET zip = 3", &[]);
             talk.restart_with(A, &second(strategy));
