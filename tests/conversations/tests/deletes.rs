@@ -204,6 +204,21 @@ fn dl03_review_parks_the_later_transaction_and_shows_both_sides() {
 }
 
 #[test]
+fn dl03_later_edits_leave_the_sides_as_they_met() {
+    on_both_paths("review", |talk| {
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.exec(B, "UPDATE household SET name = 'edited'", &[]);
+        meet(talk, [B, A]);
+        talk.exec(B, "UPDATE household SET code = 'later'", &[]);
+        meet(talk, [B, A]);
+        for party in [A, B] {
+            let sides: Vec<Wanted> = open(talk, party).remove(0).sides.into_iter().map(|side| side.wanted).collect();
+            assert_eq!(sides, [Wanted::Row(vec![("name".into(), text("edited"))]), Wanted::Deleted]);
+        }
+    });
+}
+
+#[test]
 fn dl04_choosing_the_side_that_waits_submits_it_again() {
     in_both_orders("review", |talk, order| {
         talk.exec(A, "DELETE FROM household", &[]);

@@ -248,6 +248,20 @@ fn mg102_a_choice_made_before_another_side_was_seen_is_stale_and_own_writes_do_n
 }
 
 #[test]
+fn mg102_somebody_who_agrees_with_the_row_makes_no_choice_stale() {
+    on_both_paths("wins", |talk| {
+        talk.exec(C, "UPDATE place SET street = 'Side'", &[]);
+        talk.exec(A, "UPDATE place SET street = 'Side'", &[]);
+        talk.exec(B, "UPDATE place SET zip = 2", &[]);
+        [A, B, A].into_iter().for_each(|party| talk.visit(party));
+        let id = open(talk, A)[0].id;
+        resolve(talk, A, id, Choice::Side(1)).expect("open here");
+        talk.visit(C);
+        everywhere(talk, |talk, party| assert_eq!((place(talk, party), open(talk, party).len()), (text("Main2"), 0)));
+    });
+}
+
+#[test]
 fn mg102_a_choice_that_cannot_be_is_refused_and_changes_nothing() {
     on_both_paths("wins", |talk| {
         let id = in_dispute(talk);

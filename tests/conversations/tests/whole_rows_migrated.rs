@@ -6,6 +6,7 @@ use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::local::{Choice, OpenRecord, Wanted};
 use ebbtide_store::schema::Schema;
+use std::collections::BTreeSet;
 
 const FIRST: &str = "CREATE TABLE place (id TEXT PRIMARY KEY NOT NULL, street TEXT, zip INTEGER, town TEXT) STRICT";
 
@@ -133,10 +134,22 @@ fn mg105_what_waits_follows_a_migration_and_a_choice_leaves_what_its_side_did_no
         talk.deploy(&second("review"));
         talk.restart_with(A, &second("review"));
         talk.visit(A);
-        let record = open(talk, A);
-        assert_eq!(record.base, Some(row(&[("zip", number(1)), ("town", text("Ulm"))])));
+        let newcomer = talk.add("C", "cid");
+        talk.visit(newcomer);
         let sides = [[("zip", number(1)), ("town", text("Bonn"))], [("zip", number(2)), ("town", text("Ulm"))]];
-        assert_eq!(wants(&record), sides.map(|side| row(&side)));
+        for party in [A, newcomer] {
+            let record = open(talk, party);
+            let Some(Wanted::Row(base)) = &record.base else { panic!("a row") };
+            assert!(
+                base.contains(&("zip".into(), number(1))) && base.contains(&("town".into(), text("Ulm"))),
+                "{base:?}"
+            );
+            let in_any_order = |side: &Wanted| match side {
+                Wanted::Row(fields) => fields.iter().map(|field| format!("{field:?}")).collect::<BTreeSet<_>>(),
+                other => panic!("{other:?}"),
+            };
+            assert!(wants(&record).iter().map(in_any_order).eq(sides.clone().map(|side| in_any_order(&row(&side)))));
+        }
         talk.exec(A, "UPDATE place SET note = 'new'", &[]);
         talk.visit(A);
         let now = talk.time_of(A);
@@ -169,6 +182,23 @@ fn mg105_sides_that_come_under_another_version_are_read_by_it() {
             let Wanted::Row(third) = &sides[2] else { panic!("a row") };
             let value = |name: &str| third.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
             assert_eq!((value("zip"), value("town")), (Some(number(3)), Some(text("Ulm"))), "{third:?}");
+        }
+    });
+}
+
+#[test]
+fn mg105_sides_of_a_conflict_that_the_same_commit_opens_are_read_by_their_version() {
+    from_the_first("review", |talk| {
+        talk.exec(A, "UPDATE place SET town = 'Bonn'", &[]);
+        talk.visit(A);
+        talk.exec(B, "UPDATE place SET zip = 2", &[]);
+        talk.exec(B, "UPDATE place SET town = 'Kiel'", &[]);
+        talk.deploy(&second("review"));
+        [B, A].into_iter().for_each(|party| talk.visit(party));
+        for party in [A, B] {
+            let record = open(talk, party);
+            let Wanted::Row(challenger) = &record.sides[1].wanted else { panic!("a row") };
+            assert_eq!(*challenger, [("zip".to_owned(), number(2)), ("town".to_owned(), text("Kiel"))]);
         }
     });
 }
