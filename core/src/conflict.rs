@@ -21,6 +21,17 @@ pub enum Claimed {
     Row(Vec<Field>),
 }
 
+impl Claimed {
+    /// About the bytes of its values.
+    pub fn size(&self) -> usize {
+        match self {
+            Claimed::Value(value) => value.size(),
+            Claimed::Deleted => 1,
+            Claimed::Row(fields) => fields.iter().map(|field| field.value.size()).sum(),
+        }
+    }
+}
+
 /// One side of a conflict: what it wants and the write that said so. Author, number and stamp name its transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {

@@ -138,6 +138,10 @@ pub const STAGE_TTL_MS: u64 = 30 * 24 * 3_600 * 1_000;
 /// Sides of one open conflict. More than a person can weigh; a further one takes the place of the oldest challenger, which is recorded.
 pub const CONFLICT_SIDES: usize = 64;
 
+/// Bytes of values in the sides of one open conflict: two of the largest rows. Each change tells all sides, and a commit with 64 of the
+/// largest could be unpacked nowhere. More take the place of the oldest challengers, which are recorded.
+pub const CONFLICT_BYTES: usize = 4 * 1024 * 1024;
+
 /// Nesting of a JSON value in a set: more than anybody writes, and little enough for a stack of 1 MiB.
 pub const JSON_DEPTH: usize = 64;
 

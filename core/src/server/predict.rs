@@ -9,7 +9,7 @@ use super::staging::{self, Opened};
 use super::store::{Author, ServerStore};
 use crate::codec::Codec;
 use crate::commit::{Commit, Receipt};
-use crate::conflict::{Claimed, Conflict, QueueChange};
+use crate::conflict::{Conflict, QueueChange};
 use crate::ids::{DeviceSeq, Fingerprint, Millis, Seq};
 use crate::limits;
 use crate::message::{Prediction, ServerMessage};
@@ -78,7 +78,7 @@ impl Room {
     fn take(&mut self, conflicts: Vec<Conflict>) -> Vec<Conflict> {
         let fits = |conflict: &Conflict| {
             let key: usize = conflict.row.key.0.iter().map(Value::size).sum();
-            let bytes = key + size(&conflict.incumbent.claimed) + size(&conflict.challenger.claimed);
+            let bytes = key + conflict.incumbent.claimed.size() + conflict.challenger.claimed.size();
             let room = self.conflicts > 0 && bytes <= self.lost_bytes;
             if room {
                 self.conflicts -= 1;
@@ -87,14 +87,6 @@ impl Room {
             room
         };
         conflicts.into_iter().take_while(fits).collect()
-    }
-}
-
-fn size(claimed: &Claimed) -> usize {
-    match claimed {
-        Claimed::Value(value) => value.size(),
-        Claimed::Deleted => 1,
-        Claimed::Row(fields) => fields.iter().map(|field| field.value.size()).sum(),
     }
 }
 

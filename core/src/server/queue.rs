@@ -14,7 +14,7 @@ use crate::conflict::{
     QueueEntry, QueueState, Resolution, Side,
 };
 use crate::ids::{AuthorId, ColumnId, Millis, Seq};
-use crate::limits::CONFLICT_SIDES;
+use crate::limits::{CONFLICT_BYTES, CONFLICT_SIDES};
 use crate::value::Value;
 use alloc::{collections::BTreeMap, format, vec, vec::Vec};
 
@@ -253,16 +253,25 @@ impl QueuePlan {
         id
     }
 
-    /// A conflict with all the sides that it may have gives its oldest challenger up to the record.
+    /// A conflict with all the sides, or bytes, that it may have gives its oldest challengers up to the record.
     fn make_room(&mut self, open: &mut OpenConflict, claim: &Claim) {
-        let joins = open.sides.iter().skip(1).all(|side| side.author != claim.author);
-        if joins && open.sides.len() >= CONFLICT_SIDES {
-            let challenger = open.sides.remove(1);
+        while !has_room(open, claim) {
+            let others = open.sides.iter().skip(1).position(|side| side.author != claim.author);
+            let Some(oldest) = others.map(|at| at + 1) else { return };
+            let challenger = open.sides.remove(oldest);
             let incumbent = open.sides[0].clone();
             let (row, column) = (open.row.clone(), open.column);
             self.conflicts.push(Conflict { row, column, kept: Side::Incumbent, incumbent, challenger });
         }
     }
+}
+
+/// Whether a side fits beside the incumbent and the sides of other challengers.
+fn has_room(open: &OpenConflict, claim: &Claim) -> bool {
+    let stay = open.sides.iter().enumerate().filter(|(at, side)| *at == 0 || side.author != claim.author);
+    let sizes = stay.map(|(_, side)| side.claimed.size());
+    let (count, bytes) = sizes.fold((1, claim.claimed.size()), |(count, bytes), size| (count + 1, bytes + size));
+    count <= CONFLICT_SIDES && bytes <= CONFLICT_BYTES
 }
 
 /// What the challenger had seen. Of a row only those fields are told that it changed: the others are as it wrote them.

@@ -1,6 +1,6 @@
 //! Conflicts of several fields, rows and people at once: what each found, who finds room, and which choices are none.
 
-use crate::script::{A, B, hello, meet, refused, submit, text, value};
+use crate::script::{A, B, hello, meet, noise, refused, submit, text, value};
 use ebbtide_core::change::{Changeset, Transaction};
 use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_core::clock::Stamp;
@@ -8,7 +8,7 @@ use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::Reason;
 use ebbtide_core::conflict::{ConflictId, Resolution};
 use ebbtide_core::ids::{DeviceSeq, Opening, Seq};
-use ebbtide_core::limits::CONFLICT_SIDES;
+use ebbtide_core::limits::{CONFLICT_BYTES, CONFLICT_SIDES};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_protocol::WireCodec;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -111,6 +111,27 @@ fn cf52_a_conflict_has_room_for_so_many_sides_and_records_the_oldest_challenger_
         assert_eq!(sides[1].wanted, Wanted::Value(text("of 0")), "the oldest challenger made room");
         assert_eq!(sides.last().expect("many").wanted, Wanted::Value(text(&format!("of {}", others.len() - 1))));
         assert_eq!(lost(talk), 1, "and is recorded");
+    });
+}
+
+#[test]
+fn cf52_large_sides_make_room_for_each_other() {
+    on_both_paths(|talk| {
+        let third = talk.add("C", "cid");
+        talk.visit(third);
+        let large = |seed: u64| noise(CONFLICT_BYTES * 2 / 5, seed);
+        // Who writes again takes the own place.
+        for (party, seed) in [(A, A), (B, 9), (B, B), (third, third)] {
+            talk.exec(party, "UPDATE visit SET diagnosis = ? WHERE id = 'v'", &[text(&large(seed as u64))]);
+        }
+        [A, B, A].into_iter().for_each(|party| talk.visit(party));
+        assert_eq!(open(talk, A)[0].sides.len(), 2);
+        assert!(talk.device(A).database().decided_conflicts().expect("readable").is_empty());
+        [third, A].into_iter().for_each(|party| talk.visit(party));
+        let wanted: Vec<Wanted> = open(talk, A).remove(0).sides.into_iter().map(|side| side.wanted).collect();
+        assert_eq!(wanted, [A, third].map(|party| Wanted::Value(text(&large(party as u64)))));
+        let lost = talk.device(A).database().decided_conflicts().expect("readable");
+        assert_eq!((lost.len(), &lost[0].challenger.wanted), (1, &Wanted::Value(text(&large(B as u64)))));
     });
 }
 
