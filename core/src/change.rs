@@ -69,6 +69,8 @@ pub struct Transaction {
     pub resolutions: Vec<Resolution>,
     /// What it had seen in the fields it writes whose conflicts wait for a person.
     pub seen: Vec<SeenValue>,
+    /// Earlier transactions of the same run that disappeared into this one, ascending: deciding it decides them.
+    pub absorbed: Vec<Stamp>,
 }
 
 /// Whole transactions under one number.
@@ -85,6 +87,13 @@ pub struct Changeset {
     pub opening: Opening,
     /// In the order of local commits, stamps rising.
     pub transactions: Vec<Transaction>,
+}
+
+impl Changeset {
+    /// Whether one of its transactions stands for others as well.
+    pub fn absorbs(&self) -> bool {
+        self.transactions.iter().any(|transaction| !transaction.absorbed.is_empty())
+    }
 }
 
 /// A changeset as the immutable bytes that travel.
@@ -148,4 +157,8 @@ pub struct LoggedTransaction {
     pub changes: Vec<LoggedChange>,
     /// The open conflicts that it resolves.
     pub resolutions: Vec<Resolution>,
+    /// Earlier transactions that disappeared into this one when it was sealed for a history that the space has lost.
+    pub absorbed: Vec<Stamp>,
+    /// The space would not take it folded with others: it absorbs none, and disappears into none.
+    pub apart: bool,
 }

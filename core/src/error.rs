@@ -53,6 +53,9 @@ pub enum RefusalCode {
     UnknownNumbers,
     /// The history above the cursor is no longer there; the device needs a snapshot.
     SnapshotNeeded,
+    /// Something in a changeset whose transactions absorbed others would be refused: nothing of it is decided, and the device sends
+    /// each of them by itself.
+    NotAsOne,
 }
 
 impl RefusalCode {
@@ -73,6 +76,7 @@ impl RefusalCode {
             RefusalCode::ReloadNeeded => "reload_needed",
             RefusalCode::UnknownNumbers => "unknown_numbers",
             RefusalCode::SnapshotNeeded => "snapshot_needed",
+            RefusalCode::NotAsOne => "not_as_one",
         }
     }
 

@@ -41,6 +41,13 @@ pub const SEAL_BYTES: usize = 4 * 1024 * 1024;
 /// Sealing stops adding whole transactions above this many.
 pub const SEAL_TRANSACTIONS: usize = 10_000;
 
+/// Transactions that have disappeared into those of one changeset: no more than could be in it themselves, so that what a space keeps of
+/// their ids is bounded as before.
+pub const ABSORBED_TRANSACTIONS: usize = SEAL_TRANSACTIONS;
+
+/// A transaction that writes more rows than this neither absorbs others nor disappears: it is no keystroke, and what sealing compares stays small.
+pub const ABSORBING_ROWS: usize = 256;
+
 /// Sealed changesets that wait for their receipt; writes beyond stay in the open log, where they coalesce.
 pub const SEALED_IN_FLIGHT: usize = 4;
 

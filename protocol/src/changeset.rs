@@ -104,15 +104,25 @@ fn join_stamp(millis: u64, counter: u64) -> Result<Stamp, Malformed> {
 
 fn write_stamps(out: &mut Output, transactions: &[Transaction]) {
     out.varint(transactions.len() as u64);
-    let millis: Vec<i64> = transactions.iter().map(|t| t.stamp.millis().0.wrapping_sub(EPOCH_MS) as i64).collect();
+    write_columns_of_stamps(out, transactions.iter().map(|transaction| transaction.stamp));
+}
+
+/// Milliseconds and counters, each as a column.
+pub(crate) fn write_columns_of_stamps(out: &mut Output, stamps: impl Iterator<Item = Stamp> + Clone) {
+    let millis: Vec<i64> = stamps.clone().map(|stamp| stamp.millis().0.wrapping_sub(EPOCH_MS) as i64).collect();
     integers::write(out, &millis);
-    let counters: Vec<i64> = transactions.iter().map(|t| counter(t.stamp) as i64).collect();
+    let counters: Vec<i64> = stamps.map(|stamp| counter(stamp) as i64).collect();
     integers::write(out, &counters);
 }
 
 fn read_stamps(input: &mut Input<'_>) -> Result<Vec<Stamp>, Malformed> {
     let count = input.count()?;
     input.charge(count, ROW_CHARGE)?;
+    read_columns_of_stamps(input, count)
+}
+
+/// As many stamps as are said and paid for.
+pub(crate) fn read_columns_of_stamps(input: &mut Input<'_>, count: usize) -> Result<Vec<Stamp>, Malformed> {
     let millis = integers::read(input, count)?;
     let counters = integers::read(input, count)?;
     let pairs = millis.into_iter().zip(counters);

@@ -2,8 +2,10 @@
 //! It stands in one group of a kind of its own, at the end, and only where there is something to say.
 //! Called by `changeset` and `commit`.
 
+use crate::changeset;
 use crate::error::malformed;
 use crate::input::Input;
+use crate::integers;
 use crate::limits::{ROW_CHARGE, VALUE_CHARGE};
 use crate::output::Output;
 use crate::scalar;
@@ -31,9 +33,10 @@ pub(crate) fn is_notes(head: &Head) -> bool {
     head.kind == Kind::Conflict && head.own_bases
 }
 
-/// Writes what the transactions resolve and had seen.
+/// Writes what the transactions resolve, had seen and stand for.
 pub(crate) fn write_changeset(out: &mut Output, transactions: &[Transaction]) {
-    if transactions.iter().all(|transaction| transaction.resolutions.is_empty() && transaction.seen.is_empty()) {
+    let says_nothing = |t: &Transaction| t.resolutions.is_empty() && t.seen.is_empty() && t.absorbed.is_empty();
+    if transactions.iter().all(says_nothing) {
         return;
     }
     head().write(out);
@@ -53,6 +56,39 @@ pub(crate) fn write_changeset(out: &mut Output, transactions: &[Transaction]) {
         out.varint(u64::from(seen.column.0));
         scalar::write(out, &seen.value);
     }
+    write_absorbed(out, &each(transactions, |transaction| &transaction.absorbed));
+}
+
+/// Nothing where nothing was absorbed: who does not fold says what it always said.
+fn write_absorbed(out: &mut Output, absorbed: &[(usize, &Stamp)]) {
+    if absorbed.is_empty() {
+        return;
+    }
+    out.varint(absorbed.len() as u64);
+    let places: Vec<i64> = absorbed.iter().map(|(place, _)| *place as i64).collect();
+    integers::write(out, &places);
+    changeset::write_columns_of_stamps(out, absorbed.iter().map(|(_, stamp)| **stamp));
+}
+
+/// In the order of the transactions, each one's ascending, as they are written.
+fn read_absorbed(input: &mut Input<'_>, transactions: &mut [Transaction]) -> Result<(), Malformed> {
+    if input.is_empty() {
+        return Ok(());
+    }
+    let count = count(input)?;
+    let places = integers::read(input, count)?;
+    let stamps = changeset::read_columns_of_stamps(input, count)?;
+    let mut last = None;
+    for (place, stamp) in places.into_iter().zip(stamps) {
+        let id = (usize::try_from(place).unwrap_or(usize::MAX), stamp);
+        let Some(transaction) = transactions.get_mut(id.0) else { return malformed("notes: unknown transaction") };
+        if last.is_some_and(|last| last >= id) || stamp >= transaction.stamp {
+            return malformed("notes: transactions that disappeared, out of order");
+        }
+        transaction.absorbed.push(stamp);
+        last = Some(id);
+    }
+    if count == 0 { malformed("notes: nothing said at length") } else { Ok(()) }
 }
 
 fn each<T>(transactions: &[Transaction], notes: impl Fn(&Transaction) -> &Vec<T>) -> Vec<(usize, &T)> {
@@ -79,7 +115,7 @@ pub(crate) fn read_changeset(
         let value = scalar::read(input)?;
         transactions[at].seen.push(SeenValue { row, column, value });
     }
-    Ok(())
+    read_absorbed(input, transactions)
 }
 
 fn transaction(input: &mut Input<'_>, transactions: usize) -> Result<usize, Malformed> {

@@ -34,7 +34,7 @@ type PageFields = (Token, Seq, bool, bool);
 type PartFields = (Seq, Seq, ChainHash, Option<DeviceSeq>, u32, u32);
 
 /// Refusals by their code on the wire, which is never given twice.
-const REFUSALS: [RefusalCode; 14] = [
+const REFUSALS: [RefusalCode; 15] = [
     RefusalCode::UnsupportedVersion,
     RefusalCode::Malformed,
     RefusalCode::TooLarge,
@@ -49,6 +49,7 @@ const REFUSALS: [RefusalCode; 14] = [
     RefusalCode::ReloadNeeded,
     RefusalCode::UnknownNumbers,
     RefusalCode::SnapshotNeeded,
+    RefusalCode::NotAsOne,
 ];
 
 fn refusal_code(code: RefusalCode) -> u8 {
@@ -67,6 +68,7 @@ fn refusal_code(code: RefusalCode) -> u8 {
         RefusalCode::ReloadNeeded => 11,
         RefusalCode::UnknownNumbers => 12,
         RefusalCode::SnapshotNeeded => 13,
+        RefusalCode::NotAsOne => 14,
     }
 }
 

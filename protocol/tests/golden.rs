@@ -270,3 +270,13 @@ fn wp07_resolutions_keep_their_bytes() {
     transaction.seen = vec![SeenValue { row: visit(text("a")), column: ColumnId(4), value: Value::Null }];
     pinned_changeset("changeset_resolutions", &sealed);
 }
+
+#[test]
+fn wp07_transactions_that_stand_for_others_keep_their_bytes() {
+    let change = |column, value| update(visit(text(UUID)), column, value);
+    let mut sealed = changeset(vec![vec![change(1, Value::Integer(5))], vec![change(4, text("measles"))], Vec::new()]);
+    let earlier = |ms: u64, counter: u64| Stamp(Stamp::at(Millis(NOW.0 - ms)).0 + counter);
+    sealed.transactions[1].absorbed = vec![earlier(90_000, 0), earlier(500, 0), earlier(500, 1)];
+    sealed.transactions[2].absorbed = vec![earlier(1, 0)];
+    pinned_changeset("changeset_absorbed", &sealed);
+}

@@ -156,7 +156,7 @@ impl ClientSession {
             return Ok(());
         }
         let void = is_void(&receipt);
-        if !void && receipt.rejected.iter().any(|rejection| rejection.index >= entry.transactions) {
+        if !void && !receipt.rejected.is_empty() && !can_be_rejected(&receipt, entry.transactions, step)? {
             return Err(Fault::Peer(Malformed { what: "a rejection of a transaction that was not sent" }));
         }
         if step.device.last_decided.is_none_or(|(last, _)| last < receipt.device_seq) {
@@ -313,6 +313,20 @@ impl ClientSession {
         }
         step.outputs.extend(applied.rejected.into_iter().map(Output::Rejected));
     }
+}
+
+/// Whether what a receipt rejects are transactions of its changeset, none of which stands for others: those are taken, or not decided.
+fn can_be_rejected<S: ClientStore, C: Codec>(
+    receipt: &Receipt,
+    transactions: u32,
+    step: &mut Step<S, C>,
+) -> Result<bool, Fault<S::Error>> {
+    let folds = match versions::open_sealed(receipt.device_seq, step.store, step.codec) {
+        Ok(changeset) => changeset.origin.is_none() && changeset.absorbs(),
+        Err(Fault::Peer(_)) => false,
+        Err(fault) => return Err(fault),
+    };
+    Ok(!folds && receipt.rejected.iter().all(|rejection| rejection.index < transactions))
 }
 
 /// What an app should know of the two sides' versions, while the sync goes on.

@@ -2,6 +2,7 @@
 //! It knows no socket, no timer and no SQL: inputs and the time come in, outputs go out, the rest is in the store.
 //! `wasm-client` drives it in the browser, the simulator in virtual time.
 
+mod absorb;
 mod apply;
 mod backoff;
 mod coalesce;

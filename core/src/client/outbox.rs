@@ -1,7 +1,7 @@
 //! What the device says: changesets as there is room for them, the next pull, a confirmation, the hello.
 //! It reads what waits from the store; what comes back is for `inbox`.
 
-use super::seal;
+use super::seal::{self, Folding};
 use super::session::{ClientSession, Link, Output, Step};
 use super::store::{ClientStore, DeviceState};
 use super::upload::Order;
@@ -26,7 +26,8 @@ impl ClientSession {
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
         let mut waiting = step.store.sealed()?.len();
-        while waiting < at_most && seal::seal_next(&mut step.device, step.store, step.codec)? {
+        let folding = if self.asks_first() { Folding::Single } else { Folding::Folded };
+        while waiting < at_most && seal::seal_next(folding, &mut step.device, step.store, step.codec)? {
             waiting += 1;
         }
         Ok(())
@@ -88,8 +89,7 @@ impl ClientSession {
     ) -> Result<Vec<ClientMessage>, Fault<S::Error>> {
         // What is made under a newer version than the space's stays in the open log, where it coalesces.
         if !self.waits_for_server(step) {
-            let asks_first = self.planning.is_wanted() || self.options.confirm;
-            let ahead = if asks_first { limits::PLANNED_CHANGESETS } else { limits::SEALED_IN_FLIGHT };
+            let ahead = if self.asks_first() { limits::PLANNED_CHANGESETS } else { limits::SEALED_IN_FLIGHT };
             self.seal(ahead, step)?;
         }
         let order = Order {
@@ -99,6 +99,11 @@ impl ClientSession {
             readable: self.readable(),
         };
         Ok(self.uploads.pump(order, step.store)?)
+    }
+
+    /// Whether somebody is told what would become of each transaction before it is decided.
+    fn asks_first(&self) -> bool {
+        self.planning.is_wanted() || self.options.confirm
     }
 
     /// The newest schema version that the space can read.

@@ -2,6 +2,7 @@
 //! While it plans, nothing is committed and nothing is applied: changesets are staged, predictions asked for, commits only counted.
 //! The session lets it speak in place of the usual pull and keeps its memory; the store is only read.
 
+use super::absorb;
 use super::coalesce::{Net, coalesce};
 use super::session::{Cause, ClientSession, Link, Output, Step, cause};
 use super::store::{ClientStore, RejectedTransaction, SealedEntry};
@@ -9,14 +10,14 @@ use super::versions;
 use crate::catalogue::Catalogue;
 use crate::change::LoggedTransaction;
 use crate::codec::Codec;
-use crate::commit::{Effect, Outcome};
+use crate::commit::{Effect, Outcome, Rejection};
 use crate::conflict::Conflict;
 use crate::error::{Fault, Malformed, RefusalCode};
 use crate::ids::{Cursor, DeviceSeq, TableId};
 use crate::limits;
 use crate::message::{ClientMessage, ItemBody, Prediction, Range, RangeItem};
 use crate::sorted::SortedMap;
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 /// The code of a status, or of a failed wish, that waits for the app's consent.
 pub const NOT_CONFIRMED: &str = "not_confirmed";
@@ -365,18 +366,20 @@ impl Plan {
         self.conflicts += receipt.conflicts;
         self.opened += opened;
         self.merges.extend(versions::look_into(conflicts, step.store, step.codec)?.commit.conflicts);
+        if receipt.rejected.is_empty() {
+            return Ok(());
+        }
+        // Sealed before anybody asked, a transaction may stand for others: they are all in question.
+        let parts = match versions::open_sealed(entry.device_seq, step.store, step.codec) {
+            Ok(changeset) => absorb::parts(&log, &changeset),
+            Err(Fault::Peer(_)) => log.iter().map(|transaction| vec![transaction]).collect(),
+            Err(fault) => return Err(fault),
+        };
         for rejection in &receipt.rejected {
-            let Some(transaction) = log.get(rejection.index as usize) else {
+            let Some(parts) = parts.get(rejection.index as usize) else {
                 return Err(Fault::Peer(Malformed { what: "a rejection of a transaction that was not sent" }));
             };
-            self.refused.push(RejectedTransaction {
-                stamp: transaction.stamp,
-                device_seq: entry.device_seq,
-                reason: rejection.reason,
-                detail: rejection.detail.clone(),
-                changes: transaction.changes.clone(),
-                resolutions: transaction.resolutions.clone(),
-            });
+            self.refused.extend(parts.iter().map(|part| would_be_refused(part, rejection, entry.device_seq)));
         }
         Ok(())
     }
@@ -394,5 +397,16 @@ impl Plan {
                 Net::Nothing => {}
             }
         }
+    }
+}
+
+fn would_be_refused(part: &LoggedTransaction, rejection: &Rejection, device_seq: DeviceSeq) -> RejectedTransaction {
+    RejectedTransaction {
+        stamp: part.stamp,
+        device_seq,
+        reason: rejection.reason,
+        detail: rejection.detail.clone(),
+        changes: part.changes.clone(),
+        resolutions: part.resolutions.clone(),
     }
 }

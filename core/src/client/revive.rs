@@ -34,11 +34,12 @@ fn accepted(
     let numbered = changeset.transactions.into_iter().enumerate();
     let taken = numbered.filter(|(index, _)| !refused.contains(&(*index as u32)));
     // A choice names a conflict by its place in the lost history; what was chosen is among the changes.
-    taken.map(move |(_, Transaction { stamp, changes, .. })| {
+    taken.map(move |(_, Transaction { stamp, changes, absorbed, .. })| {
         let seq = changes.iter().map(|change| change.base.seq).min().unwrap_or_default();
         let base = Base { seq, ..Base::default() };
         let changes = changes.into_iter().filter_map(|change| logged(change, catalogue)).collect();
-        LoggedTransaction { id: LogId(0), stamp, base, schema, origin, opening, changes, resolutions: Vec::new() }
+        let (id, resolutions, apart) = (LogId(0), Vec::new(), false);
+        LoggedTransaction { id, stamp, base, schema, origin, opening, changes, resolutions, absorbed, apart }
     })
 }
 

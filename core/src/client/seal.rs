@@ -2,6 +2,7 @@
 //! It decides how much goes into one number and what the bases are; bytes and hash are the codec's.
 //! Called by the session when there is room for another number.
 
+use super::absorb::absorb;
 use super::coalesce::{Net, coalesce};
 use super::store::{ClientStore, DeviceState};
 use super::versions;
@@ -20,8 +21,18 @@ use crate::merge::text::Ground;
 use crate::sorted::{SortedMap, SortedSet};
 use alloc::vec::Vec;
 
+/// Whether transactions may disappear into later ones that write all their cells again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folding {
+    /// They may.
+    Folded,
+    /// Each goes by itself: somebody is going to be told what becomes of each.
+    Single,
+}
+
 /// Seals the oldest part of the open log under the next number. Answers whether there was anything.
 pub fn seal_next<S: ClientStore, C: Codec>(
+    folding: Folding,
     device: &mut DeviceState,
     store: &mut S,
     codec: &C,
@@ -38,12 +49,15 @@ pub fn seal_next<S: ClientStore, C: Codec>(
         log.truncate(1);
     }
     let catalogue = store.catalogue();
+    let (count, upto) = (log.len() as u32, log.last().map(|transaction| transaction.id).unwrap_or_default());
+    if folding == Folding::Folded {
+        log = absorb(log, &catalogue);
+    }
     let mut bases = Bases::new(&log, device.next_device_seq, store, codec)?;
     let transactions = log.iter().map(|logged| transaction(logged, &catalogue, &mut bases)).collect();
     let changeset = Changeset { device_seq: device.next_device_seq, schema, origin, opening, transactions };
     let sealed = codec.seal(&changeset, &catalogue);
-    let upto = log.last().map(|transaction| transaction.id).unwrap_or_default();
-    store.put_sealed(&sealed, log.len() as u32, upto)?;
+    store.put_sealed(&sealed, count, upto)?;
     device.next_device_seq = device.next_device_seq.next();
     store.set_device(device)?;
     Ok(true)
@@ -66,7 +80,7 @@ pub fn seal_before_leaving<S: ClientStore, C: Codec>(
     let open = store.unsealed(usize::MAX, usize::MAX)?;
     let moved = open.iter().filter(|transaction| transaction.base.seq > earliest);
     if rows_of(moved).any(|row| rows.contains(row)) {
-        while seal_next(device, store, codec)? {}
+        while seal_next(Folding::Single, device, store, codec)? {}
     }
     Ok(())
 }
@@ -85,7 +99,7 @@ fn transaction(logged: &LoggedTransaction, catalogue: &Catalogue, bases: &mut Ba
     }
     bases.note(logged, catalogue);
     let (resolutions, seen) = (logged.resolutions.clone(), seen(logged, catalogue));
-    Transaction { stamp: logged.stamp, changes, resolutions, seen }
+    Transaction { stamp: logged.stamp, changes, resolutions, seen, absorbed: logged.absorbed.clone() }
 }
 
 /// What stood in the fields whose conflicts a person will choose from: the first value that the transaction found there.

@@ -239,6 +239,9 @@ pub trait ClientStore {
     /// before, in this life or the one they say.
     fn reopen_changeset(&mut self, device_seq: DeviceSeq, life: Incarnation) -> Result<(), Self::Error>;
 
+    /// Makes one sealed changeset open log again, whose transactions the space takes only one by one; nothing may be sealed above it.
+    fn reopen_apart(&mut self, device_seq: DeviceSeq) -> Result<(), Self::Error>;
+
     /// The waiting transactions of earlier lives, ascending.
     fn inherited(&mut self) -> Result<Vec<Inherited>, Self::Error>;
 

@@ -4,6 +4,7 @@
 use super::apply::{self, Applied};
 use super::session::{ClientSession, Step};
 use super::store::{ClientStore, SealedEntry};
+use super::versions;
 use crate::codec::Codec;
 use crate::commit::{Reason, Receipt, Rejection};
 use crate::error::{Fault, Refusal, RefusalCode};
@@ -34,13 +35,15 @@ impl ClientSession {
         let reason = match refusal.code {
             RefusalCode::TooLarge => Reason::Limit,
             RefusalCode::SchemaMismatch => Reason::Schema,
-            RefusalCode::Malformed => Reason::Void,
+            // Alone none of them is refused so.
+            RefusalCode::Malformed | RefusalCode::NotAsOne => Reason::Void,
             _ => return Ok(false),
         };
         let Some(device_seq) = refusal.device_seq else { return Ok(false) };
         let waits = |entry: &SealedEntry| entry.device_seq == device_seq && entry.receipt.is_none();
         if !step.store.sealed()?.iter().any(waits) {
-            return Ok(false);
+            // The late echo of what was sealed again since says nothing new.
+            return Ok(refusal.code == RefusalCode::NotAsOne);
         }
         self.uploads.refused(device_seq);
         if self.refused.as_ref().is_none_or(|refused| refused.device_seq > device_seq) {
@@ -84,6 +87,10 @@ impl ClientSession {
     ) -> Result<(), Fault<S::Error>> {
         let refused = self.refused.take();
         let mut applied = Applied::default();
+        if folds(given_up, step)? {
+            // Nothing else may be at fault: as they were written, they may go together again.
+            return Ok(given_up.iter().try_for_each(|entry| step.store.reopen_apart(entry.device_seq))?);
+        }
         for entry in given_up {
             let Some(receipt) = &entry.receipt else { continue };
             let log = step.store.sealed_log(Some(entry.device_seq))?;
@@ -99,6 +106,16 @@ impl ClientSession {
         }
         self.report(applied, step);
         Ok(())
+    }
+}
+
+/// Whether transactions stand for others in the first of some changesets, which the others build on. Bytes that cannot be read say nothing.
+fn folds<S: ClientStore, C: Codec>(given_up: &[SealedEntry], step: &mut Step<S, C>) -> Result<bool, Fault<S::Error>> {
+    let Some(first) = given_up.first() else { return Ok(false) };
+    match versions::open_sealed(first.device_seq, step.store, step.codec) {
+        Ok(changeset) => Ok(changeset.origin.is_none() && changeset.absorbs()),
+        Err(Fault::Peer(_)) => Ok(false),
+        Err(fault) => Err(fault),
     }
 }
 

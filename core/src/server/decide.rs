@@ -33,7 +33,7 @@ pub struct Verdict {
     pub queue: Vec<QueueChange>,
     /// What was refused.
     pub rejected: Vec<Rejection>,
-    /// The stamps, as captured, of what was not refused.
+    /// The stamps, as captured, of what was not refused, and of what that stands for.
     pub accepted: Vec<Stamp>,
     /// The newest stamp, after the shift.
     pub stamp: Stamp,
@@ -304,7 +304,7 @@ impl Decider<'_> {
         }
         self.verdict.as_sent &= as_sent;
         self.verdict.conflicts.extend(conflicts);
-        self.verdict.accepted.push(transaction.stamp);
+        self.verdict.accepted.extend(transaction.absorbed.iter().chain([&transaction.stamp]));
     }
 
     /// Refuses a transaction that waits for a person, and opens its conflict.

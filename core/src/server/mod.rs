@@ -7,6 +7,7 @@ pub mod decide;
 mod deletes;
 pub mod draft;
 mod drafts;
+mod folded;
 mod greeting;
 mod moves;
 mod predict;

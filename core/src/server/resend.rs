@@ -4,9 +4,10 @@
 
 use super::decide::{self, Verdict};
 use super::store::{DecidedTransactions, Fate, ServerStore};
-use crate::change::{Changeset, Transaction};
+use crate::catalogue::Catalogue;
+use crate::change::{Changeset, Mutation, Transaction};
 use crate::clock::Stamp;
-use crate::commit::{Receipt, Rejection};
+use crate::commit::{Reason, Receipt, Rejection};
 use crate::ids::{AuthorId, ChainHash, Millis, SchemaVersion, Seq};
 use crate::message::{Recall, Recalled, ServerMessage};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
@@ -51,15 +52,40 @@ pub(super) fn decide<S: ServerStore>(
     let Some(origin) = changeset.origin else {
         return decide::decide(changeset, sealed_under, author, seq, now, store);
     };
-    let mut stamps: Vec<Stamp> = changeset.transactions.iter().map(|transaction| transaction.stamp).collect();
+    let mut stamps: Vec<Stamp> = changeset.transactions.iter().flat_map(ids).collect();
     stamps.sort_unstable();
-    let fates = store.fates(origin, changeset.opening, &stamps)?;
+    let fates = with_parts(changeset, store.fates(origin, changeset.opening, &stamps)?, &store.catalogue());
     if fates.is_empty() {
         return decide::decide(changeset, sealed_under, author, seq, now, store);
     }
     let (fresh, places) = undecided(changeset, &fates);
     let verdict = decide::decide(&fresh, sealed_under, author, seq, now, store)?;
     Ok(with_fates(verdict, changeset, &fates, &places))
+}
+
+/// A transaction's own id, and those of the transactions that it stands for.
+fn ids(transaction: &Transaction) -> impl Iterator<Item = Stamp> {
+    transaction.absorbed.iter().copied().chain([transaction.stamp])
+}
+
+/// The fates by which whole transactions are known. What was decided of one only in parts, since a copy of the database sent these by
+/// themselves, is taken where it writes the same with them as without; a sum, set or text would have them twice, and is refused.
+fn with_parts(changeset: &Changeset, mut fates: BTreeMap<Stamp, Fate>, catalogue: &Catalogue) -> BTreeMap<Stamp, Fate> {
+    for transaction in &changeset.transactions {
+        let in_part = transaction.absorbed.iter().any(|part| fates.contains_key(part));
+        if in_part && !fates.contains_key(&transaction.stamp) && accumulates(transaction, catalogue) {
+            fates.insert(transaction.stamp, Fate::Rejected(Reason::Stale));
+        }
+    }
+    fates
+}
+
+/// Whether it says what it does to a value, and not what this becomes.
+fn accumulates(transaction: &Transaction, catalogue: &Catalogue) -> bool {
+    transaction.changes.iter().any(|change| match (&change.mutation, catalogue.table(change.row.table)) {
+        (Mutation::Update(fields), Some(table)) => fields.iter().any(|field| table.strategy(field.column).rebases()),
+        _ => false,
+    })
 }
 
 /// The transactions without a fate, and their places in the whole changeset.
@@ -91,8 +117,9 @@ fn with_fates(mut verdict: Verdict, whole: &Changeset, fates: &BTreeMap<Stamp, F
 pub(super) fn decided(changeset: &Changeset, accepted: Vec<Stamp>, receipt: &Receipt) -> DecidedTransactions {
     let refused = receipt.rejected.iter().filter_map(|rejection| {
         let transaction = changeset.transactions.get(rejection.index as usize)?;
-        Some((transaction.stamp, rejection.reason))
+        Some(ids(transaction).map(|id| (id, rejection.reason)))
     });
+    let rejected = refused.flatten().collect();
     let (origin, opening) = (changeset.origin, changeset.opening);
-    DecidedTransactions { origin, opening, accepted, rejected: refused.collect() }
+    DecidedTransactions { origin, opening, accepted, rejected }
 }

@@ -4,6 +4,7 @@
 
 use super::answer;
 use super::decide::Verdict;
+use super::folded;
 use super::predict::predict;
 use super::resend;
 use super::retention;
@@ -312,10 +313,16 @@ impl ServerSession {
             Ok(opened) => opened,
             Err(refusal) => return Ok(replies(vec![ServerMessage::Refused(refusal)])),
         };
-        let seq = store.head()?.seq.next();
-        let mut verdict = match self.state.identity.may_write {
-            true => resend::decide(&changeset, sealed_under, author.id, seq, now, store)?,
-            false => forbidden(&changeset),
+        let decided = folded::decide(&changeset, store, |store| match self.state.identity.may_write {
+            true => {
+                let seq = store.head()?.seq.next();
+                resend::decide(&changeset, sealed_under, author.id, seq, now, store)
+            }
+            false => Ok(forbidden(&changeset)),
+        })?;
+        let mut verdict = match decided {
+            Ok(verdict) => verdict,
+            Err(refusal) => return Ok(replies(vec![ServerMessage::Refused(refusal)])),
         };
         staging::record_ignored(ignored, &changeset, author.id, &mut verdict);
         let receipt = self.record(&changeset, hash, verdict, author, now, store, codec)?;

@@ -3,6 +3,7 @@
 
 use super::answer::refusal;
 use super::decide::Verdict;
+use super::folded;
 use super::session::{ServerOutput, refuse, replies};
 use super::store::{Author, ServerStore, Staging};
 use crate::catalogue::Catalogue;
@@ -208,6 +209,13 @@ fn unpack<C: Codec>(
     let rows: usize = changeset.transactions.iter().map(|transaction| transaction.changes.len()).sum();
     if rows > limits::CHANGESET_ROWS {
         return Err(refusal(RefusalCode::TooLarge, Some(device_seq), "more rows than a changeset may have"));
+    }
+    if !folded::is_bounded(&changeset) {
+        return Err(refusal(
+            RefusalCode::TooLarge,
+            Some(device_seq),
+            "stands for more transactions than a changeset may",
+        ));
     }
     if !fits(&changeset, catalogue) {
         return Err(malformed("a change that does not fit its table"));

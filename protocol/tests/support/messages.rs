@@ -11,7 +11,7 @@ use ebbtide_core::message::*;
 use ebbtide_core::value::{Key, Value};
 
 /// All codes of a refusal, in the order of their numbers.
-pub const REFUSAL_CODES: [RefusalCode; 14] = [
+pub const REFUSAL_CODES: [RefusalCode; 15] = [
     RefusalCode::UnsupportedVersion,
     RefusalCode::Malformed,
     RefusalCode::TooLarge,
@@ -26,6 +26,7 @@ pub const REFUSAL_CODES: [RefusalCode; 14] = [
     RefusalCode::ReloadNeeded,
     RefusalCode::UnknownNumbers,
     RefusalCode::SnapshotNeeded,
+    RefusalCode::NotAsOne,
 ];
 
 /// All reasons of a rejection, in the order of their numbers.

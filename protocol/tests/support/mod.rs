@@ -244,6 +244,13 @@ impl Maker<'_> {
         }
     }
 
+    /// Rising, below the stamp of the one that stands for them.
+    fn absorbed(&mut self, stamp: u64) -> Vec<Stamp> {
+        let few = if self.random.below(4) == 0 { self.random.below(5) } else { 0 };
+        let stamps: std::collections::BTreeSet<u64> = (0..few).map(|_| self.random.number() % stamp.max(1)).collect();
+        stamps.into_iter().filter(|earlier| *earlier < stamp).map(Stamp).collect()
+    }
+
     fn state(&mut self) -> QueueState {
         let (changed, before) = (Seq(self.random.number()), Seq(self.random.number()));
         QueueState { changed, by: AuthorId(self.random.number() as u32), before }
@@ -287,7 +294,8 @@ pub fn changeset(random: &mut Random, catalogue: &Catalogue, transactions: usize
         let count = if changes == 0 { 0 } else { maker.random.below(changes as u64 + 1) };
         let changes = (0..count).map(|_| maker.change()).collect();
         let resolutions = maker.few(Maker::resolution);
-        Transaction { stamp: Stamp(stamp), changes, resolutions, seen: maker.few(Maker::seen) }
+        let (seen, absorbed) = (maker.few(Maker::seen), maker.absorbed(stamp));
+        Transaction { stamp: Stamp(stamp), changes, resolutions, seen, absorbed }
     });
     let transactions = transactions.collect();
     Changeset {

@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 const INHERITED: &str = "SELECT origin, opening, stamp, id FROM _ebb_log WHERE origin IS NOT NULL
     ORDER BY origin, opening, stamp";
 
-const PREPEND: &str = "INSERT INTO _ebb_log (id, stamp, opening, seq, device_seq, schema, changes, origin)
-    VALUES (?, ?, ?, ?, 0, ?, ?, ?)";
+const PREPEND: &str = "INSERT INTO _ebb_log (id, stamp, opening, seq, device_seq, schema, changes, origin, absorbed)
+    VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)";
 
 /// Fresh as the opening's seed is, and another one for each life that ends in it. The hash keeps the seed secret.
 pub(super) fn mint(seed: [u8; 16], last: Incarnation) -> Incarnation {
@@ -45,11 +45,23 @@ pub(super) fn reopen_changeset(
     device_seq: DeviceSeq,
     life: Incarnation,
 ) -> Result<(), SqlError> {
-    let number = device_seq.0 as i64;
     let origin = "UPDATE _ebb_log SET origin = ?2 WHERE origin IS NULL
         AND id BETWEEN (SELECT log_from FROM _ebb_changeset WHERE device_seq = ?1)
         AND (SELECT log_upto FROM _ebb_changeset WHERE device_seq = ?1)";
-    execute(connection, origin, params![number, &life.0[..]])?;
+    execute(connection, origin, params![device_seq.0 as i64, &life.0[..]])?;
+    unseal(connection, device_seq)
+}
+
+pub(super) fn reopen_apart(connection: &Connection, device_seq: DeviceSeq) -> Result<(), SqlError> {
+    let apart = "UPDATE _ebb_log SET apart = 1 WHERE id BETWEEN
+        (SELECT log_from FROM _ebb_changeset WHERE device_seq = ?1)
+        AND (SELECT log_upto FROM _ebb_changeset WHERE device_seq = ?1)";
+    execute(connection, apart, [device_seq.0 as i64])?;
+    unseal(connection, device_seq)
+}
+
+fn unseal(connection: &Connection, device_seq: DeviceSeq) -> Result<(), SqlError> {
+    let number = device_seq.0 as i64;
     execute(connection, "DELETE FROM _ebb_changeset_bytes WHERE device_seq = ?", [number])?;
     execute(connection, "DELETE FROM _ebb_changeset WHERE device_seq = ?", [number])?;
     Ok(())
@@ -92,7 +104,11 @@ pub(super) fn prepend_log(connection: &Connection, transactions: &[LoggedTransac
         let (stamp, seq) = (transaction.stamp.0 as i64, transaction.base.seq.0 as i64);
         let origin = transaction.origin.as_ref().map(|origin| &origin.0[..]);
         let opening = transaction.opening.0;
-        let row = params![place as i64 + 1, stamp, opening, seq, transaction.schema.0, changes, origin];
+        let absorbed = match transaction.absorbed.as_slice() {
+            [] => None,
+            absorbed => Some(packed(&absorbed, PREPEND)?),
+        };
+        let row = params![place as i64 + 1, stamp, opening, seq, transaction.schema.0, changes, origin, absorbed];
         execute(connection, PREPEND, row)?;
     }
     Ok(())

@@ -91,6 +91,11 @@ impl ClientStore for SyncStep<'_> {
         lives::reopen_changeset(&self.db.connection, device_seq, life)
     }
 
+    fn reopen_apart(&mut self, device_seq: DeviceSeq) -> Result<(), SqlError> {
+        self.db.waitlist.forget_counts();
+        lives::reopen_apart(&self.db.connection, device_seq)
+    }
+
     fn inherited(&mut self) -> Result<Vec<Inherited>, SqlError> {
         lives::inherited(&self.db.connection)
     }

@@ -104,7 +104,7 @@ pub(crate) fn read(
     };
     let sql = format!(
         "SELECT id, stamp, seq, device_seq, schema, changes, origin, opening, EXISTS (SELECT 1 FROM _ebb_log_part WHERE log = id),
-         EXISTS (SELECT 1 FROM _ebb_resolution WHERE log = id) FROM _ebb_log WHERE {condition} ORDER BY id"
+         EXISTS (SELECT 1 FROM _ebb_resolution WHERE log = id), absorbed, apart FROM _ebb_log WHERE {condition} ORDER BY id"
     );
     let mut all = Vec::new();
     let mut attempt = || -> rusqlite::Result<()> {
@@ -146,6 +146,11 @@ fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(Logg
         opening: Opening(row.get(7)?),
         changes,
         resolutions: if row.get(9)? { resolutions(connection, id)? } else { Vec::new() },
+        absorbed: match row.get_ref(10)?.as_blob_or_null()? {
+            Some(bytes) => postcard::from_bytes(bytes).map_err(damaged)?,
+            None => Vec::new(),
+        },
+        apart: row.get(11)?,
     };
     Ok((transaction, size))
 }

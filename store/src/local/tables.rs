@@ -13,10 +13,12 @@ CREATE TABLE IF NOT EXISTS _ebb_device (
   applied_receipt INTEGER NOT NULL, clock INTEGER NOT NULL, recovering INTEGER NOT NULL, rebuild BLOB,
   trail BLOB NOT NULL, space_schema INTEGER NOT NULL);
 -- Local transactions that wait, with the life that captured them where they may have been sent before, and the run of the database; changes are postcard, further parts of large ones are in
--- _ebb_log_part. local: made before the database or its table was kept in step, and not yet decided about.
+-- _ebb_log_part. local: made before the database or its table was kept in step, and not yet decided about. absorbed: stamps of those that a
+-- transaction of a lost history stands for. apart: the space takes it only by itself.
 CREATE TABLE IF NOT EXISTS _ebb_log (
   id INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, seq INTEGER NOT NULL, device_seq INTEGER NOT NULL,
-  schema INTEGER NOT NULL, changes BLOB NOT NULL, opening INTEGER NOT NULL, origin BLOB, local INTEGER NOT NULL DEFAULT 0);
+  schema INTEGER NOT NULL, changes BLOB NOT NULL, opening INTEGER NOT NULL, origin BLOB, local INTEGER NOT NULL DEFAULT 0,
+  absorbed BLOB, apart INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS _ebb_log_local ON _ebb_log (id) WHERE local;
 CREATE TABLE IF NOT EXISTS _ebb_log_part (
   log INTEGER NOT NULL, part INTEGER NOT NULL, changes BLOB NOT NULL, PRIMARY KEY (log, part)) WITHOUT ROWID;

@@ -7,7 +7,7 @@ use crate::disk::Image;
 use crate::disk::{Aftermath, Disk, connect};
 use crate::rows::{Rows, dump};
 use ebbtide_core::catalogue::Catalogue;
-use ebbtide_core::commit::{Receipt, SealedCommit};
+use ebbtide_core::commit::{Reason, Receipt, SealedCommit};
 use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Hash, Incarnation, Millis, Seq};
 use ebbtide_core::limits;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
@@ -65,6 +65,13 @@ pub struct Decision {
     pub commit: Option<SealedCommit>,
     /// What devices are told of the chain of commits afterwards.
     pub chain: ChainHash,
+}
+
+impl Decision {
+    /// Whether the number was given up: nothing was decided under it.
+    pub fn is_void(&self) -> bool {
+        self.receipt.rejected.first().is_some_and(|rejection| rejection.reason == Reason::Void)
+    }
 }
 
 /// What one message led to.

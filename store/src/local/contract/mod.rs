@@ -73,6 +73,7 @@ cases! {
     records::st28_pieces_of_a_commit_are_kept_until_the_last,
     records::st72_a_snapshot_is_kept_in_pieces_and_keys_are_listed_in_order,
     records::st71_a_new_life_inherits_what_waits,
+    records::st175_what_is_to_go_apart_and_what_stands_for_others_is_told_in_the_log,
     apart::st73_what_is_written_apart_is_told_from_the_rest,
     apart::st73_a_table_that_joins_brings_its_rows_along,
     apart::st73_joined_rows_do_not_hide_what_the_space_told_of,

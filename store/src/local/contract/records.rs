@@ -120,6 +120,37 @@ pub fn st71_a_new_life_inherits_what_waits(connection: Connection) {
     assert_eq!(pending.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 0, 1]);
 }
 
+pub fn st175_what_is_to_go_apart_and_what_stands_for_others_is_told_in_the_log(connection: Connection) {
+    let mut db = open(connection, &[NOTE], &["note"]);
+    for rank in 1..=3 {
+        db.run(&format!("INSERT INTO note VALUES ('{rank}', 't', {rank})"));
+    }
+    let log = step(&mut db, |store| store.unsealed(usize::MAX, 9));
+    for (number, upto) in [(1, &log[1]), (2, &log[2])] {
+        step(&mut db, |store| store.put_sealed(&sealed(number), 1, upto.id));
+    }
+    step(&mut db, |store| store.reopen_apart(DeviceSeq(2)));
+    assert_eq!(step(&mut db, |store| store.waiting()).unsealed, 1);
+    step(&mut db, |store| store.reopen_apart(DeviceSeq(1)));
+    let apart = |transaction: &LoggedTransaction| LoggedTransaction { apart: true, ..transaction.clone() };
+    let reopened: Vec<LoggedTransaction> = log.iter().map(apart).collect();
+    assert_eq!(step(&mut db, |store| store.unsealed(usize::MAX, 9)), reopened, "nothing else of it changes");
+    assert_eq!(step(&mut db, |store| store.sealed()), []);
+    let revived = LoggedTransaction {
+        id: LogId(1),
+        origin: Some(Incarnation([7; 16])),
+        absorbed: vec![Stamp(1), Stamp(u64::MAX >> 1)],
+        ..log[0].clone()
+    };
+    step(&mut db, |store| store.prepend_log(std::slice::from_ref(&revived)));
+    db.run("INSERT INTO note VALUES ('4', 't', 4)");
+    let mut db = reopen(db, &[NOTE], &["note"]);
+    let after = step(&mut db, |store| store.unsealed(usize::MAX, 9));
+    assert_eq!(after[0], revived);
+    assert!(after[1..4].iter().all(|transaction| transaction.apart && transaction.absorbed.is_empty()));
+    assert!(!after[4].apart, "what is written afterwards may be folded");
+}
+
 pub fn st25_changesets_keep_their_progress_and_their_receipt(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     for number in 1..=2 {

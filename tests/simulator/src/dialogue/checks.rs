@@ -10,6 +10,11 @@ impl Dialogue {
         self.device(party).rows(now).expect("the database can be read")
     }
 
+    /// Copies a device's disk under its feet: the device goes on in the same run of its database.
+    pub fn image_while_open(&self, party: usize) -> Image {
+        self.parties[party].disk.image()
+    }
+
     /// The newest commit.
     pub fn head(&mut self) -> Seq {
         self.space.head().0

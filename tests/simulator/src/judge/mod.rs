@@ -2,6 +2,7 @@
 //! It only looks; it never tells the engine anything. A finding is a sentence that names the guarantee.
 //! The world shows it what happened.
 
+mod folded;
 mod queue;
 mod recorded;
 mod replay;
@@ -55,6 +56,14 @@ pub struct Judge {
     settled: BTreeSet<Id>,
     /// What every captured transaction did to texts.
     typed: BTreeMap<Id, AllTyped>,
+    /// Every captured transaction.
+    captured: BTreeMap<Id, LoggedTransaction>,
+    /// Numbers of which devices were told that they are not taken as one.
+    not_as_one: BTreeSet<(Incarnation, DeviceSeq)>,
+    /// Transactions that were decided as parts of others.
+    pub absorbed: u64,
+    /// Changesets that were given up.
+    pub taken_apart: u64,
     /// Every word that anybody typed.
     words: BTreeSet<char>,
 }
@@ -110,6 +119,10 @@ impl Judge {
             refused_ever: BTreeSet::new(),
             settled: BTreeSet::new(),
             typed: BTreeMap::new(),
+            captured: BTreeMap::new(),
+            not_as_one: BTreeSet::new(),
+            absorbed: 0,
+            taken_apart: 0,
             words: BTreeSet::new(),
         }
     }
@@ -146,9 +159,11 @@ impl Judge {
         let typed = texts::typed(transaction, &self.catalogue);
         let texts = typed.len() as u64;
         self.words.extend(typed.values().flat_map(|typed| &typed.came));
+        let id = (transaction.origin.unwrap_or(life), transaction.opening, transaction.stamp);
         if texts > 0 {
-            self.typed.insert((transaction.origin.unwrap_or(life), transaction.opening, transaction.stamp), typed);
+            self.typed.insert(id, typed);
         }
+        self.captured.insert(id, transaction.clone());
         texts
     }
 
@@ -176,6 +191,9 @@ impl Judge {
         if decision.device_seq.0 != due {
             return Err(format!("G2: number {} was decided where {due} was due", decision.device_seq.0));
         }
+        if decision.is_void() {
+            return self.given_up(decision);
+        }
         let known = self.sealed.get(&key).filter(|_| !self.set_back.contains(&key.0));
         if known.is_some_and(|sealed| *sealed != decision.bytes) {
             return Err(format!("G2: number {} was decided with other bytes than were sealed", decision.device_seq.0));
@@ -190,22 +208,28 @@ impl Judge {
             }
         }
         let origin = changeset.origin.unwrap_or(decision.incarnation);
-        for (index, Transaction { stamp, changes, .. }) in changeset.transactions.iter().enumerate() {
+        self.folded_rightly(origin, &changeset, &decision.receipt)?;
+        for (index, Transaction { stamp, changes, absorbed, .. }) in changeset.transactions.iter().enumerate() {
+            let id = |stamp: &Stamp| (origin, changeset.opening, *stamp);
             let rows = changes.iter().map(|change| change.row.clone());
-            let id = (origin, changeset.opening, *stamp);
-            self.decided_rows.entry(id).or_insert_with(|| rows.collect());
-            self.line.decided.insert(id);
+            self.decided_rows.entry(id(stamp)).or_insert_with(|| rows.collect());
             let refused = decision.receipt.rejected.iter().any(|rejection| rejection.index as usize == index);
             if refused {
                 self.refused_ever.insert(*stamp);
             }
-            if refused || decision.receipt.seq.is_none() {
-                self.settled.insert(id);
-            } else {
-                self.line.accepted.insert(id);
+            for id in absorbed.iter().chain([stamp]).map(id) {
+                let rows = self.captured.get(&id).map(|part| part.changes.iter().map(|change| change.row.clone()));
+                self.decided_rows.entry(id).or_insert_with(|| rows.into_iter().flatten().collect());
+                self.line.decided.insert(id);
+                if refused || decision.receipt.seq.is_none() {
+                    self.settled.insert(id);
+                } else {
+                    self.line.accepted.insert(id);
+                }
             }
         }
         let visible = decision.receipt.seq.is_some();
+        let single = self.type_together(origin, &changeset);
         let refused = self.line.reference.decide(
             decision.incarnation,
             decision.author.0,
@@ -214,6 +238,7 @@ impl Judge {
             visible,
             &self.typed,
         );
+        self.typed.extend(single);
         let rejected: Vec<u32> = decision.receipt.rejected.iter().map(|rejection| rejection.index).collect();
         if refused != rejected {
             let words: Vec<&str> = decision.receipt.rejected.iter().map(|r| r.detail.as_str()).collect();
@@ -306,12 +331,13 @@ impl Judge {
 
     /// The space says this to a device, which has confirmed receipts up to `confirmed`.
     pub fn said(
-        &self,
+        &mut self,
         incarnation: Incarnation,
         confirmed: DeviceSeq,
         messages: &[ServerMessage],
     ) -> Result<(), Finding> {
         for message in messages {
+            self.note_not_as_one(incarnation, message);
             let ServerMessage::Receipt(receipt) = message else { continue };
             let known = self.line.receipts.get(&(incarnation, receipt.device_seq));
             let same = known.is_some_and(|known| match receipt.device_seq > confirmed {

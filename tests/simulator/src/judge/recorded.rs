@@ -28,7 +28,7 @@ impl Judge {
     ) -> Result<(), Finding> {
         let mut own = Vec::new();
         let mut conflicts = 0;
-        for decision in &self.line.decisions {
+        for decision in self.line.decisions.iter().filter(|decision| !decision.is_void()) {
             conflicts += decision.receipt.conflicts as usize;
             let changeset = WireCodec.open(&decision.bytes, decision.device_seq, &self.catalogue);
             let changeset = changeset.map_err(|error| error.what)?;

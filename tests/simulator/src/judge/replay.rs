@@ -52,8 +52,11 @@ impl Judge {
         }
         for decision in &self.line.decisions[..self.line.repeatable.unwrap_or(self.line.decisions.len())] {
             let (device_seq, bytes) = (decision.device_seq, decision.bytes.clone());
-            let submit = ClientMessage::Submit(Submit { device_seq, applied_receipt: DeviceSeq(0), bytes });
-            let bytes = encode_client(&[submit]);
+            let said = match decision.is_void() {
+                true => ClientMessage::Void { device_seq },
+                false => ClientMessage::Submit(Submit { device_seq, applied_receipt: DeviceSeq(0), bytes }),
+            };
+            let bytes = encode_client(&[said]);
             let answer = fresh.receive(u64::from(decision.author.0), &bytes, decision.now, None).map_err(fails)?;
             let again = answer.decisions.first();
             if again.is_none_or(|again| again.receipt != decision.receipt || again.commit != decision.commit) {

@@ -153,6 +153,15 @@ impl ReferenceSpace {
                 refused.extend((!accepted).then_some(index as u32));
                 continue;
             }
+            let parts: Vec<_> = transaction.absorbed.iter().map(|part| (origin, changeset.opening, part.0)).collect();
+            // A copy of the database has sent a part of it by itself, and what it adds would be added twice.
+            if parts.iter().any(|part| self.fates.contains_key(part)) && self.adds(transaction) {
+                parts.into_iter().chain([id]).for_each(|id| {
+                    self.fates.entry(id).or_insert(false);
+                });
+                refused.push(index as u32);
+                continue;
+            }
             let typed = typed.get(&(origin, changeset.opening, transaction.stamp)).unwrap_or(&nothing);
             let places = || typed.keys().map(|(row, at)| (author, row.clone(), *at));
             if changeset.origin.is_some() {
@@ -172,7 +181,7 @@ impl ReferenceSpace {
             };
             let needs_refused = transaction.changes.iter().any(|change| missing.contains(&change.row));
             let after = context.attempt(&self.stories, transaction).filter(|_| !needs_refused);
-            self.fates.insert(id, after.is_some());
+            parts.into_iter().chain([id]).for_each(|id| *self.fates.entry(id).or_default() |= after.is_some());
             match after {
                 Some(stories) => self.stories = stories,
                 None => {
@@ -189,6 +198,16 @@ impl ReferenceSpace {
         }
         self.head += u64::from(visible);
         refused
+    }
+
+    /// Whether a transaction says of some value what comes to it, and not what it becomes.
+    fn adds(&self, transaction: &Transaction) -> bool {
+        transaction.changes.iter().any(|Change { row, mutation, .. }| {
+            let Mutation::Update(fields) = mutation else { return false };
+            let table = self.catalogue.table(row.table).expect("a table of the schema");
+            let mut strategies = fields.iter().map(|field| table.strategy(field.column));
+            strategies.any(|strategy| matches!(strategy, Strategy::Sum | Strategy::Set | Strategy::Text))
+        })
     }
 }
 

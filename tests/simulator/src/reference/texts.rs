@@ -52,7 +52,7 @@ impl Typed {
     }
 
     /// The two in order, as one.
-    fn then(&mut self, later: Self) {
+    pub fn then(&mut self, later: Self) {
         self.came = self.came.iter().copied().filter(|word| !later.gone.contains(word)).chain(later.came).collect();
         self.gone.extend(later.gone);
     }

@@ -424,6 +424,8 @@ impl World {
         for space in 0..self.spaces.len() {
             self.look_at_space(space)?;
             self.everything_came_back(space)?;
+            self.counts.absorbed += self.spaces[space].judge.absorbed;
+            self.counts.taken_apart += self.spaces[space].judge.taken_apart;
         }
         Ok(())
     }

@@ -40,17 +40,23 @@ pub struct Counts {
     pub texts: u64,
     /// Choices between the sides of conflicts.
     pub choices: u64,
+    /// Transactions that were decided as parts of others.
+    pub absorbed: u64,
+    /// Changesets that were given up, since they were not taken as one.
+    pub taken_apart: u64,
 }
 
 impl Counts {
     /// Their names and numbers.
-    pub fn named(&self) -> [(&'static str, u64); 5] {
+    pub fn named(&self) -> [(&'static str, u64); 7] {
         [
             ("prunings", self.prunings),
             ("snapshots", self.snapshots),
             ("restores", self.restores),
             ("edits of texts", self.texts),
             ("choices", self.choices),
+            ("absorbed transactions", self.absorbed),
+            ("changesets taken apart", self.taken_apart),
         ]
     }
 }
