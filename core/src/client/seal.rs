@@ -41,9 +41,12 @@ pub fn seal_next<S: ClientStore, C: Codec>(
         return Ok(false);
     }
     let mut log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;
-    let kind = |transaction: &LoggedTransaction| (transaction.schema, transaction.origin, transaction.opening);
-    let Some((schema, origin, opening)) = log.first().map(kind) else { return Ok(false) };
-    log.truncate(log.iter().take_while(|transaction| kind(transaction) == (schema, origin, opening)).count());
+    let Some(LoggedTransaction { schema, origin, opening, apart, .. }) = log.first() else { return Ok(false) };
+    let (schema, origin, opening, apart) = (*schema, *origin, *opening, *apart);
+    // What goes apart is not held up by later writes that are folded, and would be refused with it again.
+    let alike =
+        |one: &&LoggedTransaction| (one.schema, one.origin, one.opening, one.apart) == (schema, origin, opening, apart);
+    log.truncate(log.iter().take_while(alike).count());
     if origin == Some(device.incarnation) {
         // Given up before: alone, the one that is at fault keeps no other back.
         log.truncate(1);

@@ -4,12 +4,14 @@ use crate::script::{A, B, hello, refused, status, text, value};
 use ebbtide_core::change::Changeset;
 use ebbtide_core::client::{Input, Output, TwoPhase};
 use ebbtide_core::codec::Codec;
+use ebbtide_core::commit::{Reason, Rejection};
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::DeviceSeq;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_protocol::WireCodec;
 use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_simulator::random::Random;
 use ebbtide_store::schema::Schema;
 
 fn schema() -> Schema {
@@ -26,7 +28,7 @@ fn schema() -> Schema {
 }
 
 /// Both devices have items `i` and `j`; nobody is connected.
-fn on_both_paths(script: impl Fn(&mut Dialogue)) {
+pub fn on_both_paths(script: impl Fn(&mut Dialogue)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
         let mut talk = Dialogue::with_schema(2, two_phase, schema());
         talk.exec(A, "INSERT INTO item (id, stock, code) VALUES ('i', 3, 'first'), ('j', 0, NULL)", &[]);
@@ -37,7 +39,7 @@ fn on_both_paths(script: impl Fn(&mut Dialogue)) {
 }
 
 /// Without a connection, everything that waits is sealed.
-fn seal(talk: &mut Dialogue, party: usize) -> Changeset {
+pub fn seal(talk: &mut Dialogue, party: usize) -> Changeset {
     talk.pass_ms(5_000);
     talk.input(party, Input::Tick);
     let last = talk.durable(party).sealed.last().expect("sealed").device_seq;
@@ -51,11 +53,11 @@ fn sealed(talk: &mut Dialogue, party: usize, number: DeviceSeq) -> Changeset {
 }
 
 /// How many transactions each of a changeset's stands for besides itself.
-fn folds(changeset: &Changeset) -> Vec<usize> {
+pub fn folds(changeset: &Changeset) -> Vec<usize> {
     changeset.transactions.iter().map(|transaction| transaction.absorbed.len()).collect()
 }
 
-fn everybody_shows(talk: &mut Dialogue, parties: &[usize], sql: &str, expected: &Value) {
+pub fn everybody_shows(talk: &mut Dialogue, parties: &[usize], sql: &str, expected: &Value) {
     for _ in 0..2 {
         parties.iter().for_each(|party| talk.visit(*party));
     }
@@ -65,25 +67,8 @@ fn everybody_shows(talk: &mut Dialogue, parties: &[usize], sql: &str, expected: 
     talk.assert_in_step();
 }
 
-/// Connects, as often as it takes a device to begin a new life where two histories and two copies have to be told apart.
-fn come_by(talk: &mut Dialogue, party: usize) {
-    for _ in 0..4 {
-        talk.connect(party);
-        talk.settle();
-        talk.cut(party);
-    }
-}
-
-fn number(number: i64) -> Value {
+pub fn number(number: i64) -> Value {
     Value::Integer(number)
-}
-
-/// A device of the same user that is a copy of A as it is now.
-fn copy_of_a(talk: &mut Dialogue) -> usize {
-    let copy = talk.backup(A);
-    let clone = talk.add("C", "ada");
-    talk.restore(clone, &copy);
-    clone
 }
 
 fn was_told_not_as_one(talk: &Dialogue, party: usize) -> bool {
@@ -264,67 +249,60 @@ fn cs168_what_builds_on_a_changeset_that_is_sent_apart_comes_after_it() {
 }
 
 #[test]
-fn cs167_a_copy_that_has_only_what_was_absorbed_hears_that_it_is_decided() {
+fn cs168_who_goes_on_writing_does_not_hold_up_what_goes_apart() {
     on_both_paths(|talk| {
-        talk.exec(A, "UPDATE item SET stock = stock + 2 WHERE id = 'i'", &[]);
-        let clone = copy_of_a(talk);
-        talk.exec(A, "UPDATE item SET stock = stock + 3 WHERE id = 'i'", &[]);
-        talk.exec(A, "UPDATE item SET stock = stock + 4 WHERE id = 'i'", &[]);
-        assert_eq!(folds(&seal(talk, A)), [1], "the run of the database in which the first was written is another");
-        everybody_shows(talk, &[A, B, clone], "SELECT stock FROM item WHERE id = 'i'", &number(12));
-    });
-}
-
-/// A writes +2, is copied while it is open, writes +3 in the same run, and seals both as one.
-fn with_a_copy_of_the_first_half(talk: &mut Dialogue) -> usize {
-    let clone = talk.add("C", "ada");
-    talk.exec(A, "UPDATE item SET stock = stock + 2, name = 'two' WHERE id = 'i'", &[]);
-    let image = talk.image_while_open(A);
-    talk.restore(clone, &image);
-    talk.exec(A, "UPDATE item SET stock = stock + 3, name = 'three' WHERE id = 'i'", &[]);
-    assert_eq!(folds(&seal(talk, A)), [1]);
-    clone
-}
-
-#[test]
-fn cs167_a_copy_of_what_was_absorbed_hears_that_it_is_decided() {
-    on_both_paths(|talk| {
-        let clone = with_a_copy_of_the_first_half(talk);
-        talk.visit(A);
-        talk.sync(clone);
-        assert!(talk.took(clone, |output| matches!(output, Output::Recovered { .. })), "{}", talk.transcript());
-        talk.cut(clone);
-        everybody_shows(talk, &[A, B, clone], "SELECT stock || name FROM item WHERE id = 'i'", &text("8three"));
-    });
-}
-
-#[test]
-fn cs167_where_a_copy_came_first_the_rest_is_sent_by_itself() {
-    on_both_paths(|talk| {
-        let clone = with_a_copy_of_the_first_half(talk);
-        talk.visit(clone);
-        talk.sync(A);
-        assert!(talk.took(A, |output| matches!(output, Output::Recovered { .. })), "{}", talk.transcript());
-        talk.cut(A);
-        everybody_shows(talk, &[A, B, clone], "SELECT stock || name FROM item WHERE id = 'i'", &text("8three"));
-    });
-}
-
-#[test]
-fn cs167_where_both_recover_at_once_everything_counts_once() {
-    on_both_paths(|talk| {
-        let clone = with_a_copy_of_the_first_half(talk);
-        // A third copy takes the number from under both.
-        let image = talk.backup(clone);
-        let third = talk.add("D", "ada");
-        talk.restore(third, &image);
-        talk.exec(third, "UPDATE item SET name = 'third' WHERE id = 'j'", &[]);
-        talk.visit(third);
-        [A, clone].into_iter().for_each(|party| talk.connect(party));
+        talk.exec(B, "UPDATE item SET state = 'b' WHERE id = 'i'", &[]);
+        talk.visit(B);
+        let write = |talk: &mut Dialogue, n: i64| {
+            talk.exec(A, "UPDATE item SET name = ? WHERE id = 'j'", &[number(n)]);
+        };
+        talk.exec(A, "UPDATE item SET state = 'a' WHERE id = 'i'", &[]);
+        (0..3).for_each(|n| write(talk, n));
+        seal(talk, A);
+        talk.connect(A);
+        let mut n = 3;
+        while refused(talk, A).is_empty() {
+            // As fast as messages go, and more of them than there is room for.
+            (0..12).for_each(|more| write(talk, n + more));
+            n += 12;
+            assert!(n < 1_000, "{}", talk.transcript());
+            while !talk.up(A) && !talk.down(A) {}
+        }
         talk.settle();
-        [A, clone].into_iter().for_each(|party| talk.cut(party));
-        let sql = "SELECT group_concat(stock || name) FROM (SELECT * FROM item ORDER BY id)";
-        everybody_shows(talk, &[A, B, clone, third], sql, &text("8three,0third"));
+        talk.cut(A);
+        everybody_shows(
+            talk,
+            &[A, B],
+            "SELECT group_concat(coalesce(state, name)) FROM item",
+            &text(&format!("b,{}", n - 1)),
+        );
+        assert_eq!(status(talk, A).failed, 1);
+    });
+}
+
+#[test]
+fn cs168_a_verdict_that_refuses_a_part_of_what_is_taken_as_a_whole_is_an_error_that_changes_nothing() {
+    on_both_paths(|talk| {
+        for n in 0..3 {
+            talk.exec(A, "UPDATE item SET name = ? WHERE id = 'i'", &[number(n)]);
+        }
+        let changeset = seal(talk, A);
+        talk.connect(A);
+        while !talk.waiting_for(A).iter().any(|message| matches!(message, ServerMessage::Receipt(_))) {
+            assert!(talk.up(A) || talk.down(A));
+        }
+        let mut told = talk.waiting_for(A);
+        for message in &mut told {
+            if let ServerMessage::Receipt(receipt) = message {
+                let (index, detail) = (0, String::from("not so"));
+                receipt.rejected = vec![Rejection { index, reason: Reason::Stale, detail }];
+            }
+        }
+        let before = talk.durable(A);
+        talk.failing_input(A, Input::Received(told));
+        assert_eq!((talk.durable(A), folds(&changeset)), (before, vec![2]));
+        talk.restart(A);
+        everybody_shows(talk, &[A, B], "SELECT name FROM item WHERE id = 'i'", &text("2"));
     });
 }
 
@@ -392,68 +370,36 @@ fn cs170_a_plan_over_what_was_sealed_before_names_everything_in_question() {
     });
 }
 
-#[test]
-fn cs171_a_space_that_was_set_back_gets_it_back_as_it_was_sealed() {
-    on_both_paths(|talk| {
-        let backup = talk.space.backup();
-        for n in 1..=3 {
-            talk.exec(A, "UPDATE item SET stock = stock + 1, name = ? WHERE id = 'i'", &[number(n)]);
-        }
-        talk.visit(A);
-        talk.restore_space(&backup);
-        everybody_shows(talk, &[A, B], "SELECT stock || name FROM item WHERE id = 'i'", &text("63"));
-    });
-}
-
-#[test]
-fn cs171_a_sum_of_which_a_part_came_back_by_itself_is_refused_and_never_counted_twice() {
-    on_both_paths(|talk| {
-        let backup = talk.space.backup();
-        let clone = with_a_copy_of_the_first_half(talk);
-        talk.visit(A);
-        talk.restore_space(&backup);
-        talk.visit(clone);
-        come_by(talk, A);
-        let listed = talk.device(A).database().rejected().expect("a list");
-        assert_eq!(listed.len(), 1, "{}", talk.transcript());
-        everybody_shows(talk, &[A, B, clone], "SELECT stock || name FROM item WHERE id = 'i'", &text("5two"));
-    });
-}
-
-#[test]
-fn cs171_values_of_which_a_part_came_back_by_itself_are_written_all_the_same() {
-    on_both_paths(|talk| {
-        let backup = talk.space.backup();
-        let clone = talk.add("C", "ada");
-        talk.exec(A, "UPDATE item SET name = 'two' WHERE id = 'i'", &[]);
-        let image = talk.image_while_open(A);
-        talk.restore(clone, &image);
-        talk.exec(A, "UPDATE item SET name = 'three' WHERE id = 'i'", &[]);
-        talk.visit(A);
-        talk.restore_space(&backup);
-        talk.visit(clone);
-        come_by(talk, A);
-        everybody_shows(talk, &[A, B, clone], "SELECT name FROM item WHERE id = 'i'", &text("three"));
-        assert_eq!(status(talk, A).failed, 0);
-    });
-}
-
-#[test]
-fn cs172_ten_thousand_writes_of_one_cell_travel_as_one() {
-    let mut talk = Dialogue::with_schema(2, TwoPhase::Auto, schema());
+/// Ten thousand texts written into one field by somebody without a network, sealed; answers what travels and how long the log is.
+fn ten_thousand_writes(talk: &mut Dialogue) -> (Changeset, usize, usize) {
     talk.exec(A, "INSERT INTO item (id) VALUES ('i')", &[]);
     talk.visit(A);
     talk.visit(B);
+    talk.restart(A);
+    let mut random = Random::new(7);
     for n in 0..10_000 {
-        talk.pass_ms(37 + n % 5);
-        talk.exec(A, "UPDATE item SET name = ? WHERE id = 'i'", &[number(n as i64)]);
+        talk.pass_ms(random.between(40, 900));
+        talk.exec(A, "UPDATE item SET name = ? WHERE id = 'i'", &[text(&format!("what somebody typed, up to {n}"))]);
     }
-    let changeset = seal(&mut talk, A);
-    assert_eq!(folds(&changeset), [9_999]);
-    let bytes = talk.durable(A).sealed[0].total_bytes;
-    assert!(bytes < 24_000, "{bytes} bytes name ten thousand transactions, where they were several times as much");
+    let changeset = seal(talk, A);
+    let durable = talk.durable(A);
+    (changeset, durable.sealed[0].total_bytes, durable.log.len())
+}
+
+#[test]
+fn cs172_ten_thousand_writes_of_one_field_travel_as_one() {
+    let dialogue = || Dialogue::with_schema(2, TwoPhase::Auto, schema());
+    let mut single = dialogue();
+    single.confirm(true);
+    let (changeset, single_bytes, _) = ten_thousand_writes(&mut single);
+    assert_eq!(changeset.transactions.len(), 10_000);
+    let mut talk = dialogue();
+    let (changeset, bytes, waiting) = ten_thousand_writes(&mut talk);
+    assert_eq!((folds(&changeset), waiting), (vec![9_999], 10_000), "the log has each until the receipt");
+    // What is left are the names of the others, each a step of the clock.
+    assert!(bytes * 3 < single_bytes && bytes < 20_000, "{bytes} bytes instead of {single_bytes}");
     talk.visit(A);
     talk.visit(B);
     talk.assert_in_step();
-    assert_eq!(value(&mut talk, B, "SELECT name FROM item"), text("9999"));
+    assert_eq!(value(&mut talk, B, "SELECT name FROM item"), text("what somebody typed, up to 9999"));
 }

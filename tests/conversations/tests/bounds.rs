@@ -8,7 +8,9 @@ use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::{DeviceSeq, Hash, Opening, SchemaVersion, TableId};
-use ebbtide_core::limits::{CHANGESET_BYTES, CHANGESET_ROWS, CHUNK_BYTES, CLOCK_AHEAD_MS, SEALED_AHEAD};
+use ebbtide_core::limits::{
+    ABSORBED_TRANSACTIONS, CHANGESET_BYTES, CHANGESET_ROWS, CHUNK_BYTES, CLOCK_AHEAD_MS, SEALED_AHEAD,
+};
 use ebbtide_core::message::{Chunk, ClientMessage, ServerMessage, Then};
 use ebbtide_core::value::{Key, Value};
 use ebbtide_protocol::WireCodec;
@@ -118,6 +120,22 @@ fn sv125_a_changeset_of_more_rows_than_the_bound_is_refused_as_a_whole() {
     let bytes = sealed(&talk, &made);
     let answer = answer(&mut talk, submit(2, bytes));
     assert_eq!(refusal(&answer), Some(RefusalCode::TooLarge), "{answer:?}");
+}
+
+#[test]
+fn cs172_a_changeset_stands_for_no_more_transactions_than_it_could_hold() {
+    for (absorbed, expected) in
+        [(ABSORBED_TRANSACTIONS, None), (ABSORBED_TRANSACTIONS + 1, Some(RefusalCode::TooLarge))]
+    {
+        let mut talk = Dialogue::new(2, ebbtide_core::client::TwoPhase::Auto);
+        with_household(&mut talk);
+        let absorbed: Vec<Stamp> = (1..=absorbed as u64).map(|ms| Stamp(ms << 16)).collect();
+        let whole = Transaction { stamp: Stamp(1 << 40), absorbed, ..Transaction::default() };
+        let made = changeset(&talk, vec![whole]);
+        let bytes = sealed(&talk, &made);
+        let answer = answer(&mut talk, submit(2, bytes));
+        assert_eq!(refusal(&answer), expected, "{answer:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! All conversations: each runs over real SQLite on both sides, through the protocol's bytes, and by both commit paths.
 //! A scenario is a script on a `Dialogue`; nothing moves unless the script moves it.
 
+mod absorbed_copies;
 mod absorption;
 mod bounds;
 mod conflicts;
