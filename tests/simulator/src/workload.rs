@@ -3,6 +3,9 @@
 //! The world draws one piece of work at a time.
 
 mod more;
+mod typing;
+
+pub use typing::Typing;
 
 use crate::random::Random;
 use ebbtide_core::value::Value;

@@ -6,6 +6,15 @@ use ebbtide_simulator::runner::one;
 const SEEDS: std::ops::RangeInclusive<u64> = 501..=516;
 
 #[test]
+fn sm10_most_seeds_have_writes_that_travel_as_one_and_some_of_these_come_apart() {
+    let counts = (501..=506)
+        .map(|seed| one(seed, false).unwrap_or_else(|failure| panic!("seed {seed}: {}", failure.finding)).counts);
+    let counts: Vec<_> = counts.collect();
+    assert!(counts.iter().filter(|counts| counts.absorbed > 0).count() > 3, "{counts:?}");
+    assert!(counts.iter().any(|counts| counts.taken_apart > 0), "{counts:?}");
+}
+
+#[test]
 fn sm05_everything_rare_happens_in_some_seeds() {
     let all: Vec<_> = SEEDS
         .map(|seed| one(seed, false).unwrap_or_else(|failure| panic!("seed {seed}: {}", failure.finding)).counts)

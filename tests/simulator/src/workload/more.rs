@@ -21,7 +21,7 @@ impl Words {
         Self(work * WORDS..(work + 1) * WORDS)
     }
 
-    fn some(&mut self, count: u64) -> Value {
+    pub(super) fn some(&mut self, count: u64) -> Value {
         texts::value((0..count).filter_map(|_| self.0.next()).map(texts::word))
     }
 }

@@ -19,7 +19,9 @@ impl World {
         if self.calm {
             return Ok(());
         }
+        let strokes = self.seats[device].typing.goes_on(&mut self.work);
         let next_ms = match self.random.below(3) {
+            _ if strokes => self.random.between(1, 120),
             0 => self.random.between(1, 50),
             1 => self.random.between(50, 1_500),
             _ => self.random.between(500, 8_000),
@@ -28,7 +30,10 @@ impl World {
         if self.seats[device].device.is_none() {
             return Ok(());
         }
-        let work = workload::draw(&mut self.work, self.everything, self.works);
+        let work = match strokes {
+            true => Work::Single(self.seats[device].typing.stroke(&mut self.work, self.everything, self.works)),
+            false => workload::draw(&mut self.work, self.everything, self.works),
+        };
         self.works += 1;
         if self.script.without_work.contains(&(self.works - 1)) {
             return Ok(());

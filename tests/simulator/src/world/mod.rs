@@ -19,6 +19,7 @@ use crate::judge::Finding;
 use crate::random::Random;
 use crate::script::Script;
 use crate::trace::Trace;
+use crate::workload::Typing;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::{SessionOptions, State, TwoPhase};
 use ebbtide_core::ids::{DeviceSeq, Incarnation, Millis};
@@ -121,6 +122,8 @@ struct Seat {
     /// What the service worker would send, and for which life of the database.
     mail: Option<(Incarnation, Vec<u8>)>,
     doom: Option<faults::Doom>,
+    /// What its user writes again and again.
+    typing: Typing,
     online: bool,
     paused: bool,
     /// What may be found when a crashed device is opened again.
@@ -282,6 +285,7 @@ impl World {
             session: 0,
             mail: None,
             doom: None,
+            typing: Typing::default(),
             online: true,
             paused: false,
             survives: Vec::new(),
