@@ -8,7 +8,7 @@ mod strategy;
 mod table;
 pub(crate) mod writable;
 
-use crate::schema::{Schema, SchemaError};
+use crate::schema::{Schema, SchemaError, TableRules};
 use crate::sql::{Row, Sql};
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::ids::SchemaVersion;
@@ -32,19 +32,24 @@ pub fn read(sql: &mut impl Sql, schema: &Schema) -> Result<Catalogue, SchemaErro
     Ok(catalogue)
 }
 
-/// The catalogue as it was when only the first migrations had run: tables that were not there, or could not be synced yet, are left out.
+/// The catalogue as it is when only the first migrations have run: names are those of then, rules that do not fit yet are left out, and so
+/// are tables that are not there, or cannot be synced yet.
 pub fn read_at(sql: &mut impl Sql, schema: &Schema, migrations: usize) -> Result<Catalogue, SchemaError> {
     if migrations >= schema.migrations.len() {
         return read(sql, schema);
     }
-    let then = Schema { migrations: schema.migrations[..migrations].to_vec(), tables: schema.tables.clone() };
+    let then = schema.as_of(migrations);
     let listed = table::list(sql)?;
     let mut tables = Vec::new();
     for (name, rules) in &then.tables {
-        match table::read(sql, &listed, name, rules) {
-            Ok(table) => tables.push(table),
-            Err(SchemaError::Sql(error)) => return Err(error.into()),
-            Err(_) => {}
+        let bare = TableRules { key: rules.key.clone(), ..TableRules::default() };
+        for rules in [rules, &bare] {
+            match table::read(sql, &listed, name, rules) {
+                Ok(table) => tables.push(table),
+                Err(SchemaError::Sql(error)) => return Err(error.into()),
+                Err(_) => continue,
+            }
+            break;
         }
     }
     tables.iter_mut().for_each(|table| name_origins(table, &then));

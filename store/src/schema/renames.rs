@@ -2,7 +2,8 @@
 //! It reads the schema only; whether a migration's SQL does what it declares shows in the database.
 //! Used by the catalogue reader.
 
-use super::Schema;
+use super::{Migration, Schema, TableRules};
+use ebbtide_core::sorted::SortedMap;
 
 /// A name that was given away by a rename is another's from that version on, so its next bearer is marked with the version.
 fn later_bearer(name: &str, version: usize) -> String {
@@ -44,6 +45,53 @@ impl Schema {
         }
         (!name.eq_ignore_ascii_case(column)).then_some(name)
     }
+
+    /// The schema after its first migrations only: tables and columns that later ones rename have the names from before, and those
+    /// whose names only later ones made free are not there.
+    pub(crate) fn as_of(&self, migrations: usize) -> Schema {
+        let (first, later) = self.migrations.split_at(migrations.min(self.migrations.len()));
+        let mut tables = SortedMap::new();
+        for (name, rules) in &self.tables {
+            let Some(then) = table_before(later, name) else { continue };
+            let mut merge = SortedMap::new();
+            for (column, strategy) in &rules.merge {
+                if let Some(column) = column_before(later, name, column) {
+                    merge.insert(column, strategy.clone());
+                }
+            }
+            tables.insert(then, TableRules { merge, ..rules.clone() });
+        }
+        Schema { migrations: first.to_vec(), tables }
+    }
+}
+
+fn table_before(later: &[Migration], table: &str) -> Option<String> {
+    let mut name = table.to_owned();
+    for migration in later.iter().rev() {
+        match step(migration.renames(), &name) {
+            Step::Was(before) => name = before,
+            Step::IsNew => return None,
+            Step::Same => {}
+        }
+    }
+    Some(name)
+}
+
+fn column_before(later: &[Migration], table: &str, column: &str) -> Option<String> {
+    let (mut table, mut name) = (table.to_owned(), column.to_owned());
+    for migration in later.iter().rev() {
+        let prefix = format!("{}.", table.to_ascii_lowercase());
+        let own = migration.renames().filter(|(from, _)| from.to_ascii_lowercase().starts_with(&prefix));
+        match step(own.map(|(from, to)| (from[prefix.len()..].to_owned(), to)), &name) {
+            Step::Was(before) => name = before,
+            Step::IsNew => return None,
+            Step::Same => {}
+        }
+        if let Step::Was(before) = step(migration.renames(), &table) {
+            table = before;
+        }
+    }
+    Some(name)
 }
 
 enum Step {
@@ -86,6 +134,22 @@ mod tests {
         let schema = schema(&[serde_json::json!({}), serde_json::json!({ "a": "b" })]);
         assert_eq!(schema.table_origin("b").as_deref(), Some("a"));
         assert_eq!(schema.table_origin("a").as_deref(), Some("a@2"));
+    }
+
+    #[test]
+    fn st80_a_schema_as_of_an_earlier_migration_has_the_names_of_then() {
+        let mut schema = schema(&[
+            serde_json::json!({}),
+            serde_json::json!({ "visit.notes": "remarks" }),
+            serde_json::json!({ "visit": "call", "call.remarks": "words" }),
+        ]);
+        let rules = |json| serde_json::from_value::<TableRules>(json).unwrap();
+        schema.tables.insert("call".into(), rules(serde_json::json!({ "merge": { "words": "text", "day": "min" } })));
+        schema.tables.insert("visit".into(), TableRules::default());
+        let then = |migrations| serde_json::to_value(schema.as_of(migrations).tables).unwrap();
+        let visit = |notes: &str| serde_json::json!({ "visit": rules(serde_json::json!({ "merge": { notes: "text", "day": "min" } })) });
+        assert_eq!((then(1), then(2)), (visit("notes"), visit("remarks")));
+        assert_eq!(then(3), serde_json::to_value(&schema.tables).unwrap());
     }
 
     #[test]

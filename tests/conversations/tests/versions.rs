@@ -196,6 +196,41 @@ fn sv41_what_a_migration_does_to_rows_is_a_commit_that_older_devices_get() {
 }
 
 #[test]
+fn sv41_of_several_migrations_at_once_each_keeps_what_waits_for_the_next() {
+    let renames = serde_json::json!({
+        "sql": "ALTER TABLE badge RENAME TO label; ALTER TABLE person RENAME COLUMN phone TO number",
+        "renames": { "badge": "label", "person.phone": "number" }
+    });
+    let entries = serde_json::json!([
+        FIRST,
+        "ALTER TABLE badge ADD COLUMN colour TEXT",
+        "ALTER TABLE person ADD COLUMN visits INTEGER NOT NULL DEFAULT 0",
+        renames
+    ]);
+    let tables = serde_json::json!({ "person": { "merge": { "visits": "sum", "number": "first" } }, "label": {} });
+    let next: Schema =
+        serde_json::from_value(serde_json::json!({ "migrations": entries, "tables": tables })).expect("a schema");
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.exec(A, "INSERT INTO badge VALUES ('b', 'x')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(B, "UPDATE badge SET label = 'unseen'", &[]);
+        talk.exec(A, "UPDATE badge SET label = 'y'", &[]);
+        talk.visit(A);
+        talk.deploy(&next);
+        assert_eq!(talk.head().0, 2, "no row was changed");
+        talk.visit(B);
+        assert!(talk.transcript().contains("kept over"), "the marks are still there: {}", talk.transcript());
+        talk.restart_with(A, &next);
+        talk.restart_with(B, &next);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
 fn sv41_a_write_that_had_not_seen_a_migration_meets_it_as_a_conflict() {
     from_the_first(|talk| {
         talk.exec(A, INSERT, &[]);
