@@ -135,6 +135,9 @@ fn item<S: ClientStore, C: Codec>(
         return Err(Fault::Peer(Malformed { what: "an own commit twice in one range" }));
     };
     seal_before_leaving(device_seq, device, store, codec)?;
+    if commit.is_none() {
+        versions::forget_own(device_seq, device, store)?;
+    }
     own_commit(item.seq, commit, (receipt, transactions), device, store, applied)
 }
 

@@ -154,7 +154,7 @@ impl ClientSession {
             return Ok(());
         }
         // What cannot be read now could not be installed later.
-        versions::open_commit(&page.bytes, step.store, step.codec)?;
+        versions::look_into(&page.bytes, step.store, step.codec)?;
         let Page { token, head, last, bytes, .. } = page;
         let upto = Cursor { seq: token.begun_at, chain: token.chain, view: token.view };
         step.store.stage(&if last { StagedPart::LastPage(bytes) } else { StagedPart::Page(bytes) })?;

@@ -36,6 +36,7 @@ pub fn install<S: ClientStore, C: Codec>(
     }
     each_page(&late, store, codec, |store, rows| put_in(rows, fresh, store))?;
     store.forget_view()?;
+    versions::keep_of_staged(store, codec)?;
     leave(state, device, store, applied)?;
     device.move_cursor(state.upto);
     Ok(store.drop_snapshot()?)
@@ -54,14 +55,14 @@ fn late<S: ClientStore, C: Codec>(store: &mut S, codec: &C, applied: &mut Applie
         let outcomes = match part {
             StagedPart::Page(_) => continue,
             StagedPart::LastPage(bytes) => {
-                let page = versions::open_commit(&bytes, store, codec)?;
+                let page = versions::look_into(&bytes, store, codec)?.commit;
                 store.replace_queue(&[])?;
                 store.change_queue(&page.queue)?;
                 store.put_authors(&page.authors)?;
                 continue;
             }
             StagedPart::Commit(seq, bytes) => {
-                let commit = versions::open_commit(&bytes, store, codec)?;
+                let commit = versions::look_into(&bytes, store, codec)?.commit;
                 note(seq, &commit, store, applied)?;
                 applied.foreign += 1;
                 commit.outcomes
@@ -112,7 +113,7 @@ fn each_page<S: ClientStore, C: Codec>(
     while let Some((id, part)) = store.staged_after(after)? {
         after = id;
         let (StagedPart::Page(bytes) | StagedPart::LastPage(bytes)) = part else { continue };
-        let page = versions::open_commit(&bytes, store, codec)?;
+        let page = versions::look_into(&bytes, store, codec)?.commit;
         store.observe(page.stamp)?;
         let rows = page.outcomes.into_iter().filter_map(|Outcome { row, effect }| {
             let Effect::Put(values) = effect else { return None };

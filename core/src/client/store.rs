@@ -284,7 +284,7 @@ pub trait ClientStore {
     /// Some keys of visible rows, ascending as SQLite compares them, above `after`.
     fn keys(&mut self, table: TableId, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, Self::Error>;
 
-    /// Forgets which rows local changes hide and which transactions are blocked: the visible rows are now the space's.
+    /// Forgets which rows local changes hide, which transactions are blocked and which cells are kept aside: the visible rows are now the space's.
     fn forget_view(&mut self) -> Result<(), Self::Error>;
 
     /// Counts what waits.

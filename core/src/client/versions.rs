@@ -3,16 +3,16 @@
 //! Called by `apply`, `seal` and the session.
 
 use super::overlay::Underlay;
-use super::store::{ClientStore, DeviceState, ServerRow};
+use super::store::{ClientStore, DeviceState, ServerRow, StagedPart};
 use crate::catalogue::Catalogue;
-use crate::change::{Changeset, RowId};
+use crate::change::{Changeset, LoggedMutation, RowId};
 use crate::codec::Codec;
 use crate::commit::Commit;
 use crate::conflict::QueueChange;
 use crate::error::{Fault, Malformed};
 use crate::ids::{DeviceSeq, SchemaVersion};
 use crate::message::{ItemBody, RangeItem};
-use crate::version_map::{Unknown, VersionMap};
+use crate::version_map::{Unknown, UnknownCells, VersionMap};
 use alloc::{rc::Rc, vec::Vec};
 
 /// The first schema version among these commits whose catalogue is not here. Nothing of a range is applied before it is.
@@ -58,6 +58,37 @@ pub fn open_commit<S: ClientStore, C: Codec>(
         store.keep_unknown(&unknown)?;
     }
     Ok(commit)
+}
+
+/// Keeps aside what of staged commits this version has no place for, instead of everything that was kept before.
+pub fn keep_of_staged<S: ClientStore, C: Codec>(store: &mut S, codec: &C) -> Result<(), Fault<S::Error>> {
+    let own = store.catalogue().version;
+    let mut after = 0;
+    while let Some((id, part)) = store.staged_after(after)? {
+        after = id;
+        let (StagedPart::Page(bytes) | StagedPart::LastPage(bytes) | StagedPart::Commit(_, bytes)) = part;
+        if codec.schema_of(&bytes).map_err(Fault::Peer)? > own {
+            open_commit(&bytes, store, codec)?;
+        }
+    }
+    Ok(())
+}
+
+/// An own changeset became what was sent: what a newer version had in rows that it deletes or makes anew is gone there as well.
+pub fn forget_own<S: ClientStore>(number: DeviceSeq, device: &DeviceState, store: &mut S) -> Result<(), S::Error> {
+    let own = store.catalogue();
+    if device.space_schema <= own.version {
+        return Ok(());
+    }
+    let mut gone = Vec::new();
+    for change in store.sealed_log(Some(number))?.into_iter().flat_map(|transaction| transaction.changes) {
+        if let (Some(table), false) =
+            (own.table(change.row.table), matches!(change.mutation, LoggedMutation::Update(_)))
+        {
+            gone.push(Unknown { table: table.identity().into(), key: change.row.key, cells: UnknownCells::Delete });
+        }
+    }
+    store.keep_unknown(&gone)
 }
 
 /// A commit as this version reads it.

@@ -161,6 +161,7 @@ impl ClientStore for SyncStep<'_> {
     fn forget_view(&mut self) -> Result<(), SqlError> {
         self.db.waitlist.forget_blocked();
         execute(&self.db.connection, "DELETE FROM _ebb_server_row", [])?;
+        execute(&self.db.connection, "DELETE FROM _ebb_unknown", [])?;
         execute(&self.db.connection, "DELETE FROM _ebb_blocked", []).map(drop)
     }
 

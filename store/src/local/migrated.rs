@@ -7,6 +7,7 @@ use super::device;
 use super::error::DbError;
 use super::joined::{has_local, parents_first, transactions};
 use super::log::{self, Head, Made, Select, damaged};
+use super::misfits;
 use super::open::{Check, failed};
 use super::triggers::TriggerPlan;
 use crate::client::{Statements, unknown};
@@ -69,11 +70,16 @@ impl Migrated<'_> {
             device.rebuild.get_or_insert(Rebuild::Behind);
             device::write(connection, &device, clock).map_err(|e| failed(&e))?;
         }
-        back.extend(cells);
         let plan = TriggerPlan::of(connection, access, self.after)?;
         plan.silence(connection).map_err(|e| failed(&e))?;
         let statements = Statements::of(self.after);
         back.iter().try_for_each(|outcome| write(connection, &statements, outcome)).map_err(|e| failed(&e))?;
+        let place = |cells: &Outcome| self.place(cells, &pending, &statements, connection);
+        cells.iter().try_for_each(place).map_err(|e| failed(&e))?;
+        if misfits::take_back(&cells, self.after, &statements, connection).map_err(|e| failed(&e))? {
+            device.rebuild.get_or_insert(Rebuild::Behind);
+            device::write(connection, &device, clock).map_err(|e| failed(&e))?;
+        }
         plan.restore(connection).map_err(|e| failed(&e))?;
         let base = Base { seq: device.cursor.seq, device_seq: DeviceSeq(device.next_device_seq.0.saturating_sub(1)) };
         let apart = device.is_new() && has_local(connection).map_err(|e| failed(&e))?;
@@ -131,6 +137,32 @@ impl Migrated<'_> {
             (Some(before), Some(after)) => LoggedMutation::Update(differences(table, before, after)),
         };
         Some(LoggedChange { row: moved.row.clone(), mutation })
+    }
+
+    /// Gives cells of newer versions their place: in the space's row, and on the screen unless what waits made or deleted the row.
+    fn place(
+        &self,
+        cells: &Outcome,
+        pending: &Pending,
+        statements: &Statements,
+        connection: &Connection,
+    ) -> rusqlite::Result<()> {
+        let changes = pending.get(&cells.row).map(Vec::as_slice).unwrap_or_default();
+        let fields = match (&cells.effect, self.after.table(cells.row.table)) {
+            (Effect::Set(fields), Some(table)) => Some((fields, table)),
+            _ => None,
+        };
+        if let (Some((fields, table)), Some(Some(mut server))) = (fields, kept(connection, &cells.row)?) {
+            for field in fields {
+                if let Some(slot) = table.field_position(field.column).and_then(|at| server.get_mut(at)) {
+                    *slot = field.value.clone();
+                }
+            }
+            let_go(connection, &cells.row)?;
+            keep(connection, &cells.row, Some(&server))?;
+        }
+        let updates = |(_, change): &(LogId, LoggedChange)| matches!(change.mutation, LoggedMutation::Update(_));
+        if changes.iter().all(updates) { write(connection, statements, cells) } else { Ok(()) }
     }
 
     /// Cells of newer versions that have a place now, as outcomes; they are no longer kept aside.
@@ -229,9 +261,25 @@ fn differences(table: &Table, before: &[Value], after: &[Value]) -> Vec<LoggedFi
 }
 
 fn is_kept(connection: &Connection, row: &RowId) -> rusqlite::Result<bool> {
+    Ok(kept(connection, row)?.is_some())
+}
+
+/// The space's row beneath what hides it, if something does; nothing inside where the space has none.
+fn kept(connection: &Connection, row: &RowId) -> rusqlite::Result<Option<Option<Vec<Value>>>> {
     let key = postcard::to_allocvec(&row.key).map_err(damaged)?;
-    let sql = "SELECT 1 FROM _ebb_server_row WHERE tbl = ? AND key = ?";
-    Ok(connection.prepare_cached(sql)?.query_row(params![row.table.0, key], |_| Ok(())).optional()?.is_some())
+    let sql = "SELECT fields FROM _ebb_server_row WHERE tbl = ? AND key = ?";
+    let unpacked = |row: &rusqlite::Row<'_>| {
+        let fields: Option<Vec<u8>> = row.get(0)?;
+        fields.map(|bytes| postcard::from_bytes(&bytes).map_err(damaged)).transpose()
+    };
+    connection.prepare_cached(sql)?.query_row(params![row.table.0, key], unpacked).optional()
+}
+
+fn let_go(connection: &Connection, row: &RowId) -> rusqlite::Result<()> {
+    let key = postcard::to_allocvec(&row.key).map_err(damaged)?;
+    let sql = "DELETE FROM _ebb_server_row WHERE tbl = ? AND key = ?";
+    connection.prepare_cached(sql)?.execute(params![row.table.0, key])?;
+    Ok(())
 }
 
 fn keep(connection: &Connection, row: &RowId, server: Option<&[Value]>) -> rusqlite::Result<()> {
@@ -246,7 +294,7 @@ fn outcome(row: &RowId, values: Option<Vec<Value>>) -> Outcome {
     Outcome { row: row.clone(), effect: values.map_or(Effect::Delete, Effect::Put) }
 }
 
-fn write(connection: &Connection, statements: &Statements, outcome: &Outcome) -> rusqlite::Result<()> {
+pub(super) fn write(connection: &Connection, statements: &Statements, outcome: &Outcome) -> rusqlite::Result<()> {
     let table = statements.table(outcome.row.table);
     let key = &outcome.row.key.0;
     let (sql, values): (String, Vec<&Value>) = match &outcome.effect {

@@ -16,6 +16,7 @@ mod joined;
 mod kept;
 pub(crate) mod log;
 mod migrated;
+mod misfits;
 mod open;
 mod pragmas;
 mod quiet;
