@@ -13,6 +13,7 @@ mod memory;
 pub mod minimise;
 pub mod random;
 pub mod reference;
+pub mod releases;
 pub mod rows;
 pub mod runner;
 pub mod schema;

@@ -17,6 +17,15 @@ pub fn with_strategies() -> Schema {
 
 /// The same with rows that merge as a whole, by clocks and by a person, keys and values at the ends of their ranges, sets, texts, and fields that a person decides.
 pub fn with_everything() -> Schema {
+    serde_json::from_value(all()).expect("the schema above has the schema's shape")
+}
+
+/// The larger app's schema or the smaller one's, as the app hands it over.
+pub fn json(everything: bool) -> serde_json::Value {
+    if everything { all() } else { with_tally() }
+}
+
+fn all() -> serde_json::Value {
     let mut json = with_tally();
     let migrations = json["migrations"].as_array_mut().expect("a list");
     let more = "CREATE TABLE card (id TEXT PRIMARY KEY NOT NULL, owner TEXT, balance INTEGER NOT NULL DEFAULT 0, note TEXT) STRICT;
@@ -31,7 +40,7 @@ pub fn with_everything() -> Schema {
     json["tables"]["sample"] = serde_json::json!({});
     json["tables"]["topic"] = serde_json::json!({ "merge": { "tags": "set", "diagnosis": "review" } });
     json["tables"]["page"] = serde_json::json!({ "merge": { "body": "text" } });
-    serde_json::from_value(json).expect("the schema above has the schema's shape")
+    json
 }
 
 fn with_tally() -> serde_json::Value {

@@ -3,6 +3,7 @@
 //! The world draws one piece of work at a time.
 
 mod more;
+pub mod newer;
 mod typing;
 
 pub use typing::Typing;

@@ -6,6 +6,7 @@ mod folded;
 mod queue;
 mod recorded;
 mod replay;
+mod upgrades;
 
 pub use recorded::Witness;
 
@@ -14,15 +15,17 @@ use crate::host::{Decision, SpaceHost};
 use crate::reference::sets;
 use crate::reference::space::{Id, ReferenceSpace};
 use crate::reference::texts::{self, AllTyped};
+use crate::releases::{Release, Releases};
 use crate::rows::{Rows, difference};
 use ebbtide_core::catalogue::{Catalogue, Strategy};
+use ebbtide_core::change::Changeset;
 use ebbtide_core::change::{LoggedTransaction, RowId, Transaction};
 use ebbtide_core::client::store::Rebuild;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Commit, Effect, Receipt, SealedCommit};
 use ebbtide_core::conflict::{ConflictId, OpenConflict};
-use ebbtide_core::ids::{ChainHash, ColumnId, DeviceSeq, Incarnation};
+use ebbtide_core::ids::{ChainHash, ColumnId, DeviceSeq, Incarnation, Millis};
 use ebbtide_core::message::ServerMessage;
 use ebbtide_core::value::Value;
 use ebbtide_protocol::WireCodec;
@@ -37,6 +40,8 @@ pub type Finding = String;
 
 /// See the file's header.
 pub struct Judge {
+    releases: Rc<Releases>,
+    /// The tables of the last release, in whose terms everything is judged.
     catalogue: Rc<Catalogue>,
     line: Line,
     /// The space's rows at every point of every history that there ever was.
@@ -72,6 +77,10 @@ pub struct Judge {
 #[derive(Clone)]
 pub struct Line {
     reference: ReferenceSpace,
+    /// The release that the space has.
+    release: usize,
+    /// The deployments: how many decisions there were, the release, and when.
+    deployments: Vec<(usize, usize, Millis)>,
     /// The rows at every seq.
     history: Vec<Rc<Rows>>,
     /// The newest stamp up to every seq.
@@ -92,10 +101,13 @@ pub struct Line {
 
 impl Judge {
     /// Nothing has happened.
-    pub fn new(catalogue: Rc<Catalogue>) -> Self {
+    pub fn new(releases: Rc<Releases>) -> Self {
+        let catalogue = releases.catalogue();
         let nothing = Rc::new(Rows::new());
         let line = Line {
             reference: ReferenceSpace::new(catalogue.clone()),
+            release: 0,
+            deployments: Vec::new(),
             history: vec![nothing.clone()],
             stamps: vec![0],
             log: Vec::new(),
@@ -108,6 +120,7 @@ impl Judge {
             repeatable: None,
         };
         Self {
+            releases,
             catalogue,
             line,
             points: BTreeMap::from([((0, ChainHash::default()), nothing)]),
@@ -175,12 +188,31 @@ impl Judge {
         for decision in decisions {
             self.decide(decision)?;
         }
-        let (rows, expected) = (space.rows(), &self.line.history[self.line.history.len() - 1]);
+        self.space_is_right(space)
+    }
+
+    fn space_is_right(&self, space: &SpaceHost) -> Result<(), Finding> {
+        let (rows, expected) =
+            (self.present().lift.rows(space.rows()), &self.line.history[self.line.history.len() - 1]);
         if rows != **expected {
             let differing = difference(&rows, expected, &self.catalogue);
             return Err(format!("G5: the space's rows are not what the rules say (space | reference):{differing}"));
         }
         halves_agree(&rows, &self.catalogue).map_err(|finding| format!("{finding} in the space"))
+    }
+
+    /// The release that the space has.
+    fn present(&self) -> &Release {
+        self.releases.get(self.line.release)
+    }
+
+    /// A sealed changeset in the terms of the last release.
+    fn open(&self, decision: &Decision) -> Result<Changeset, Finding> {
+        let fails = |what: &str| format!("a decided changeset cannot be opened: {what}");
+        let version = WireCodec.schema_of(&decision.bytes).map_err(|error| fails(error.what))?;
+        let release = self.releases.of_version(version).ok_or_else(|| fails("nobody has its schema version"))?;
+        let opened = WireCodec.open(&decision.bytes, decision.device_seq, &release.catalogue);
+        Ok(release.lift.changeset(opened.map_err(|error| fails(error.what))?))
     }
 
     fn decide(&mut self, decision: Decision) -> Result<(), Finding> {
@@ -198,9 +230,7 @@ impl Judge {
         if known.is_some_and(|sealed| *sealed != decision.bytes) {
             return Err(format!("G2: number {} was decided with other bytes than were sealed", decision.device_seq.0));
         }
-        let changeset = WireCodec
-            .open(&decision.bytes, decision.device_seq, &self.catalogue)
-            .map_err(|error| format!("a decided changeset cannot be opened: {}", error.what))?;
+        let changeset = self.open(&decision)?;
         for transaction in &changeset.transactions {
             let seen = transaction.changes.iter().map(|change| change.base.seq.0).max().unwrap_or(0);
             if seen > self.head() || transaction.stamp.0 <= self.line.stamps[seen as usize] {
@@ -267,7 +297,8 @@ impl Judge {
     fn ordered(&mut self, commit: Option<&SealedCommit>) -> Result<Rows, Finding> {
         let mut rows = self.line.reference.rows();
         let commit = commit.ok_or("G1: a commit is missing")?;
-        let commit = WireCodec.open_commit(&commit.bytes, &self.catalogue).map_err(|error| error.what)?;
+        let commit = WireCodec.open_commit(&commit.bytes, &self.present().catalogue).map_err(|error| error.what)?;
+        let commit = self.present().lift.commit(commit);
         let catalogue = self.catalogue.clone();
         let before = self.line.history[self.line.history.len() - 1].clone();
         self.queue_changed(&commit)?;
@@ -371,8 +402,8 @@ impl Judge {
         self.sealed.contains_key(&(incarnation, number))
     }
 
-    /// A device's whole state at any moment between two steps.
-    pub fn device(&mut self, device: usize, durable: &Durable) -> Result<(), Finding> {
+    /// A device's whole state at any moment between two steps, in the terms of the last release; which one it has itself.
+    pub fn device(&mut self, device: usize, durable: &Durable, release: usize) -> Result<(), Finding> {
         let (cursor, chain) = (durable.state.cursor.seq.0, durable.state.cursor.chain);
         // Whose space was set back takes a snapshot of an earlier point.
         let leaves = durable.state.rebuild == Some(Rebuild::OtherHistory);
@@ -385,7 +416,10 @@ impl Judge {
         if leaves {
             return halves_agree(&durable.rows, &self.catalogue);
         }
-        let expected = durable.expected(there, &self.catalogue);
+        let release = self.releases.get(release);
+        let mut expected = durable.expected(&release.lift.visible(there), &self.catalogue);
+        let durable = upgrades::without_previews(durable, &mut expected, release, &self.catalogue);
+        let durable = &*durable;
         if durable.rows != expected && !self.same_but_for_the_order_of_words(device, durable, &expected) {
             let differing = difference(&durable.rows, &expected, &self.catalogue);
             let waiting: String = durable.log.iter().map(|transaction| waiting_line(durable, transaction)).collect();

@@ -4,9 +4,7 @@
 
 use super::{Finding, Judge};
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::codec::Codec;
 use ebbtide_core::ids::Incarnation;
-use ebbtide_protocol::WireCodec;
 
 /// How much of its history a device has gone through itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +28,7 @@ impl Judge {
         let mut conflicts = 0;
         for decision in self.line.decisions.iter().filter(|decision| !decision.is_void()) {
             conflicts += decision.receipt.conflicts as usize;
-            let changeset = WireCodec.open(&decision.bytes, decision.device_seq, &self.catalogue);
-            let changeset = changeset.map_err(|error| error.what)?;
+            let changeset = self.open(decision)?;
             let rejected = decision.receipt.rejected.iter().filter(|_| decision.incarnation == incarnation);
             own.extend(rejected.map(|rejection| changeset.transactions[rejection.index as usize].stamp));
         }

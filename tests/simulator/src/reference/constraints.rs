@@ -27,9 +27,24 @@ pub fn broken(rows: &Rows, catalogue: &Catalogue) -> Option<&'static str> {
 pub fn dangling(rows: &Rows, catalogue: &Catalogue) -> bool {
     rows.iter().any(|(row, values)| {
         let table = catalogue.table(row.table).expect("a table of the schema");
-        let refers = matches!(table.name.as_str(), "member" | "visit");
-        refers && dangles(field(table, row, values, "household"), rows, catalogue)
+        refers_to_households(&table.name) && dangles(field(table, row, values, "household"), rows, catalogue)
     })
+}
+
+/// Takes rows out whose household is not there.
+pub fn without_dangling(rows: &mut Rows, catalogue: &Catalogue) {
+    let dangle = |(row, values): (&RowId, &Vec<Value>)| {
+        let table = catalogue.table(row.table).expect("a table of the schema");
+        let refers = refers_to_households(&table.name);
+        (refers && dangles(field(table, row, values, "household"), rows, catalogue)).then(|| row.clone())
+    };
+    let out: Vec<RowId> = rows.iter().filter_map(dangle).collect();
+    out.iter().for_each(|row| drop(rows.remove(row)));
+}
+
+/// Whether the rows of this table have a household.
+pub fn refers_to_households(table: &str) -> bool {
+    matches!(table, "member" | "visit" | "call")
 }
 
 /// The first constraint that a state breaks, foreign keys aside.

@@ -2,7 +2,9 @@
 //! It knows no SQL, no marks of the engine and no outcomes; a transaction that breaks a constraint simply leaves the copy unused.
 //! The simulator feeds it changesets in the order in which the real space decided them.
 
-use super::constraints::{broken, broken_besides_references, dangling, field};
+mod migrations;
+
+use super::constraints::{broken, broken_besides_references, dangling, field, refers_to_households};
 use super::queue::{self, WHOLE, Waiting};
 use super::sets;
 use super::texts::{self, AllTyped, Typed};
@@ -11,7 +13,7 @@ use ebbtide_core::catalogue::{Catalogue, RowRule, Strategy, Table};
 use ebbtide_core::change::{Base, Change, Changeset, Mutation, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::conflict::ConflictId;
-use ebbtide_core::ids::{Incarnation, Opening};
+use ebbtide_core::ids::{Incarnation, Opening, SchemaVersion};
 use ebbtide_core::value::{Key, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -71,6 +73,8 @@ struct Context<'a> {
     catalogue: &'a Catalogue,
     author: u32,
     number: u64,
+    /// The version that it was sealed under.
+    schema: SchemaVersion,
     seq: u64,
     stamp: u64,
     floor: u64,
@@ -172,6 +176,7 @@ impl ReferenceSpace {
                 catalogue: &self.catalogue,
                 author,
                 number: changeset.device_seq.0,
+                schema: changeset.schema,
                 seq: self.head + 1,
                 stamp: transaction.stamp.0.saturating_sub(shift << 16),
                 floor: self.floor,
@@ -296,10 +301,10 @@ impl Context<'_> {
         Write { seq: self.seq, author: self.author, number: self.number, stamp: self.stamp, exact }
     }
 
-    /// It was pulled, or it is the device's own earlier write that came out as written.
+    /// It was pulled, or it is the device's own earlier write that came out as written, or the device ran the same migration.
     fn knows(&self, write: &Write, base: Base) -> bool {
         let own = write.author == self.author && write.number <= self.number && write.exact;
-        write.seq <= base.seq.0 || own
+        write.seq <= base.seq.0 || own || write.is_of_a_migration_before(self.schema)
     }
 
     fn means_this_life(&self, story: &Story, base: Base) -> bool {
@@ -399,12 +404,12 @@ impl Context<'_> {
         Some(())
     }
 
-    /// What was written for a household whose deletion the writer did not know: members go with it, visits stay without one.
+    /// What was written for a household whose deletion the writer did not know: members and calls go with it, visits stay without one.
     fn orphans_follow(&self, transaction: &Transaction, after: &mut Stories) {
         for change in &transaction.changes {
             let table = self.catalogue.table(change.row.table).expect("a table");
             let household = table.columns.iter().position(|column| column.name == "household");
-            let Some(household) = household.filter(|_| matches!(table.name.as_str(), "member" | "visit")) else {
+            let Some(household) = household.filter(|_| refers_to_households(&table.name)) else {
                 continue;
             };
             let writes = match &change.mutation {
@@ -453,7 +458,7 @@ impl Context<'_> {
         }
     }
 
-    /// Members go with their household, visits stay without one.
+    /// Members and calls go with their household, visits stay without one.
     fn children_follow(&self, before: &Stories, after: &mut Stories, parent: &RowId) {
         let name = |row: &RowId| self.catalogue.table(row.table).expect("a table").name.clone();
         if name(parent) != "household" {
@@ -461,7 +466,7 @@ impl Context<'_> {
         }
         for row in before.keys() {
             let table_name = name(row);
-            if table_name != "member" && table_name != "visit" {
+            if !refers_to_households(&table_name) {
                 continue;
             }
             let table = self.catalogue.table(row.table).expect("a table");
@@ -477,7 +482,7 @@ impl Context<'_> {
     }
 
     fn let_go(&self, story: &mut Story, table: &Table) {
-        if table.name == "member" {
+        if table.name != "visit" {
             story.values = None;
             story.died = Some(self.mark(false));
         } else {

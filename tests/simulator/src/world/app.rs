@@ -8,7 +8,7 @@ use crate::device::Durable;
 use crate::judge::Finding;
 use crate::reference::fold;
 use crate::rows::difference;
-use crate::workload::{self, Choosing, Statement, Work};
+use crate::workload::{self, Choosing, Statement, Work, newer};
 use ebbtide_core::client::Input;
 use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
@@ -27,13 +27,18 @@ impl World {
             _ => self.random.between(500, 8_000),
         };
         self.after(next_ms, Event::Act(device));
+        self.take_releases(device)?;
         if self.seats[device].device.is_none() {
             return Ok(());
         }
-        let work = match strokes {
+        let mut work = match strokes {
             true => Work::Single(self.seats[device].typing.stroke(&mut self.work, self.everything, self.works)),
             false => workload::draw(&mut self.work, self.everything, self.works),
         };
+        if self.calendar.grows() {
+            let release = self.calendar.releases.clone();
+            work = newer::of_release(work, release.get(self.seats[device].release), &mut self.calendar.random);
+        }
         self.works += 1;
         if self.script.without_work.contains(&(self.works - 1)) {
             return Ok(());
@@ -54,7 +59,8 @@ impl World {
             let choices = !transaction.resolutions.is_empty();
             self.counts.choices += u64::from(choices);
             let (life, space) = (after.state.incarnation, self.seats[device].space);
-            self.counts.texts += self.spaces[space].judge.captured(life, transaction);
+            let transaction = self.calendar.releases.get(self.seats[device].release).lift.logged(transaction.clone());
+            self.counts.texts += self.spaces[space].judge.captured(life, &transaction);
         }
         self.transactions += u64::from(logged);
         if let Some(tape) = tape {

@@ -5,10 +5,9 @@
 use super::faults::Doom;
 use super::network::finding;
 use super::{Event, Seat, World};
-use crate::device::{Device, Durable};
+use crate::device::Durable;
 use crate::disk::{Aftermath, Tape};
-use crate::judge::{Finding, Judge, Witness};
-use crate::random::nth;
+use crate::judge::{Finding, Witness};
 use crate::rows::difference;
 use ebbtide_core::client::store::ClientStore;
 use ebbtide_core::client::{Input, Output, State};
@@ -25,16 +24,10 @@ impl World {
             return Ok(());
         }
         self.trace.event(self.now, "on", &[device as u64]);
-        let (now, options) = (self.time_of(device), self.options(device));
-        let seed = nth(self.seats[device].seed, self.seats[device].openings);
-        self.seats[device].openings += 1;
-        let opened = Device::open(&self.seats[device].disk, &self.schema, options, now, seed);
-        self.seats[device].device = Some(opened.map_err(|error| format!("device {device} does not open: {error}"))?);
-        let after = self.durable(device)?;
-        let survives = std::mem::take(&mut self.seats[device].survives);
-        Judge::survived(&survives, &after, &self.catalogue(device))
-            .map_err(|finding| format!("device {device}: {finding}"))?;
-        self.seats[device].last = Some(after);
+        self.open_as_it_was(device)?;
+        if !self.migrate(device)? {
+            return Ok(());
+        }
         self.seats[device].seen_writes = None;
         self.give(device, Input::Start)
     }
@@ -168,11 +161,7 @@ impl World {
         // What a failing disk refused may have reached it all the same; only a later commit rules that out.
         let certain = !std::mem::take(&mut self.seats[device].uncertain);
         self.seats[device].survives = if certain { survives } else { Vec::new() };
-        self.let_go(device);
-        self.seats[device].timer += 1;
-        self.seats[device].session += 1;
-        self.seats[device].paused = false;
-        self.seats[device].online = true;
+        self.off(device);
         let delay_ms = self.random.between(10, 20_000);
         self.after(delay_ms, Event::Reopen(device));
         Ok(())
@@ -264,12 +253,21 @@ impl World {
                 self.spaces[space].judge.sealed(incarnation, entry.device_seq, &bytes)?;
             }
         }
+        self.note_behind(device);
         if let Some(before) = &self.seats[device].last {
-            self.spaces[space].judge.left(before, &durable).map_err(|finding| format!("device {device}: {finding}"))?;
+            let (before, after) = (self.lifted(device, before), self.lifted(device, &durable));
+            self.spaces[space].judge.left(&before, &after).map_err(|finding| format!("device {device}: {finding}"))?;
         }
-        self.spaces[space].judge.device(device, &durable).map_err(|finding| format!("device {device}: {finding}"))?;
+        self.judge_device(device, &durable)?;
         self.seats[device].last = Some(durable);
         Ok(())
+    }
+
+    pub(super) fn judge_device(&mut self, device: usize, durable: &Durable) -> Result<(), Finding> {
+        let (space, release) = (self.seats[device].space, self.seats[device].release);
+        let durable = self.calendar.releases.clone().get(release).lift.durable(durable).into_owned();
+        let judged = self.spaces[space].judge.device(device, &durable, release);
+        judged.map_err(|finding| format!("device {device}: {finding}"))
     }
 
     /// What a space had accepted before it was set back is there again, but for what was on devices that were set back themselves.
@@ -307,8 +305,8 @@ impl World {
             .judge
             .listed(&waiting)
             .map_err(|finding| format!("device {device}: {finding}"))?;
-        let Seat { set_back, restored, rebuilt, .. } = self.seats[device];
-        let witness = Witness { refusals: !set_back && !restored, overwrites: !rebuilt && !restored };
+        let Seat { set_back, restored, rebuilt, was_behind, .. } = self.seats[device];
+        let witness = Witness { refusals: !set_back && !restored, overwrites: !rebuilt && !restored && !was_behind };
         let stamps: Vec<Stamp> = rejected.iter().map(|record| record.stamp).collect();
         self.spaces[self.seats[device].space]
             .judge

@@ -110,7 +110,8 @@ impl World {
     fn back_up(&mut self, device: usize) -> Result<(), Finding> {
         if self.seats[device].device.is_some() && self.seats[device].backup.is_none() {
             let durable = self.durable(device)?;
-            self.seats[device].backup = Some((self.seats[device].disk.image(), durable));
+            let seat = &mut self.seats[device];
+            seat.backup = Some((seat.disk.image(), durable, seat.release));
         }
         Ok(())
     }
@@ -123,10 +124,13 @@ impl World {
         if self.seats[onto].device.is_none() {
             return Ok(());
         }
-        let Some((image, durable)) = self.seats[device].backup.take() else { return Ok(()) };
+        let Some((image, durable, release)) = self.seats[device].backup.take() else { return Ok(()) };
         self.trace.event(self.now, "set back", &[device as u64, onto as u64]);
         self.die(onto, vec![durable.clone()])?;
         self.seats[onto].disk.restore(&image);
+        self.seats[onto].release = release;
+        self.seats[onto].wanted = self.seats[onto].wanted.max(release);
+        self.seats[onto].was_behind |= self.seats[device].was_behind;
         self.seats[onto].set_back = true;
         self.seats[onto].mail = None;
         self.seats[onto].rebuilt |= self.seats[device].rebuilt;
@@ -135,7 +139,7 @@ impl World {
         Ok(())
     }
 
-    fn fill_disk(&mut self, device: usize) {
+    pub(super) fn fill_disk(&mut self, device: usize) {
         self.seats[device].disk.set_full(true);
         let delay_ms = self.random.between(500, 20_000);
         self.after(delay_ms, Event::Relief { device, relief: Relief::Full });
@@ -200,6 +204,6 @@ impl World {
             self.relieve(device, Relief::Pause)?;
             self.relieve(device, Relief::Offline)?;
         }
-        Ok(())
+        self.take_last_releases()
     }
 }

@@ -48,12 +48,13 @@ impl World {
     /// A copy of a space is made, or comes back.
     pub(super) fn copy_space(&mut self, space: usize) -> Result<(), Finding> {
         self.flush(space)?;
+        let schema = self.space_schema(space);
         let seat = &mut self.spaces[space];
         let Some((image, line)) = seat.backup.take() else {
             seat.backup = Some((seat.host.backup(), seat.judge.line()));
             return Ok(());
         };
-        seat.host.restore(&image, &self.schema);
+        seat.host.restore(&image, &schema);
         seat.judge.rewind(line);
         self.counts.restores += 1;
         self.trace.event(self.now, "a space is set back", &[space as u64, self.spaces[space].judge.head()]);

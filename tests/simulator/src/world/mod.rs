@@ -9,6 +9,7 @@ mod history;
 mod network;
 mod plan;
 mod spaces;
+mod upgrades;
 
 pub use plan::Counts;
 
@@ -24,13 +25,13 @@ use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::{SessionOptions, State, TwoPhase};
 use ebbtide_core::ids::{DeviceSeq, Incarnation, Millis};
 use ebbtide_core::message::ServerMessage;
-use ebbtide_store::schema::Schema;
 use network::{Connection, Link};
 use plan::Plan;
 use spaces::SpaceSeat;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
+use upgrades::Calendar;
 
 /// When every run begins.
 const START_MS: u64 = 1_700_000_000_000;
@@ -113,6 +114,14 @@ struct Seat {
     seed: [u8; 16],
     /// How often it was switched on: each time the platform gives it other random bytes.
     openings: u64,
+    /// The release that its database has.
+    release: usize,
+    /// The release that its app has by now.
+    wanted: usize,
+    /// The release to which a migration was interrupted.
+    migrating: Option<usize>,
+    /// Whether its space ever was a release ahead of it: what was overwritten in tables and columns that it lacked it was not told.
+    was_behind: bool,
     two_phase: TwoPhase,
     skew_ms: i64,
     link: Link,
@@ -130,8 +139,8 @@ struct Seat {
     survives: Vec<Durable>,
     /// The disk refused a write which may have reached it all the same.
     uncertain: bool,
-    /// A copy of the profile, and the device as it was then.
-    backup: Option<(Image, Durable)>,
+    /// A copy of the profile, the device as it was then, and the release that it had.
+    backup: Option<(Image, Durable, usize)>,
     /// Whether the device was ever set back to such a copy, or such a copy of it came back anywhere: only then may it begin a new
     /// life, which need not list what only an earlier one was told.
     set_back: bool,
@@ -157,7 +166,7 @@ pub(crate) struct World {
     queue: BinaryHeap<Reverse<Queued>>,
     plan: Plan,
     counts: Counts,
-    schema: Schema,
+    calendar: Calendar,
     /// Whether the app has all tables.
     everything: bool,
     spaces: Vec<SpaceSeat>,
@@ -226,17 +235,19 @@ impl World {
     fn new(script: &Script, keep_lines: bool) -> Self {
         let mut random = Random::new(script.seed);
         let everything = random.percent(85);
-        let schema = if everything { crate::schema::with_everything() } else { crate::schema::with_strategies() };
         let spaces = *random.pick(&[1, 1, 1, 1, 2, 3]);
+        let calendar = Calendar::draw(script.seed, everything, spaces);
+        let releases = calendar.releases.clone();
+        let plan = Plan::draw(&mut random).fit(calendar.grows());
         let mut world = Self {
             now: START_MS,
             slept_ms: 0,
-            plan: Plan::draw(&mut random),
+            plan,
             counts: Counts::default(),
             order: 0,
             queue: BinaryHeap::new(),
-            spaces: (0..spaces).map(|_| SpaceSeat::open(&schema)).collect(),
-            schema,
+            spaces: (0..spaces).map(|_| SpaceSeat::open(&releases)).collect(),
+            calendar,
             everything,
             seats: Vec::new(),
             connections: BTreeMap::new(),
@@ -272,12 +283,17 @@ impl World {
             _ => self.random.below(6 * 86_400_000) as i64 - 3 * 86_400_000,
         };
         let two_phase = if self.random.percent(30) { TwoPhase::Always } else { TwoPhase::Auto };
+        self.calendar.seat(space);
         self.seats.push(Seat {
             device: None,
             space,
             disk: Disk::new(),
             seed: self.random.bytes(),
             openings: 0,
+            release: 0,
+            wanted: 0,
+            migrating: None,
+            was_behind: false,
             two_phase,
             skew_ms,
             link: Link::new(&mut self.random),
@@ -301,9 +317,9 @@ impl World {
         });
     }
 
-    /// The synced tables as a device's space knows them.
+    /// The synced tables as a device knows them.
     fn catalogue(&self, device: usize) -> Rc<Catalogue> {
-        self.spaces[self.seats[device].space].host.catalogue()
+        self.calendar.releases.get(self.seats[device].release).catalogue.clone()
     }
 
     fn options(&self, device: usize) -> SessionOptions {
@@ -411,11 +427,8 @@ impl World {
     fn last_look(&mut self) -> Result<(), Finding> {
         for device in 0..self.seats.len() {
             let durable = self.durable(device)?;
-            let space = &mut self.spaces[self.seats[device].space];
-            space.judge.device(device, &durable)?;
-            if durable.rows != space.host.rows() || !durable.blocked.is_empty() || !durable.sealed.is_empty() {
-                return Err(format!("G4: device {device} differs from its space in the end"));
-            }
+            self.judge_device(device, &durable)?;
+            self.shows_all(device, &durable)?;
             self.search_agrees(device)?;
             self.everything_is_recorded(device)?;
         }
@@ -441,6 +454,6 @@ impl World {
             return Err(format!("G7: {found:?} in a space"));
         }
         self.trace.event(self.now, "state", &[crate::rows::state_hash(&host.rows())]);
-        judge.replay(host, &self.schema)
+        judge.replay(host)
     }
 }

@@ -19,6 +19,11 @@ impl Plan {
         Self { sleeps: random.percent(35), restores: random.percent(25) }
     }
 
+    /// Where the app grows no space is set back: what that means for a migration is for the conversations.
+    pub(super) fn fit(self, grows: bool) -> Self {
+        Self { restores: self.restores && !grows, ..self }
+    }
+
     /// The kinds of faults to draw from: the ones that every world has, and those of this one.
     pub(super) fn kinds(self) -> Vec<u64> {
         let rarer = [(self.sleeps, vec![18]), (self.restores, vec![19, 19])];
@@ -44,11 +49,19 @@ pub struct Counts {
     pub absorbed: u64,
     /// Changesets that were given up, since they were not taken as one.
     pub taken_apart: u64,
+    /// Releases that spaces took.
+    pub deployments: u64,
+    /// Releases that devices took.
+    pub upgrades: u64,
+    /// Those taken before the space did.
+    pub ahead: u64,
+    /// Those taken offline with something waiting.
+    pub upgrades_with_pending: u64,
 }
 
 impl Counts {
     /// Their names and numbers.
-    pub fn named(&self) -> [(&'static str, u64); 7] {
+    pub fn named(&self) -> [(&'static str, u64); 11] {
         [
             ("prunings", self.prunings),
             ("snapshots", self.snapshots),
@@ -57,6 +70,10 @@ impl Counts {
             ("choices", self.choices),
             ("absorbed transactions", self.absorbed),
             ("changesets taken apart", self.taken_apart),
+            ("deployments", self.deployments),
+            ("upgrades", self.upgrades),
+            ("upgrades ahead of the space", self.ahead),
+            ("upgrades offline with something waiting", self.upgrades_with_pending),
         ]
     }
 }

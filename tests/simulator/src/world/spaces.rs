@@ -6,8 +6,9 @@ use super::{Event, World};
 use crate::disk::Image;
 use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
 use crate::judge::{Finding, Judge, Line};
+use crate::releases::Releases;
 use ebbtide_core::ids::Incarnation;
-use ebbtide_store::schema::Schema;
+use std::rc::Rc;
 
 /// Who spoke.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +38,9 @@ pub(super) enum Death {
 }
 
 impl SpaceSeat {
-    pub(super) fn open(schema: &Schema) -> Self {
-        let host = SpaceHost::open(schema);
-        Self { judge: Judge::new(host.catalogue()), host, gate: Vec::new(), backup: None }
+    pub(super) fn open(releases: &Rc<Releases>) -> Self {
+        let host = SpaceHost::open(&releases.get(0).schema);
+        Self { judge: Judge::new(releases.clone()), host, gate: Vec::new(), backup: None }
     }
 }
 
@@ -103,7 +104,8 @@ impl World {
         }
         if self.random.percent(6) {
             self.trace.event(self.now, "evicted", &[space as u64]);
-            self.spaces[space].host.evict(&self.schema);
+            let schema = self.space_schema(space);
+            self.spaces[space].host.evict(&schema);
         }
         if self.random.percent(2) {
             self.faults += 1;
@@ -120,7 +122,8 @@ impl World {
             Death::Whole => self.spaces[space].gate.clear(),
             Death::BeforeOutputs => drop(self.confirm(space)?),
         }
-        self.spaces[space].host.crash(&self.schema);
+        let schema = self.space_schema(space);
+        self.spaces[space].host.crash(&schema);
         self.reset_all(space);
         Ok(())
     }

@@ -1,0 +1,128 @@
+//! Releases that come midway: a space that runs migrations, devices that run them before or after it.
+//! What a migration does to rows is said by its steps, by hand; here it is compared with what the engines made of it.
+//! Part of the judge.
+
+use super::{Finding, Judge};
+use crate::device::Durable;
+use crate::host::SpaceHost;
+use crate::reference::constraints;
+use crate::releases::Release;
+use crate::releases::piece::Became;
+use crate::rows::{Rows, difference};
+use ebbtide_core::catalogue::{Catalogue, Strategy};
+use ebbtide_core::change::LoggedTransaction;
+use ebbtide_core::client::store::Rebuild;
+use ebbtide_core::ids::Millis;
+use std::borrow::Cow;
+use std::rc::Rc;
+
+impl Judge {
+    /// The release that the space has.
+    pub fn release(&self) -> usize {
+        self.line.release
+    }
+
+    /// The space took a release: each of its migrations that changed rows is a commit.
+    pub fn deployed(&mut self, release: usize, now: Millis, space: &mut SpaceHost) -> Result<(), Finding> {
+        let before = self.head() as usize;
+        let releases = self.releases.clone();
+        for (piece, version) in releases.between(self.line.release, release) {
+            if self.line.reference.migrate(*piece, *version) {
+                self.line.history.push(Rc::new(self.rows_now()));
+                self.line.stamps.push(self.line.stamps[self.line.stamps.len() - 1]);
+            }
+        }
+        self.line.release = release;
+        self.line.deployments.push((self.line.decisions.len(), release, now));
+        let (head, chain) = space.head();
+        if head.0 != self.head() {
+            return Err(format!("G5: the migrations ended at {} instead of {}", head.0, self.head()));
+        }
+        let commits = space.commits();
+        let fresh = commits.into_iter().filter(|commit| commit.seq.0 > before as u64);
+        self.line.log.extend(fresh);
+        let now = self.line.history[self.line.history.len() - 1].clone();
+        self.points.insert((head.0, chain.truncated()), now);
+        self.space_is_right(space)
+    }
+
+    /// The reference's rows, with sets and texts as they were: no migration touches them.
+    fn rows_now(&self) -> Rows {
+        let before = &self.line.history[self.line.history.len() - 1];
+        let kept = |(row, mut values): (_, Vec<_>)| {
+            if let Some(told) = before.get(&row) {
+                let table = self.catalogue.table(row.table).expect("a table");
+                let merged = table.fields().map(|(column, _)| table.strategy(column));
+                for (place, _) in
+                    merged.enumerate().filter(|(_, strategy)| matches!(strategy, Strategy::Set | Strategy::Text))
+                {
+                    values[place] = told[place].clone();
+                }
+            }
+            (row, values)
+        };
+        self.line.reference.rows().into_iter().map(kept).collect()
+    }
+
+    /// A device took a release, all in the terms of the last: what waited still waits, and where the space is not as far the rows
+    /// are what the migrations make of them, if the device knew everything about them.
+    pub fn upgraded(
+        &self,
+        (before, from): (&Durable, usize),
+        (after, to): (&Durable, usize),
+        knew_all: bool,
+    ) -> Result<(), Finding> {
+        let waits = |transaction: &&LoggedTransaction| !after.log.iter().any(|now| same(now, transaction));
+        if let Some(lost) = before.log.iter().find(waits) {
+            return Err(format!("G1: what waited is not there after an upgrade: {lost:?}"));
+        }
+        let steps = self.releases.between(from, to);
+        let ahead = steps.iter().all(|(_, version)| after.state.space_schema.0 < *version);
+        if !ahead || !knew_all {
+            return Ok(());
+        }
+        let mut rows = before.rows.clone();
+        for (piece, _) in steps {
+            for (row, became) in piece.done_to(&rows, &self.catalogue) {
+                match became {
+                    Became::Row(values) => rows.insert(row, values),
+                    Became::Gone => rows.remove(&row),
+                };
+            }
+        }
+        if rows != after.rows {
+            let differing = difference(&after.rows, &rows, &self.catalogue);
+            return Err(format!("an upgrade did something else than its migrations say (device | steps):{differing}"));
+        }
+        Ok(())
+    }
+}
+
+fn same(one: &LoggedTransaction, other: &LoggedTransaction) -> bool {
+    (one.id, one.stamp, one.origin, one.opening) == (other.id, other.stamp, other.origin, other.opening)
+        && one.changes == other.changes
+}
+
+/// A device ahead of its space shows what its own migrations made of rows, and that gives way later: tables with such rows say nothing.
+pub(super) fn without_previews<'d>(
+    durable: &'d Durable,
+    expected: &mut Rows,
+    release: &Release,
+    catalogue: &Catalogue,
+) -> Cow<'d, Durable> {
+    if durable.state.rebuild == Some(Rebuild::Behind) {
+        // Rows of tables that came lately may refer to what this device has deleted: a snapshot is on its way to sort that out.
+        constraints::without_dangling(expected, catalogue);
+    }
+    let ahead = |version: u32| durable.state.space_schema.0 < version;
+    let previews =
+        |name: &str| release.steps.iter().any(|(piece, version)| ahead(*version) && piece.changes_rows_of(name));
+    let hidden: Vec<bool> = catalogue.tables.iter().map(|table| previews(&table.name)).collect();
+    if !hidden.contains(&true) {
+        return Cow::Borrowed(durable);
+    }
+    let mut durable = durable.clone();
+    durable.rows.retain(|row, _| !hidden[usize::from(row.table.0)]);
+    expected.retain(|row, _| !hidden[usize::from(row.table.0)]);
+    Cow::Owned(durable)
+}
