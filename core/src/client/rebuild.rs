@@ -11,6 +11,7 @@ use super::versions;
 use crate::codec::Codec;
 use crate::error::{Fault, Malformed, RefusalCode};
 use crate::ids::{Cursor, DeviceSeq};
+use crate::message::RangeItem;
 use crate::message::{ClientMessage, ItemBody, Page, Range};
 use alloc::{collections::BTreeSet, vec, vec::Vec};
 
@@ -153,6 +154,11 @@ impl ClientSession {
         } else if !staged.is_some_and(|state| !state.complete && same_snapshot(&state, &page)) {
             return Ok(());
         }
+        let version = step.codec.schema_of(&page.bytes).map_err(Fault::Peer)?;
+        if !versions::knows(version, step.store)? {
+            self.ask_for_catalogue(version, step);
+            return Ok(());
+        }
         // What cannot be read now could not be installed later.
         versions::look_into(&page.bytes, step.store, step.codec)?;
         let Page { token, head, last, bytes, .. } = page;
@@ -185,7 +191,12 @@ impl ClientSession {
         if items().any(|item| unknown(&item.body)) {
             return Ok(self.begin_new_life(RefusalCode::UnknownNumbers, step)?);
         }
-        for item in items() {
+        let fresh: Vec<&RangeItem> = items().collect();
+        if let Some(version) = versions::first_unknown(&fresh, step.store, step.codec)? {
+            self.ask_for_catalogue(version, step);
+            return Ok(());
+        }
+        for item in fresh {
             let (ItemBody::Foreign(bytes) | ItemBody::OwnMerged(_, bytes)) = &item.body else {
                 return Err(Fault::Peer(Malformed { what: "a commit without its outcomes for a snapshot" }));
             };

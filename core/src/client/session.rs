@@ -347,7 +347,8 @@ impl ClientSession {
         }
         status.progress = self.progress(&status);
         self.rest(step);
-        tell(&mut status, CHOICE_NEEDED, self.choice_needed);
+        let stopped_for_it = self.stopped.as_ref().is_some_and(|cause| cause.code == CHOICE_NEEDED);
+        tell(&mut status, CHOICE_NEEDED, self.choice_needed || stopped_for_it);
         tell(&mut status, NOT_CONFIRMED, self.planning.is_unconfirmed());
         if self.mirrored != Some(None) && waiting.pending == waiting.unsealed {
             self.mirror(step)?;

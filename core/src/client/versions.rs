@@ -175,10 +175,7 @@ fn give_way<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
     if kept.is_empty() {
         return Ok(());
     }
-    let pending = store.pending_changes(&kept)?;
-    let free = kept.into_iter().zip(pending).filter(|(_, changes)| changes.is_empty());
-    let rows: Vec<RowId> = free.map(|(row, _)| row).collect();
-    Underlay::lift(&rows, store)?.settle(store)
+    Underlay::lift(&kept, store)?.settle(store)
 }
 
 /// Whether something else than a pending change hides the server's version of a row: a migration ahead of the space.

@@ -17,6 +17,7 @@ pub use waitlist::Waitlist;
 
 pub(crate) use lives::opening;
 pub(crate) use statements::Statements;
+pub(crate) use write::read_row;
 
 use crate::local::SyncStep;
 use crate::local::log::{self, Select};

@@ -234,7 +234,7 @@ fn with(catalogue: &Catalogue, table: TableId, mut values: Vec<Value>, fields: &
 }
 
 /// The non-key values of a row.
-pub(super) fn read_row(
+pub(crate) fn read_row(
     connection: &Connection,
     table: &TableStatements,
     row: &RowId,

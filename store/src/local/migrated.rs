@@ -10,7 +10,7 @@ use super::log::{self, Head, Made, Select, damaged};
 use super::misfits;
 use super::open::{Check, failed};
 use super::triggers::TriggerPlan;
-use crate::client::{Statements, unknown};
+use crate::client::{Statements, read_row, unknown};
 use crate::compare::Moved;
 use crate::sqlite::value::Bound;
 use ebbtide_core::catalogue::{Catalogue, Table};
@@ -115,15 +115,15 @@ impl Migrated<'_> {
         if device.is_new() && self.before.is_some() {
             return Ok(Fate::Captured);
         }
-        if is_kept(connection, &moved.row)? {
-            return Ok(Fate::Settled);
-        }
         let Some(table) = self.after.table(moved.row.table) else { return Ok(Fate::Settled) };
         let waiting = pending.get(&moved.row).map(Vec::as_slice).unwrap_or_default();
-        let server = take_back(moved.before.clone(), waiting, table);
+        let kept = kept(connection, &moved.row)?;
+        let is_kept = kept.is_some();
+        let server = kept.unwrap_or_else(|| take_back(moved.before.clone(), waiting, table));
         Ok(match server {
             None if moved.before.is_some() => Fate::Captured,
             _ if device.space_schema >= self.after.version => Fate::GivesWay,
+            _ if is_kept => Fate::Settled,
             server => Fate::Preview(server),
         })
     }
@@ -148,21 +148,28 @@ impl Migrated<'_> {
         connection: &Connection,
     ) -> rusqlite::Result<()> {
         let changes = pending.get(&cells.row).map(Vec::as_slice).unwrap_or_default();
-        let fields = match (&cells.effect, self.after.table(cells.row.table)) {
-            (Effect::Set(fields), Some(table)) => Some((fields, table)),
-            _ => None,
-        };
-        if let (Some((fields, table)), Some(Some(mut server))) = (fields, kept(connection, &cells.row)?) {
-            for field in fields {
-                if let Some(slot) = table.field_position(field.column).and_then(|at| server.get_mut(at)) {
-                    *slot = field.value.clone();
-                }
-            }
-            let_go(connection, &cells.row)?;
-            keep(connection, &cells.row, Some(&server))?;
-        }
         let updates = |(_, change): &(LogId, LoggedChange)| matches!(change.mutation, LoggedMutation::Update(_));
-        if changes.iter().all(updates) { write(connection, statements, cells) } else { Ok(()) }
+        let shows = changes.iter().all(updates);
+        if let (Effect::Set(fields), Some(table)) = (&cells.effect, self.after.table(cells.row.table)) {
+            let server = match kept(connection, &cells.row)? {
+                // What waits remembers the space's row only as it was for the version before.
+                None if !shows => {
+                    let here = read_row(connection, statements.table(cells.row.table), &cells.row)?;
+                    take_back(here, changes, table)
+                }
+                kept => kept.flatten(),
+            };
+            if let Some(mut server) = server {
+                for field in fields {
+                    if let Some(slot) = table.field_position(field.column).and_then(|at| server.get_mut(at)) {
+                        *slot = field.value.clone();
+                    }
+                }
+                let_go(connection, &cells.row)?;
+                keep(connection, &cells.row, Some(&server))?;
+            }
+        }
+        if shows { write(connection, statements, cells) } else { Ok(()) }
     }
 
     /// Cells of newer versions that have a place now, as outcomes; they are no longer kept aside.
@@ -235,7 +242,7 @@ enum Fate {
     Preview(Option<Vec<Value>>),
     /// The space is as far already, and did not do this.
     GivesWay,
-    /// The space's row is known already.
+    /// It shows until the space is as far; the space's row is known already.
     Settled,
 }
 
@@ -258,10 +265,6 @@ fn pending(connection: &Connection) -> Result<Pending, DbError> {
 fn differences(table: &Table, before: &[Value], after: &[Value]) -> Vec<LoggedField> {
     let changed = table.fields().zip(before).zip(after).filter(|((_, old), new)| old != new);
     changed.map(|(((column, _), old), new)| LoggedField { column, old: old.clone(), new: new.clone() }).collect()
-}
-
-fn is_kept(connection: &Connection, row: &RowId) -> rusqlite::Result<bool> {
-    Ok(kept(connection, row)?.is_some())
 }
 
 /// The space's row beneath what hides it, if something does; nothing inside where the space has none.

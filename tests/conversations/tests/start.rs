@@ -98,6 +98,22 @@ fn cs71_a_space_without_a_history_is_seeded_and_of_another_nothing_is_taken() {
 }
 
 #[test]
+fn cs71_a_device_that_has_to_choose_says_so_for_as_long() {
+    on_both_paths(|talk| {
+        with_a_space(talk);
+        write_apart(talk, A, "a");
+        try_to_sync(talk, A);
+        for online in [false, true] {
+            talk.input(A, Input::Online(online));
+            let told = status(talk, A);
+            assert_eq!((told.state, told.reason.as_deref()), (State::Error, Some(NEEDED)), "online: {online}");
+        }
+        choose(talk, A, Start::Merge);
+        assert_eq!((status(talk, A).state, status(talk, A).reason), (State::Idle, None));
+    });
+}
+
+#[test]
 fn cs71_a_database_that_was_always_to_be_in_step_needs_no_choice() {
     on_both_paths(|talk| {
         with_a_space(talk);

@@ -153,6 +153,67 @@ fn cs36_cells_that_were_kept_aside_survive_what_waits_over_them() {
 }
 
 #[test]
+fn cs36_cells_that_were_kept_aside_survive_a_row_that_is_made_anew_in_vain() {
+    from_the_first(|talk| {
+        one_behind(talk);
+        // What waits deletes and makes the row that the space still has, and is refused.
+        talk.transaction(A, &["DELETE FROM person", "INSERT INTO person (id, name, age) VALUES ('p', 'Bo', 1)"]);
+        talk.restart_with(A, &wider());
+        assert_eq!(value(talk, A, "SELECT name || email FROM person"), text("Bonone"));
+        talk.may_write(A, false);
+        talk.visit(A);
+        assert_eq!(value(talk, A, "SELECT name || email FROM person"), text("Adaa@x"));
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs36_what_a_migration_does_to_a_row_made_over_a_deleted_one_travels() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(B, "DELETE FROM person", &[]);
+        talk.visit(B);
+        talk.exec(A, "INSERT OR REPLACE INTO person (id, name, age) VALUES ('p', 'bo', 40)", &[]);
+        talk.connect(A);
+        while !talk.waiting_for(A).is_empty() || talk.durable(A).state.cursor.seq.0 < 2 {
+            let _ = talk.up(A) || talk.down(A);
+        }
+        talk.cut(A);
+        talk.deploy(&shouting());
+        talk.restart_with(A, &shouting());
+        talk.restart_with(B, &shouting());
+        assert_eq!(value(talk, A, "SELECT name FROM person"), text("BO"));
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs32_a_snapshot_of_a_version_that_is_not_known_waits_for_its_catalogue() {
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        talk.visit(A);
+        talk.exec(B, "INSERT INTO badge VALUES ('b', 'x')", &[]);
+        talk.visit(B);
+        talk.pass_ms(RETENTION_MS + 1);
+        talk.deploy(&wider());
+        talk.restart_with(B, &wider());
+        talk.exec(B, "UPDATE person SET name = 'later', email = 'b@x'", &[]);
+        talk.visit(B);
+        talk.space.prune(talk.now);
+        talk.visit(A);
+        assert!(talk.transcript().contains("page of"), "{}", talk.transcript());
+        assert_eq!(value(talk, A, "SELECT name FROM person"), text("later"));
+        follow(talk);
+        assert_eq!(value(talk, A, "SELECT email FROM person"), text("b@x"));
+    });
+}
+
+#[test]
 fn cs36_a_snapshot_brings_the_cells_to_be_kept_aside_as_well() {
     from_the_first(|talk| {
         one_behind(talk);
