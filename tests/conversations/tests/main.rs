@@ -3,6 +3,7 @@
 
 mod absorbed_copies;
 mod absorption;
+mod aside;
 mod bounds;
 mod conflicts;
 mod copies;

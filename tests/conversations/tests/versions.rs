@@ -2,13 +2,12 @@
 
 use crate::script::{A, B, on_both_paths, refused, status, text, value};
 use ebbtide_core::client::State;
-use ebbtide_core::limits::RETENTION_MS;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::schema::Schema;
 
-const FIRST: &str =
+pub const FIRST: &str =
     "CREATE TABLE person (id TEXT PRIMARY KEY NOT NULL, name TEXT, phone TEXT, age INTEGER NOT NULL) STRICT;
     CREATE TABLE badge (id TEXT PRIMARY KEY NOT NULL, label TEXT) STRICT;";
 
@@ -35,14 +34,14 @@ pub fn schema(migrations: &serde_json::Value, tables: &[&str]) -> Schema {
 }
 
 /// Runs a script with a space and two devices of the first version, by each commit path.
-fn from_the_first(script: impl Fn(&mut Dialogue)) {
+pub fn from_the_first(script: impl Fn(&mut Dialogue)) {
     use ebbtide_core::client::TwoPhase;
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
         script(&mut Dialogue::with_schema(2, two_phase, first()));
     }
 }
 
-const INSERT: &str = "INSERT INTO person (id, name, phone, age) VALUES ('p', 'Ada', '12', 36)";
+pub const INSERT: &str = "INSERT INTO person (id, name, phone, age) VALUES ('p', 'Ada', '12', 36)";
 
 #[test]
 fn cs32_a_new_device_reads_what_was_committed_under_older_versions() {
@@ -98,163 +97,6 @@ fn cs33_a_device_one_version_behind_goes_on_both_ways() {
         // A value for a column that is gone is recorded.
         assert!(talk.transcript().contains("kept over '34'"), "{}", talk.transcript());
     });
-}
-
-/// The second version adds a column and a table.
-fn wider() -> Schema {
-    let more = "ALTER TABLE person ADD COLUMN email TEXT NOT NULL DEFAULT 'none';
-        CREATE TABLE account (id TEXT PRIMARY KEY NOT NULL, total INTEGER) STRICT;";
-    schema(&serde_json::json!([FIRST, more]), &["person", "badge", "account"])
-}
-
-/// A is behind and knows of a person whose mail address it cannot hold.
-fn one_behind(talk: &mut Dialogue) {
-    talk.exec(A, INSERT, &[]);
-    talk.visit(A);
-    talk.deploy(&wider());
-    talk.restart_with(B, &wider());
-    talk.visit(B);
-    talk.exec(B, "UPDATE person SET email = 'a@x'", &[]);
-    talk.exec(B, "INSERT INTO account VALUES ('gone', 1), ('stays', 2)", &[]);
-    talk.visit(B);
-    talk.visit(A);
-}
-
-fn follow(talk: &mut Dialogue) {
-    talk.restart_with(A, &wider());
-    talk.visit(A);
-    talk.visit(B);
-    talk.assert_in_step();
-}
-
-#[test]
-fn cs36_what_a_device_makes_anew_has_nothing_of_the_row_that_it_deleted() {
-    from_the_first(|talk| {
-        one_behind(talk);
-        talk.exec(A, "INSERT OR REPLACE INTO person (id, name, age) VALUES ('p', 'Bo', 1)", &[]);
-        talk.visit(A);
-        follow(talk);
-        assert_eq!(value(talk, A, "SELECT name || email FROM person"), text("Bonone"));
-    });
-}
-
-#[test]
-fn cs36_cells_that_were_kept_aside_survive_what_waits_over_them() {
-    from_the_first(|talk| {
-        one_behind(talk);
-        talk.exec(B, "UPDATE person SET age = 40", &[]);
-        talk.visit(B);
-        talk.exec(A, "UPDATE person SET age = 50", &[]);
-        talk.restart_with(A, &wider());
-        assert_eq!(value(talk, A, "SELECT email || age FROM person"), text("a@x50"));
-        follow(talk);
-        assert_eq!(value(talk, A, "SELECT email FROM person"), text("a@x"));
-    });
-}
-
-#[test]
-fn cs36_cells_that_were_kept_aside_survive_a_row_that_is_made_anew_in_vain() {
-    from_the_first(|talk| {
-        one_behind(talk);
-        // What waits deletes and makes the row that the space still has, and is refused.
-        talk.transaction(A, &["DELETE FROM person", "INSERT INTO person (id, name, age) VALUES ('p', 'Bo', 1)"]);
-        talk.restart_with(A, &wider());
-        assert_eq!(value(talk, A, "SELECT name || email FROM person"), text("Bonone"));
-        talk.may_write(A, false);
-        talk.visit(A);
-        assert_eq!(value(talk, A, "SELECT name || email FROM person"), text("Adaa@x"));
-        talk.visit(B);
-        talk.assert_in_step();
-    });
-}
-
-#[test]
-fn cs36_what_a_migration_does_to_a_row_made_over_a_deleted_one_travels() {
-    from_the_first(|talk| {
-        talk.exec(A, INSERT, &[]);
-        talk.visit(A);
-        talk.visit(B);
-        talk.exec(B, "DELETE FROM person", &[]);
-        talk.visit(B);
-        talk.exec(A, "INSERT OR REPLACE INTO person (id, name, age) VALUES ('p', 'bo', 40)", &[]);
-        talk.connect(A);
-        while !talk.waiting_for(A).is_empty() || talk.durable(A).state.cursor.seq.0 < 2 {
-            let _ = talk.up(A) || talk.down(A);
-        }
-        talk.cut(A);
-        talk.deploy(&shouting());
-        talk.restart_with(A, &shouting());
-        talk.restart_with(B, &shouting());
-        assert_eq!(value(talk, A, "SELECT name FROM person"), text("BO"));
-        talk.visit(A);
-        talk.visit(B);
-        talk.assert_in_step();
-    });
-}
-
-#[test]
-fn cs32_a_snapshot_of_a_version_that_is_not_known_waits_for_its_catalogue() {
-    from_the_first(|talk| {
-        talk.exec(A, INSERT, &[]);
-        talk.visit(A);
-        talk.exec(B, "INSERT INTO badge VALUES ('b', 'x')", &[]);
-        talk.visit(B);
-        talk.pass_ms(RETENTION_MS + 1);
-        talk.deploy(&wider());
-        talk.restart_with(B, &wider());
-        talk.exec(B, "UPDATE person SET name = 'later', email = 'b@x'", &[]);
-        talk.visit(B);
-        talk.space.prune(talk.now);
-        talk.visit(A);
-        assert!(talk.transcript().contains("page of"), "{}", talk.transcript());
-        assert_eq!(value(talk, A, "SELECT name FROM person"), text("later"));
-        follow(talk);
-        assert_eq!(value(talk, A, "SELECT email FROM person"), text("b@x"));
-    });
-}
-
-#[test]
-fn cs36_a_snapshot_brings_the_cells_to_be_kept_aside_as_well() {
-    from_the_first(|talk| {
-        one_behind(talk);
-        talk.exec(B, "DELETE FROM account WHERE id = 'gone'", &[]);
-        talk.visit(B);
-        talk.pass_ms(RETENTION_MS + 1);
-        talk.exec(B, "UPDATE person SET email = 'b@x'", &[]);
-        talk.visit(B);
-        talk.space.prune(talk.now);
-        talk.visit(A);
-        assert!(talk.transcript().contains("page of"), "{}", talk.transcript());
-        follow(talk);
-        assert_eq!(value(talk, A, "SELECT email || (SELECT count(*) FROM account) FROM person"), text("b@x1"));
-    });
-}
-
-#[test]
-fn cs36_rows_kept_aside_whose_parent_was_deleted_here_do_not_stop_the_migration() {
-    let more = "CREATE TABLE account (id TEXT PRIMARY KEY NOT NULL, owner TEXT REFERENCES person(id) ON DELETE CASCADE) STRICT;";
-    for touching in ["", "UPDATE badge SET label = 'touched'"] {
-        let entries = serde_json::json!([FIRST, more.to_owned() + touching]);
-        let next = schema(&entries, &["person", "badge", "account"]);
-        from_the_first(|talk| {
-            talk.exec(A, INSERT, &[]);
-            talk.visit(A);
-            talk.deploy(&next);
-            talk.restart_with(B, &next);
-            talk.exec(B, "INSERT INTO account VALUES ('none', NULL)", &[]);
-            talk.visit(B);
-            talk.exec(B, "INSERT INTO account VALUES ('a', 'p')", &[]);
-            talk.visit(B);
-            talk.visit(A);
-            talk.exec(A, "DELETE FROM person", &[]);
-            talk.restart_with(A, &next);
-            assert_eq!(talk.query(A, "SELECT id FROM account"), [[text("none")]]);
-            talk.visit(A);
-            talk.visit(B);
-            talk.assert_in_step();
-            assert_eq!(talk.query(B, "SELECT id FROM account"), [[text("none")]]);
-        });
-    }
 }
 
 #[test]
@@ -326,7 +168,7 @@ fn sv83_a_version_that_the_space_never_had_is_refused_by_name() {
 }
 
 /// The second version changes rows that fit a condition, in place.
-fn shouting() -> Schema {
+pub fn shouting() -> Schema {
     let shout =
         "UPDATE person SET name = upper(name) WHERE age > 30; INSERT INTO badge VALUES ('seed', 'from the start')";
     schema(&serde_json::json!([FIRST, shout]), &["person", "badge"])
