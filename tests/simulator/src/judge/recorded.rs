@@ -3,7 +3,6 @@
 //! Part of the judge.
 
 use super::{Finding, Judge};
-use ebbtide_core::change::LoggedTransaction;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::ids::Incarnation;
 
@@ -45,11 +44,6 @@ impl Judge {
             return Err(format!("G8: {overwritten} overwrites are listed, not {conflicts}"));
         }
         Ok(())
-    }
-
-    /// Whether this transaction of a device, or one by its name, was decided.
-    pub fn is_decided(&self, life: Incarnation, transaction: &LoggedTransaction) -> bool {
-        self.decided_rows.contains_key(&(transaction.origin.unwrap_or(life), transaction.opening, transaction.stamp))
     }
 
     /// A space that was set back has been given again what it had accepted before, by everyone who could: lives in `excused` could not.

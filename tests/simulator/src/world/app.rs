@@ -28,7 +28,6 @@ impl World {
         };
         self.after(next_ms, Event::Act(device));
         self.take_releases(device)?;
-        self.turn_on_if_due(device)?;
         if self.seats[device].device.is_none() {
             return Ok(());
         }

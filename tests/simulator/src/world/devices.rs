@@ -12,7 +12,6 @@ use crate::rows::difference;
 use ebbtide_core::client::store::ClientStore;
 use ebbtide_core::client::{Input, Output, State};
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::commit::Reason;
 use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::ids::Incarnation;
 use ebbtide_protocol::encode_client;
@@ -30,9 +29,6 @@ impl World {
             return Ok(());
         }
         self.seats[device].seen_writes = None;
-        if let (true, Some(open)) = (self.is_local(device), self.seats[device].device.as_mut()) {
-            open.database().keep_in_step(false);
-        }
         self.give(device, Input::Start)
     }
 
@@ -57,10 +53,6 @@ impl World {
     pub(super) fn give(&mut self, device: usize, input: Input) -> Result<(), Finding> {
         if self.seats[device].device.is_none() {
             return Ok(());
-        }
-        // Without sync there is no session.
-        if self.is_local(device) {
-            return self.look(device);
         }
         let doom = self.begin_doom(device);
         let now = self.time_of(device);
@@ -189,8 +181,8 @@ impl World {
             Output::SealedChanged => self.renew_mail(device)?,
             Output::Status => {
                 let open = self.seats[device].device.as_ref().ok_or("a device that is off")?;
-                let status = open.session().status().clone();
-                if status.state == State::Error && !self.asked(device, &status) {
+                let status = open.session().status();
+                if status.state == State::Error {
                     return Err(format!("device {device} gave up: {status:?}"));
                 }
             }
@@ -262,9 +254,8 @@ impl World {
             }
         }
         self.note_behind(device);
-        if let Some(before) = self.seats[device].last.take() {
-            let before = self.without_replaced(device, before, &durable)?;
-            let (before, after) = (self.lifted(device, &before), self.lifted(device, &durable));
+        if let Some(before) = &self.seats[device].last {
+            let (before, after) = (self.lifted(device, before), self.lifted(device, &durable));
             self.spaces[space].judge.left(&before, &after).map_err(|finding| format!("device {device}: {finding}"))?;
         }
         self.judge_device(device, &durable)?;
@@ -316,8 +307,7 @@ impl World {
             .map_err(|finding| format!("device {device}: {finding}"))?;
         let Seat { set_back, restored, rebuilt, was_behind, .. } = self.seats[device];
         let witness = Witness { refusals: !set_back && !restored, overwrites: !rebuilt && !restored && !was_behind };
-        let refused = rejected.iter().filter(|record| record.reason != Reason::Replaced);
-        let stamps: Vec<Stamp> = refused.map(|record| record.stamp).collect();
+        let stamps: Vec<Stamp> = rejected.iter().map(|record| record.stamp).collect();
         self.spaces[self.seats[device].space]
             .judge
             .recorded(incarnation, witness, &stamps, conflicts.len())

@@ -203,7 +203,6 @@ impl World {
             self.reopen(device)?;
             self.relieve(device, Relief::Pause)?;
             self.relieve(device, Relief::Offline)?;
-            self.turn_on_if_due(device)?;
         }
         self.take_last_releases()
     }

@@ -195,7 +195,7 @@ impl World {
     }
 
     /// The page is closed in peace.
-    pub(super) fn switch_off(&mut self, device: usize) {
+    fn switch_off(&mut self, device: usize) {
         if let Some(open) = self.seats[device].device.take() {
             open.close();
         }
