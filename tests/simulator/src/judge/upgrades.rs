@@ -103,7 +103,8 @@ fn same(one: &LoggedTransaction, other: &LoggedTransaction) -> bool {
         && one.changes == other.changes
 }
 
-/// A device ahead of its space shows what its own migrations made of rows, and that gives way later: tables with such rows say nothing.
+/// A device ahead of its space shows what its own migrations made of rows, and that gives way when the space is as far, also what earlier
+/// migrations made of them, where it took several at once: tables with such rows say nothing.
 pub(super) fn without_previews<'d>(
     durable: &'d Durable,
     expected: &mut Rows,
@@ -114,9 +115,8 @@ pub(super) fn without_previews<'d>(
         // Rows of tables that came lately may refer to what this device has deleted: a snapshot is on its way to sort that out.
         constraints::without_dangling(expected, catalogue);
     }
-    let ahead = |version: u32| durable.state.space_schema.0 < version;
-    let previews =
-        |name: &str| release.steps.iter().any(|(piece, version)| ahead(*version) && piece.changes_rows_of(name));
+    let is_ahead = release.steps.iter().any(|(_, version)| durable.state.space_schema.0 < *version);
+    let previews = |name: &str| is_ahead && release.steps.iter().any(|(piece, _)| piece.changes_rows_of(name));
     let hidden: Vec<bool> = catalogue.tables.iter().map(|table| previews(&table.name)).collect();
     if !hidden.contains(&true) {
         return Cow::Borrowed(durable);
