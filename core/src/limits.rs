@@ -164,5 +164,9 @@ pub const TEXT_HISTORY_BYTES: usize = 8 * 1024;
 /// Bytes of text that a merge goes through: all remembered versions of one cell together.
 pub const TEXT_MERGE_BYTES: usize = 4 * 1024 * 1024;
 
+/// Of an author's newest waiting writes to a text, so many are tried to be left out of its view: they may have been blocked there. Each run of them
+/// costs a merge.
+pub const TEXT_BLOCKED_WRITES: usize = 8;
+
 /// Words by which two versions of a text may differ and still be compared word by word; beyond, the whole stretch counts as rewritten.
 pub const TEXT_DIFFERENCES: usize = 200;

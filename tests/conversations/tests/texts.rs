@@ -1,6 +1,6 @@
 //! `set` and `text` over several sealed changesets, pulls in between, refusals and inserts of one key.
 
-use crate::script::{A, B, refused, text, value};
+use crate::script::{A, B, refused, status, text, value};
 use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_core::codec::Codec;
 use ebbtide_core::limits::{TEXT_HISTORY_BYTES, TEXT_HISTORY_COMMITS};
@@ -311,5 +311,33 @@ fn mg19_words_on_an_own_insert_are_found_again_in_a_row_that_was_there_before() 
         talk.visit(B);
         everybody_reads(talk, "body", "All is very well.");
         assert_eq!(conflicts(talk), 0);
+    });
+}
+
+#[test]
+fn mg19_words_typed_while_earlier_ones_are_blocked_join_them() {
+    on_both_paths(|talk| {
+        talk.transaction(
+            A,
+            &["INSERT INTO note (id, code) VALUES ('a', 'x')", "UPDATE note SET body = body || ' One.' WHERE id = 'n'"],
+        );
+        talk.pass_ms(5_000);
+        talk.input(A, Input::Tick);
+        talk.cut(A);
+        talk.exec(B, "INSERT INTO note (id, code) VALUES ('b', 'x')", &[]);
+        talk.visit(B);
+        // A hears that its code is taken before the space hears of A's.
+        talk.connect(A);
+        talk.up(A);
+        talk.down(A);
+        talk.cut(A);
+        assert_eq!(status(talk, A).blocked, 1, "{}", talk.transcript());
+        talk.exec(A, "UPDATE note SET body = body || ' Two.' WHERE id = 'n'", &[]);
+        talk.exec(B, "UPDATE note SET code = NULL WHERE id = 'b'", &[]);
+        [B, A, B].into_iter().for_each(|party| talk.visit(party));
+        assert!(refused(talk, A).is_empty());
+        let Value::Text(body) = value(talk, A, "SELECT body FROM note WHERE id = 'n'") else { panic!("no text") };
+        assert!(body.contains(" One.") && body.contains(" Two."), "{body}");
+        talk.assert_in_step();
     });
 }

@@ -5,7 +5,7 @@
 use super::diff::{self, Edit};
 use super::{TextOperation, text, value};
 use crate::ids::{AuthorId, DeviceSeq, Seq};
-use crate::limits::{TEXT_HISTORY_BYTES, TEXT_HISTORY_COMMITS, TEXT_MERGE_BYTES};
+use crate::limits::{TEXT_BLOCKED_WRITES, TEXT_HISTORY_BYTES, TEXT_HISTORY_COMMITS, TEXT_MERGE_BYTES};
 use crate::merge::seen::Writer;
 use crate::server::draft::Write;
 use crate::server::store::Mark;
@@ -110,11 +110,22 @@ impl History {
 
     /// Lays an operation over what has become of the text that it was made on; `None` if that cannot be found.
     pub fn merge(mut self, operation: &TextOperation, write: &Write) -> Option<Made> {
-        let view = self.view(write)?;
-        let after = operation.on(&view)?;
+        let steps = self.steps(write.writer.author);
+        let seen = |steps: &[Step]| {
+            let view = self.seen_at(write.writer.base.seq, steps)?;
+            operation.on(&view).map(|after| (view, after))
+        };
+        let whole = seen(&steps);
+        let in_full_view = whole.is_some();
+        let partly = || partial_views(&steps, write.writer.base.seq).find_map(|steps| seen(&steps));
+        let (view, after) = whole.or_else(partly)?;
         let merged = diff::merge(&view, &after, self.current());
         let same = view == self.current();
-        let own = if same { Own::Same } else { Own::Edits(vec![(write.writer.base.seq, diff::diff(&view, &after))]) };
+        let own = match (same, in_full_view) {
+            (true, _) => Own::Same,
+            (false, true) => Own::Edits(vec![(write.writer.base.seq, diff::diff(&view, &after))]),
+            (false, false) => Own::Unknown,
+        };
         let value = value(merged, operation.empty_is_null);
         self.push(&value, own, write);
         Some(Made { value, record: self.record, same })
@@ -124,11 +135,6 @@ impl History {
     pub fn replaced(mut self, value: &Value, write: &Write) -> TextRecord {
         self.push(value, Own::Unknown, write);
         self.record
-    }
-
-    /// What the writer saw: the text at its cursor with its own waiting writes.
-    fn view(&self, write: &Write) -> Option<String> {
-        self.seen_at(write.writer.base.seq, &self.steps(write.writer.author))
     }
 
     fn text_at(&self, seq: Seq) -> Option<&str> {
@@ -218,6 +224,14 @@ impl History {
         let bytes: usize = self.record.entries.iter().map(Entry::size).sum();
         count > TEXT_HISTORY_COMMITS || bytes > TEXT_HISTORY_BYTES || longest * count > TEXT_MERGE_BYTES
     }
+}
+
+/// The writes of an author without some of those that waited, for they were out of its view: blocked on its device. Of the newest, every run.
+fn partial_views(steps: &[Step], base: Seq) -> impl Iterator<Item = Vec<Step>> + '_ {
+    let settled = steps.iter().filter(|step| step.seq <= base).count();
+    let oldest = settled.max(steps.len().saturating_sub(TEXT_BLOCKED_WRITES));
+    let runs = (oldest..steps.len()).flat_map(move |from| (from + 1..=steps.len()).map(move |upto| (from, upto)));
+    runs.map(|(from, upto)| [&steps[..from], &steps[upto..]].concat())
 }
 
 /// Neighbours that continue each other, by their first and last.
