@@ -224,7 +224,7 @@ fn simulator(tier: Tier) -> Result<Vec<Step>> {
         cargo(&[&program, arguments].concat(), Counts::OwnLine)
     };
     match tier {
-        Tier::Quick => Ok(vec![run(&["--seeds", "640"]), run(&["--crash", "41"])]),
+        Tier::Quick => Ok(vec![run(&["--seeds", "2000"]), run(&["--crash", "83"])]),
         Tier::Full => {
             let memory = paths::target().join("soak.txt");
             let remembering =

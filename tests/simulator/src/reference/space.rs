@@ -2,9 +2,10 @@
 //! It knows no SQL, no marks of the engine and no outcomes; a transaction that breaks a constraint simply leaves the copy unused.
 //! The simulator feeds it changesets in the order in which the real space decided them.
 
+mod families;
 mod migrations;
 
-use super::constraints::{broken, broken_besides_references, dangling, field, refers_to_households};
+use super::constraints::{broken, broken_besides_references, dangling};
 use super::queue::{self, WHOLE, Waiting};
 use super::sets;
 use super::texts::{self, AllTyped, Typed};
@@ -14,7 +15,7 @@ use ebbtide_core::change::{Base, Change, Changeset, Mutation, RowId, Transaction
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::ids::{Incarnation, Opening, SchemaVersion};
-use ebbtide_core::value::{Key, Value};
+use ebbtide_core::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -404,34 +405,6 @@ impl Context<'_> {
         Some(())
     }
 
-    /// What was written for a household whose deletion the writer did not know: members and calls go with it, visits stay without one.
-    fn orphans_follow(&self, transaction: &Transaction, after: &mut Stories) {
-        for change in &transaction.changes {
-            let table = self.catalogue.table(change.row.table).expect("a table");
-            let household = table.columns.iter().position(|column| column.name == "household");
-            let Some(household) = household.filter(|_| refers_to_households(&table.name)) else {
-                continue;
-            };
-            let writes = match &change.mutation {
-                Mutation::Insert(_) => true,
-                Mutation::Update(fields) => fields.iter().any(|field| usize::from(field.column.0) == household),
-                Mutation::Delete => false,
-            };
-            let values = after.get(&change.row).and_then(|story| story.values.as_ref()).filter(|_| writes);
-            let Some(values) = values else { continue };
-            let key = Key(vec![field(table, &change.row, values, "household").clone()]);
-            let parent = RowId { table: self.catalogue.table_id("household").expect("a table"), key };
-            let unseen = match after.get(&parent) {
-                None => change.base.seq.0 < self.floor && !self.missing.contains(&parent),
-                Some(parent) if parent.values.is_some() => false,
-                Some(parent) => parent.died.is_some_and(|died| !self.knows(&died, change.base)),
-            };
-            if unseen {
-                self.let_go(after.get_mut(&change.row).expect("it was there"), table);
-            }
-        }
-    }
-
     /// A row that is won or lost as a whole, against the newest of the writes that its writer did not know.
     fn write_row<'v>(
         &self,
@@ -455,41 +428,6 @@ impl Context<'_> {
             if let Some(waiting) = story.open.get_mut(&WHOLE).filter(|_| !chosen) {
                 waiting.moved(self.seq, self.author);
             }
-        }
-    }
-
-    /// Members and calls go with their household, visits stay without one.
-    fn children_follow(&self, before: &Stories, after: &mut Stories, parent: &RowId) {
-        let name = |row: &RowId| self.catalogue.table(row.table).expect("a table").name.clone();
-        if name(parent) != "household" {
-            return;
-        }
-        for row in before.keys() {
-            let table_name = name(row);
-            if !refers_to_households(&table_name) {
-                continue;
-            }
-            let table = self.catalogue.table(row.table).expect("a table");
-            let refers = |stories: &Stories| {
-                let values = stories.get(row).and_then(|story| story.values.as_ref());
-                values.is_some_and(|values| *field(table, row, values, "household") == parent.key.0[0])
-            };
-            if !refers(before) || !refers(after) {
-                continue;
-            }
-            self.let_go(after.get_mut(row).expect("a child that is there"), table);
-        }
-    }
-
-    fn let_go(&self, story: &mut Story, table: &Table) {
-        if table.name != "visit" {
-            story.values = None;
-            story.died = Some(self.mark(false));
-        } else {
-            let column = table.columns.iter().position(|column| column.name == "household").expect("a column");
-            let position = table.fields().position(|(id, _)| usize::from(id.0) == column).expect("a field");
-            story.values.as_mut().expect("a living row")[position] = Value::Null;
-            story.writes[position] = Some(self.mark(false));
         }
     }
 }

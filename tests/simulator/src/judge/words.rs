@@ -1,0 +1,77 @@
+//! Which words texts may have: those that the rules say, where they can be told; elsewhere such as somebody typed.
+//! It knows words and no order of them. Part of the judge.
+
+use super::{Finding, Judge, Shown};
+use crate::device::Durable;
+use crate::reference::{sets, texts};
+use crate::rows::Rows;
+use ebbtide_core::catalogue::Strategy;
+use ebbtide_core::change::RowId;
+use ebbtide_core::commit::Commit;
+use ebbtide_core::ids::ColumnId;
+use ebbtide_core::value::Value;
+use std::collections::BTreeSet;
+
+impl Judge {
+    /// A text has the words that the rules say, each once. Where what an author wrote behind refused words, or unseen by the space, had to be put
+    /// otherwise, all its words are words that somebody typed.
+    pub(super) fn holds_the_words(
+        &mut self,
+        commit: &Commit,
+        (row, position, column): (&RowId, usize, ColumnId),
+        actual: &Value,
+        expected: &Value,
+    ) -> Result<(), Finding> {
+        let (mut there, mut wanted) = (texts::words(actual), texts::words(expected));
+        let place = (row.clone(), position);
+        if self.line.doubled.contains(&place) {
+            there.dedup();
+            wanted.dedup();
+        }
+        if there == wanted {
+            return Ok(());
+        }
+        let recorded = commit.conflicts.iter().any(|conflict| conflict.row == *row && conflict.column == Some(column));
+        let loose = self.line.reference.loose.contains(&place);
+        let typed = there.iter().all(|word| self.words.contains(word));
+        let once = there.windows(2).all(|pair| pair[0] != pair[1]);
+        // What comes back into a space that was set back may meet words that came with somebody else's already.
+        if loose && !once {
+            self.line.doubled.insert(place);
+        }
+        if !(loose || recorded && once) || !typed {
+            return Err(format!("G5: a text has the words {there:x?}, by the rules {wanted:x?}: {row:?}"));
+        }
+        self.line.reference.put(row, position, actual);
+        Ok(())
+    }
+
+    /// Where a text is written in that was pulled since, the fold knows which words are there, and not in which order. It does not where a write
+    /// waits for a space that was set back, or was decided already for another life of the database: some may be there twice.
+    pub(super) fn same_but_for_the_order_of_words(&self, device: usize, durable: &Durable, expected: &Rows) -> bool {
+        let waiting: BTreeSet<&RowId> = durable.log.iter().flat_map(|t| &t.changes).map(|change| &change.row).collect();
+        let lives = self.cursors.keys().filter(|(other, _)| *other == device).count();
+        let again = lives > 1 || durable.log.iter().any(|transaction| transaction.origin.is_some());
+        let same_words = |shown: &Value, folded: &Value| match again {
+            true => texts::words(shown).iter().all(|word| self.words.contains(word)),
+            false => {
+                let (mut shown, mut folded) = (texts::words(shown), texts::words(folded));
+                shown.dedup();
+                folded.dedup();
+                shown == folded
+            }
+        };
+        let same = |((row, shown), (other, folded)): (Shown<'_>, Shown<'_>)| {
+            let table = self.catalogue.table(row.table).expect("a table");
+            let mut fields = table.fields().zip(shown.iter().zip(folded));
+            let moved = |column, strategy| waiting.contains(row) && table.strategy(column) == strategy;
+            row == other
+                && fields.all(|((column, _), (shown, folded))| {
+                    shown == folded
+                        || moved(column, Strategy::Text) && same_words(shown, folded)
+                        || moved(column, Strategy::Set) && again && sets::same(shown, folded)
+                })
+        };
+        durable.rows.len() == expected.len() && durable.rows.iter().zip(expected).all(same)
+    }
+}
