@@ -164,11 +164,16 @@ fn edit(column: &Column, cell: Cell, sent: &Value, write: &Write) -> Result<Writ
     Ok(Written::Taken(Taken { value: made.value, mark, record, overwrites: false }))
 }
 
-/// The text that an operation was made on is not known any more. Where it brought its whole result along, that is written as by `lww`;
-/// otherwise what it brought is put behind the present text, and what it took away stays. Either is recorded.
+/// The text that an operation was made on is not known any more. Where it brought its whole result along, that is written as by `lww`, and what
+/// goes with that is recorded; otherwise what it brought is put behind the present text, and what it took away stays, and that is recorded.
 fn replace(operation: &TextOperation, cell: Cell, history: Option<History>, write: &Write) -> Written {
     let (value, decision) = match (operation.whole(), operation.behind(cell.value)) {
-        (Some(whole), _) => (whole, lww::decide(cell.mark, &write.writer, write.stamp)),
+        (Some(whole), _) => {
+            let decision = lww::decide(cell.mark, &write.writer, write.stamp);
+            // It was not made on the text that stands there, whatever its author had seen.
+            let unseen = decision == Decision::Take && text::takes_away(cell.value, &whole);
+            (whole, if unseen { Decision::Overwrite } else { decision })
+        }
         (None, Some(appended)) if had_seen(cell, write) => (appended, Decision::Take),
         (None, Some(appended)) => (appended, Decision::Overwrite),
         (None, None) => (operation.words_alone(), Decision::Leave),

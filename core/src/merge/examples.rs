@@ -91,7 +91,9 @@ fn mg20_a_text_whose_ground_is_lost_is_written_whole_or_put_behind() {
     let later = taken(&state, Strategy::Text, &whole, 1, 0, 51);
     assert_eq!((later.value, later.overwrites, later.mark.as_sent), (words("gone too"), true, false));
     let had_seen = taken(&state, Strategy::Text, &whole, 1, 1, 0);
-    assert_eq!((had_seen.value, had_seen.overwrites), (words("gone too"), false));
+    assert_eq!((had_seen.value, had_seen.overwrites), (words("gone too"), true), "what goes with it is recorded");
+    let refused = text::sent(&words("there, refused"), &words("there, refused too"), Ground::Pending);
+    assert!(!taken(&state, Strategy::Text, &refused, 1, 1, 0).overwrites, "nothing goes");
     let edits = text::sent(&words("gone"), &words("gone too"), Ground::Firm);
     let behind = taken(&state, Strategy::Text, &edits, 1, 0, 0);
     assert_eq!((behind.value, behind.overwrites), (words("there\n too"), true));

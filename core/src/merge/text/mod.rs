@@ -77,6 +77,12 @@ pub fn text(value: &Value) -> Option<&str> {
     }
 }
 
+/// Whether something of the present text is not in another that replaces it.
+pub fn takes_away(present: &Value, replacing: &Value) -> bool {
+    let (Some(present), Some(replacing)) = (text(present), text(replacing)) else { return false };
+    diff::diff(present, replacing).iter().any(|edit| edit.delete > 0)
+}
+
 fn value(text: String, empty_is_null: bool) -> Value {
     if text.is_empty() && empty_is_null { Value::Null } else { Value::Text(text) }
 }
