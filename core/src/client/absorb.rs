@@ -1,12 +1,16 @@
 //! Lets waiting transactions disappear into later ones that write all their cells again, before they are sealed together.
 //! It folds copies and leaves the log as it is: what was folded is found there one by one, if the space will not have it so.
-//! Called by `seal`, and by `plan` to tell who stands behind a folded one; what a fold comes to is for `coalesce`.
+//! Called by `seal`, and by `plan`, `inbox` and `void` to tell who stands behind a folded one; what a fold comes to is for `coalesce`.
 
 use super::coalesce::{Net, coalesce};
+use super::store::ClientStore;
+use super::versions;
 use crate::catalogue::Catalogue;
 use crate::change::{Changeset, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, RowId};
 use crate::clock::Stamp;
-use crate::ids::{ColumnId, TableId};
+use crate::codec::Codec;
+use crate::error::Fault;
+use crate::ids::{ColumnId, DeviceSeq, TableId};
 use crate::limits::ABSORBING_ROWS;
 use crate::sorted::{SortedMap, SortedSet};
 use alloc::vec::Vec;
@@ -38,6 +42,19 @@ pub fn parts<'l>(log: &'l [LoggedTransaction], changeset: &Changeset) -> Vec<Vec
     let part = |stamp: &Stamp| by_stamp.get(stamp).copied();
     let transactions = changeset.transactions.iter();
     transactions.map(|whole| whole.absorbed.iter().chain([&whole.stamp]).filter_map(part).collect()).collect()
+}
+
+/// Whether transactions that wait under a number stand for others, and could be sent apart. Bytes that cannot be read say nothing.
+pub fn is_folded<S: ClientStore, C: Codec>(
+    number: DeviceSeq,
+    store: &mut S,
+    codec: &C,
+) -> Result<bool, Fault<S::Error>> {
+    match versions::open_sealed(number, store, codec) {
+        Ok(changeset) => Ok(changeset.origin.is_none() && changeset.absorbs()),
+        Err(Fault::Peer(_)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Columns of foreign keys, on both ends.

@@ -1,6 +1,7 @@
 //! What the space says: each message taken into the store and into the session's memory of the connection.
 //! It applies through `apply` and notes answers in `upload`; what to send next is for `outbox`.
 
+use super::absorb;
 use super::apply::{self, Applied};
 use super::lineage;
 use super::session::{ClientSession, Link, Output, SpaceVersion, Step, cause};
@@ -321,12 +322,8 @@ fn can_be_rejected<S: ClientStore, C: Codec>(
     transactions: u32,
     step: &mut Step<S, C>,
 ) -> Result<bool, Fault<S::Error>> {
-    let folds = match versions::open_sealed(receipt.device_seq, step.store, step.codec) {
-        Ok(changeset) => changeset.origin.is_none() && changeset.absorbs(),
-        Err(Fault::Peer(_)) => false,
-        Err(fault) => return Err(fault),
-    };
-    Ok(!folds && receipt.rejected.iter().all(|rejection| rejection.index < transactions))
+    let folded = absorb::is_folded(receipt.device_seq, step.store, step.codec)?;
+    Ok(!folded && receipt.rejected.iter().all(|rejection| rejection.index < transactions))
 }
 
 /// What an app should know of the two sides' versions, while the sync goes on.

@@ -1,10 +1,10 @@
 //! Changesets that the space will never take: their numbers are given up, their transactions sealed again one by one.
 //! So the one that is at fault is found; alone, it ends on the list of the refused. Why a changeset is refused is the space's finding.
 
+use super::absorb;
 use super::apply::{self, Applied};
 use super::session::{ClientSession, Step};
 use super::store::{ClientStore, SealedEntry};
-use super::versions;
 use crate::codec::Codec;
 use crate::commit::{Reason, Receipt, Rejection};
 use crate::error::{Fault, Refusal, RefusalCode};
@@ -87,7 +87,10 @@ impl ClientSession {
     ) -> Result<(), Fault<S::Error>> {
         let refused = self.refused.take();
         let mut applied = Applied::default();
-        if folds(given_up, step)? {
+        // The others build on the first.
+        if let Some(first) = given_up.first()
+            && absorb::is_folded(first.device_seq, step.store, step.codec)?
+        {
             // Nothing else may be at fault: as they were written, they may go together again.
             return Ok(given_up.iter().try_for_each(|entry| step.store.reopen_apart(entry.device_seq))?);
         }
@@ -106,16 +109,6 @@ impl ClientSession {
         }
         self.report(applied, step);
         Ok(())
-    }
-}
-
-/// Whether transactions stand for others in the first of some changesets, which the others build on. Bytes that cannot be read say nothing.
-fn folds<S: ClientStore, C: Codec>(given_up: &[SealedEntry], step: &mut Step<S, C>) -> Result<bool, Fault<S::Error>> {
-    let Some(first) = given_up.first() else { return Ok(false) };
-    match versions::open_sealed(first.device_seq, step.store, step.codec) {
-        Ok(changeset) => Ok(changeset.origin.is_none() && changeset.absorbs()),
-        Err(Fault::Peer(_)) => Ok(false),
-        Err(fault) => Err(fault),
     }
 }
 

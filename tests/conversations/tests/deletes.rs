@@ -1,12 +1,11 @@
 //! A row that one device deletes while another edits it or refers to it: `keep` and `review`, in both orders of arrival.
 
-use crate::script::{A, B, meet, refused, status, text, value};
+use crate::script::{A, B, choose, meet, open, refused, status, text, value};
 use ebbtide_core::client::TwoPhase;
-use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::limits::RETENTION_MS;
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
-use ebbtide_store::local::{Choice, OpenRecord, Wanted};
+use ebbtide_store::local::Wanted;
 use ebbtide_store::schema::Schema;
 
 const FIRST: &str = "CREATE TABLE household (id TEXT PRIMARY KEY NOT NULL, name TEXT, code TEXT UNIQUE) STRICT;
@@ -71,17 +70,6 @@ fn in_both_orders(rule: &str, script: impl Fn(&mut Dialogue, [usize; 2])) {
 
 fn rows(talk: &mut Dialogue, party: usize, sql: &str) -> Vec<Vec<Value>> {
     talk.query(party, sql)
-}
-
-fn open(talk: &mut Dialogue, party: usize) -> Vec<OpenRecord> {
-    talk.device(party).database().open_conflicts().expect("the list is readable")
-}
-
-fn resolve(talk: &mut Dialogue, party: usize, id: ConflictId, side: u32) {
-    talk.pass_ms(1);
-    let now = talk.time_of(party);
-    talk.device(party).database().resolve_conflict(id, &Choice::Side(side), now).expect("open here");
-    talk.input(party, ebbtide_core::client::Input::LocalCommit);
 }
 
 #[test]
@@ -225,7 +213,7 @@ fn dl04_choosing_the_side_that_waits_submits_it_again() {
         talk.transaction(B, &["UPDATE household SET name = 'edited'", "INSERT INTO node (id) VALUES ('same')"]);
         meet(talk, order);
         let id = open(talk, A)[0].id;
-        resolve(talk, A, id, 1);
+        choose(talk, A, id, 1);
         meet(talk, order);
         for party in [A, B] {
             assert!(open(talk, party).is_empty());
@@ -250,7 +238,7 @@ fn dl04_choosing_what_stands_leaves_it_so() {
         talk.exec(B, "UPDATE household SET name = 'edited'", &[]);
         meet(talk, order);
         let id = open(talk, B)[0].id;
-        resolve(talk, B, id, 0);
+        choose(talk, B, id, 0);
         meet(talk, order);
         for party in [A, B] {
             assert!(open(talk, party).is_empty());
@@ -266,7 +254,7 @@ fn dl04_a_child_that_waits_comes_with_its_parent() {
         talk.exec(B, "INSERT INTO member (id, household) VALUES ('n', 'h')", &[]);
         meet(talk, [A, B]);
         let id = open(talk, A)[0].id;
-        resolve(talk, A, id, 1);
+        choose(talk, A, id, 1);
         meet(talk, [A, B]);
         assert_eq!(rows(talk, B, "SELECT id FROM member ORDER BY id"), [[text("m")], [text("n")]]);
         assert_eq!(rows(talk, B, "SELECT household FROM visit"), [[text("h")]]);
@@ -303,7 +291,7 @@ fn dl07_what_waited_under_an_earlier_schema_version_can_be_chosen() {
         talk.restart_with(A, &second("review"));
         talk.visit(A);
         let id = open(talk, A)[0].id;
-        resolve(talk, A, id, 1);
+        choose(talk, A, id, 1);
         talk.visit(A);
         talk.restart_with(B, &second("review"));
         meet(talk, [A, B]);
@@ -358,10 +346,10 @@ fn dl08_where_the_image_is_pruned_keep_and_review_wait_for_a_person() {
                 assert_eq!(record.sides[1].wanted, Wanted::Row(vec![("name".into(), text("too late"))]));
             }
             let id = open(talk, B)[0].id;
-            resolve(talk, B, id, 1);
+            choose(talk, B, id, 1);
             talk.visit(B);
             assert!(refused(talk, B).contains(&"stale"), "the row cannot be brought back, and that is said");
-            resolve(talk, B, id, 0);
+            choose(talk, B, id, 0);
             meet(talk, [A, B]);
             assert!(open(talk, A).is_empty() && open(talk, B).is_empty());
             assert!(rows(talk, B, "SELECT id FROM household").is_empty());

@@ -1,18 +1,18 @@
 //! Conflicts of several fields, rows and people at once: what each found, who finds room, and which choices are none.
 
-use crate::script::{A, B, hello, meet, noise, refused, submit, text, value};
+use crate::script::{A, B, choose, hello, meet, noise, open, refused, submit, text, value};
 use ebbtide_core::change::{Changeset, Transaction};
-use ebbtide_core::client::{Input, TwoPhase};
+use ebbtide_core::client::TwoPhase;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::Reason;
-use ebbtide_core::conflict::{ConflictId, Resolution};
+use ebbtide_core::conflict::Resolution;
 use ebbtide_core::ids::{DeviceSeq, Opening, Seq};
 use ebbtide_core::limits::{CONFLICT_BYTES, CONFLICT_SIDES};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_protocol::WireCodec;
 use ebbtide_simulator::dialogue::Dialogue;
-use ebbtide_store::local::{Choice, OpenRecord, Wanted};
+use ebbtide_store::local::Wanted;
 use ebbtide_store::schema::Schema;
 
 fn schema() -> Schema {
@@ -39,17 +39,6 @@ fn on_both_paths(script: impl Fn(&mut Dialogue)) {
         talk.visit(B);
         script(&mut talk);
     }
-}
-
-fn open(talk: &mut Dialogue, party: usize) -> Vec<OpenRecord> {
-    talk.device(party).database().open_conflicts().expect("the list is readable")
-}
-
-fn choose(talk: &mut Dialogue, party: usize, id: ConflictId, side: u32) {
-    talk.pass_ms(1);
-    let now = talk.time_of(party);
-    talk.device(party).database().resolve_conflict(id, &Choice::Side(side), now).expect("open here");
-    talk.input(party, Input::LocalCommit);
 }
 
 #[test]

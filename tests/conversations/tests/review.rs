@@ -1,11 +1,11 @@
 //! Conflicts that wait for a person: opened, joined, resolved from any device, moot with their row.
 
-use crate::script::{A, B, refused, status, text, value};
-use ebbtide_core::client::{Input, Output, TwoPhase};
-use ebbtide_core::conflict::{ClosedConflict, Closing, ConflictId};
+use crate::script::{A, B, closed, open, refused, resolve, sides, status, text, value};
+use ebbtide_core::client::TwoPhase;
+use ebbtide_core::conflict::{Closing, ConflictId};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
-use ebbtide_store::local::{Choice, DbError, OpenRecord, Wanted};
+use ebbtide_store::local::{Choice, DbError, Wanted};
 use ebbtide_store::schema::Schema;
 
 const C: usize = 2;
@@ -40,36 +40,12 @@ fn in_dispute(talk: &mut Dialogue) -> ConflictId {
     open(talk, A)[0].id
 }
 
-fn open(talk: &mut Dialogue, party: usize) -> Vec<OpenRecord> {
-    talk.device(party).database().open_conflicts().expect("the list is readable")
-}
-
-fn resolve(talk: &mut Dialogue, party: usize, id: ConflictId, choice: Choice) -> Result<(), DbError> {
-    talk.pass_ms(1);
-    let now = talk.time_of(party);
-    talk.device(party).database().resolve_conflict(id, &choice, now)?;
-    talk.input(party, Input::LocalCommit);
-    Ok(())
-}
-
-fn sides(record: &OpenRecord) -> Vec<(Wanted, &str, bool)> {
-    record.sides.iter().map(|side| (side.wanted.clone(), side.author.as_str(), side.mine)).collect()
-}
-
 fn wanted(value: &str) -> Wanted {
     Wanted::Value(text(value))
 }
 
 fn diagnosis(talk: &mut Dialogue, party: usize) -> Value {
     value(talk, party, "SELECT diagnosis FROM visit")
-}
-
-fn closed(talk: &mut Dialogue, party: usize) -> Vec<ClosedConflict> {
-    let outputs = talk.outputs(party).into_iter();
-    outputs
-        .filter_map(|output| if let Output::Resolved(closed) = output { Some(closed) } else { None })
-        .flatten()
-        .collect()
 }
 
 fn everywhere(talk: &mut Dialogue, check: impl Fn(&mut Dialogue, usize)) {

@@ -1,10 +1,12 @@
-//! What the scripts share: both commit paths, short ways to write values, and what a device says of itself.
+//! What the scripts share: both commit paths, short ways to write values, and what a device says of itself and of its conflicts.
 
-use ebbtide_core::client::{Output, State, Status, TwoPhase};
+use ebbtide_core::client::{Input, Output, State, Status, TwoPhase};
+use ebbtide_core::conflict::{ClosedConflict, ConflictId};
 use ebbtide_core::ids::DeviceSeq;
 use ebbtide_core::message::{ClientMessage, Hello};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::local::{Choice, DbError, OpenRecord, Wanted};
 
 /// The first device.
 pub const A: usize = 0;
@@ -96,4 +98,34 @@ pub fn meet(talk: &mut Dialogue, order: [usize; 2]) {
     talk.visit(B);
     talk.visit(A);
     talk.assert_in_step();
+}
+
+/// The conflicts that wait for a person, as a device lists them.
+pub fn open(talk: &mut Dialogue, party: usize) -> Vec<OpenRecord> {
+    talk.device(party).database().open_conflicts().expect("the list is readable")
+}
+
+/// What each side of a conflict wants, whose it is, and whether it is the device's own.
+pub fn sides(record: &OpenRecord) -> Vec<(Wanted, &str, bool)> {
+    record.sides.iter().map(|side| (side.wanted.clone(), side.author.as_str(), side.mine)).collect()
+}
+
+/// A person chooses on a device.
+pub fn resolve(talk: &mut Dialogue, party: usize, id: ConflictId, choice: Choice) -> Result<(), DbError> {
+    talk.pass_ms(1);
+    let now = talk.time_of(party);
+    talk.device(party).database().resolve_conflict(id, &choice, now)?;
+    talk.input(party, Input::LocalCommit);
+    Ok(())
+}
+
+/// A person chooses a side of an open conflict.
+pub fn choose(talk: &mut Dialogue, party: usize, id: ConflictId, side: u32) {
+    resolve(talk, party, id, Choice::Side(side)).expect("open here");
+}
+
+/// The conflicts that a device was told wait no longer.
+pub fn closed(talk: &mut Dialogue, party: usize) -> Vec<ClosedConflict> {
+    let told = |output| if let Output::Resolved(closed) = output { Some(closed) } else { None };
+    talk.outputs(party).into_iter().filter_map(told).flatten().collect()
 }

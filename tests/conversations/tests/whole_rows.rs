@@ -1,6 +1,6 @@
 //! Rows that merge as a whole and wait for a person as a whole: `row: 'atomic'` with `review`.
 
-use crate::script::{A, B, refused, status, text, value};
+use crate::script::{A, B, closed, open, refused, resolve, sides, status, text, value};
 use ebbtide_core::client::{Input, Output, TwoPhase};
 use ebbtide_core::codec::Codec;
 use ebbtide_core::conflict::{Claimed, ClosedConflict, Closing, ConflictId};
@@ -47,18 +47,6 @@ fn in_dispute(talk: &mut Dialogue) -> ConflictId {
     open(talk, A)[0].id
 }
 
-fn open(talk: &mut Dialogue, party: usize) -> Vec<OpenRecord> {
-    talk.device(party).database().open_conflicts().expect("the list is readable")
-}
-
-fn resolve(talk: &mut Dialogue, party: usize, id: ConflictId, choice: Choice) -> Result<(), DbError> {
-    talk.pass_ms(1);
-    let now = talk.time_of(party);
-    talk.device(party).database().resolve_conflict(id, &choice, now)?;
-    talk.input(party, Input::LocalCommit);
-    Ok(())
-}
-
 type Fields = Vec<(String, Value)>;
 
 fn fields(street: &str, zip: i64) -> Fields {
@@ -70,21 +58,12 @@ fn image(street: &str, zip: i64) -> Wanted {
     Wanted::Row(fields(street, zip))
 }
 
-fn sides(record: &OpenRecord) -> Vec<(Wanted, &str, bool)> {
-    record.sides.iter().map(|side| (side.wanted.clone(), side.author.as_str(), side.mine)).collect()
-}
-
 fn wants(record: &OpenRecord) -> Vec<Wanted> {
     record.sides.iter().map(|side| side.wanted.clone()).collect()
 }
 
 fn place(talk: &mut Dialogue, party: usize) -> Value {
     value(talk, party, "SELECT street || zip FROM place WHERE id = 'p'")
-}
-
-fn closed(talk: &mut Dialogue, party: usize) -> Vec<ClosedConflict> {
-    let told = |output| if let Output::Resolved(closed) = output { Some(closed) } else { None };
-    talk.outputs(party).into_iter().filter_map(told).flatten().collect()
 }
 
 fn everywhere(talk: &mut Dialogue, check: impl Fn(&mut Dialogue, usize)) {

@@ -1,7 +1,7 @@
 //! Random histories of three devices over rows that wait for a person as a whole: written, replaced, deleted and chosen between while lines break
 //! and everybody restarts. Whatever happens, a row has one conflict at most, which says what stands, and everything can be decided.
 
-use crate::script::text;
+use crate::script::{open, text};
 use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -20,10 +20,6 @@ fn schema(delete: &str) -> Schema {
         "tables": { "place": { "row": "atomic", "merge": { "street": "review" }, "delete": delete } }
     });
     serde_json::from_value(json).expect("a schema")
-}
-
-fn open(talk: &mut Dialogue, party: usize) -> Vec<OpenRecord> {
-    talk.device(party).database().open_conflicts().expect("the list is readable")
 }
 
 fn work(talk: &mut Dialogue, party: usize, random: &mut Random, step: usize) {
