@@ -60,6 +60,8 @@ pub struct Device {
     database: Option<LocalDatabase>,
     session: ClientSession,
     catalogue: Rc<Catalogue>,
+    /// The queries for all rows, a table each.
+    selects: Rc<[String]>,
     options: SessionOptions,
 }
 
@@ -77,7 +79,8 @@ impl Device {
         let catalogue = database.sync_step(now, |step| Ok::<_, SqlError>(step.catalogue()))?.map_err(DbError::from)?;
         let spread = u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
         let session = ClientSession::new(options, spread);
-        Ok(Self { disk: disk.clone(), database: Some(database), session, catalogue, options })
+        let selects = catalogue.tables.iter().map(select).collect();
+        Ok(Self { disk: disk.clone(), database: Some(database), session, catalogue, selects, options })
     }
 
     /// Dies here and now: memory is lost, and what was not flushed meets its fate.
@@ -165,11 +168,11 @@ impl Device {
 
     /// What SELECT answers for the synced tables.
     pub fn rows(&mut self, now: Millis) -> Result<Rows, DeviceError> {
-        let catalogue = self.catalogue.clone();
+        let (catalogue, selects) = (self.catalogue.clone(), self.selects.clone());
         let mut all = Rows::new();
-        for (position, table) in catalogue.tables.iter().enumerate() {
+        for (position, (table, select)) in catalogue.tables.iter().zip(selects.iter()).enumerate() {
             let mut sink = Collect { rows: &mut all, id: TableId(position as u16), table };
-            self.database().query(&select(table), &[], now, &mut sink)?;
+            self.database().query(select, &[], now, &mut sink)?;
         }
         Ok(all)
     }
