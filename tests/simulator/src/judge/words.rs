@@ -36,11 +36,12 @@ impl Judge {
         let typed = there.iter().all(|word| self.words.contains(word));
         let once = there.windows(2).all(|pair| pair[0] != pair[1]);
         // What comes back into a space that was set back may meet words that came with somebody else's already.
-        if loose && !once {
-            self.line.doubled.insert(place);
-        }
-        if !(loose || recorded && once) || !typed {
+        let again = !self.lost.is_empty() && same_but_for_number(&there, &wanted);
+        if !(loose || recorded && once || again) || !typed {
             return Err(format!("G5: a text has the words {there:x?}, by the rules {wanted:x?}: {row:?}"));
+        }
+        if !once {
+            self.line.doubled.insert(place);
         }
         self.line.reference.put(row, position, actual);
         Ok(())
@@ -55,10 +56,8 @@ impl Judge {
         let same_words = |shown: &Value, folded: &Value| match again {
             true => texts::words(shown).iter().all(|word| self.words.contains(word)),
             false => {
-                let (mut shown, mut folded) = (texts::words(shown), texts::words(folded));
-                shown.dedup();
-                folded.dedup();
-                shown == folded
+                let (shown, folded) = (texts::words(shown), texts::words(folded));
+                same_but_for_number(&shown, &folded)
             }
         };
         let same = |((row, shown), (other, folded)): (Shown<'_>, Shown<'_>)| {
@@ -74,4 +73,12 @@ impl Judge {
         };
         durable.rows.len() == expected.len() && durable.rows.iter().zip(expected).all(same)
     }
+}
+
+/// Whether two sorted lists differ in nothing but how often a word is there.
+fn same_but_for_number(left: &[char], right: &[char]) -> bool {
+    let (mut left, mut right) = (left.to_vec(), right.to_vec());
+    left.dedup();
+    right.dedup();
+    left == right
 }
