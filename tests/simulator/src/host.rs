@@ -8,7 +8,7 @@ use crate::disk::{Aftermath, Disk, connect};
 use crate::rows::{Rows, dump};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::commit::{Reason, Receipt, SealedCommit};
-use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Hash, Incarnation, Millis, Seq};
+use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Hash, Incarnation, Millis, SchemaHash, Seq};
 use ebbtide_core::limits;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::server::retention::{self, Pruned};
@@ -19,13 +19,22 @@ use ebbtide_store::server::{Space, SpaceStore};
 use ebbtide_store::sql::SqlError;
 use ebbtide_store::sqlite::SqliteSql;
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// A connection to the space, as the network numbers them.
 pub type ConnectionId = u64;
 
 type Handle = Counted<SqliteSql<Rc<Connection>>>;
+
+/// Of how many schemas an empty space is kept.
+const EMPTY_SPACES: usize = 32;
+
+thread_local! {
+    /// The files of empty spaces: creating one is the dearest step of a seed, and a seed needs several.
+    static EMPTY: RefCell<HashMap<SchemaHash, Image>> = RefCell::default();
+}
 
 /// Why a message was not handled.
 #[derive(Debug)]
@@ -99,12 +108,25 @@ impl SpaceHost {
         self.space.set_rules(rules);
     }
 
-    /// An empty space.
+    /// An empty space. One of a schema that this thread has opened before begins with a copy of that one's files.
     pub fn open(schema: &ebbtide_store::schema::Schema) -> Self {
-        let disk = Disk::flushed_by_hand();
+        let (disk, hash) = (Disk::flushed_by_hand(), schema.hash());
+        if let Some(image) = EMPTY.with_borrow(|known| known.get(&hash).cloned()) {
+            disk.restore(&image);
+            let mut sql = on(&disk);
+            let space = Space::load(&mut sql, schema).expect("what was open can be opened again");
+            return Self { disk, sql, space, attachments: BTreeMap::new() };
+        }
         let mut sql = on(&disk);
         let space = Space::open(&mut sql, schema, Millis(0), &WireCodec).expect("the schema fits a space");
         disk.flush();
+        EMPTY.with_borrow_mut(|known| {
+            // Later releases differ from seed to seed.
+            if known.len() == EMPTY_SPACES {
+                known.clear();
+            }
+            known.insert(hash, disk.image());
+        });
         Self { disk, sql, space, attachments: BTreeMap::new() }
     }
 
