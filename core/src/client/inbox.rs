@@ -129,13 +129,23 @@ impl ClientSession {
         if step.device.rebuild.is_some() && !versions::knows(welcome.schema, step.store)? {
             step.outputs.push(Output::Send(vec![ClientMessage::Catalogue { version: welcome.schema }]));
         }
-        self.status.reason = version_reason(step.store.catalogue().version, welcome.schema);
+        self.status.reason = self.version_reason(step);
         // Lower than what was heard before where the space was set back.
         self.status.head = welcome.head;
         step.device.author = Some(welcome.author);
         step.device.previous = None;
         step.device.cursor.view = welcome.view;
         Ok(step.store.set_device(&step.device)?)
+    }
+
+    /// What an app should know of the two sides' versions, while the sync goes on.
+    pub(super) fn version_reason<S: ClientStore, C: Codec>(&self, step: &Step<S, C>) -> Option<String> {
+        let code = match step.store.catalogue().version.cmp(&self.space?.version) {
+            Ordering::Less => RefusalCode::ReloadNeeded,
+            Ordering::Equal => return None,
+            Ordering::Greater => RefusalCode::WaitingForServer,
+        };
+        Some(String::from(code.code()))
     }
 
     fn receipt<S: ClientStore, C: Codec>(
@@ -324,14 +334,4 @@ fn can_be_rejected<S: ClientStore, C: Codec>(
 ) -> Result<bool, Fault<S::Error>> {
     let folded = absorb::is_folded(receipt.device_seq, step.store, step.codec)?;
     Ok(!folded && receipt.rejected.iter().all(|rejection| rejection.index < transactions))
-}
-
-/// What an app should know of the two sides' versions, while the sync goes on.
-fn version_reason(own: SchemaVersion, space: SchemaVersion) -> Option<String> {
-    let code = match own.cmp(&space) {
-        Ordering::Less => RefusalCode::ReloadNeeded,
-        Ordering::Equal => return None,
-        Ordering::Greater => RefusalCode::WaitingForServer,
-    };
-    Some(String::from(code.code()))
 }

@@ -348,7 +348,12 @@ impl ClientSession {
         status.progress = self.progress(&status);
         self.rest(step);
         let stopped_for_it = self.stopped.as_ref().is_some_and(|cause| cause.code == CHOICE_NEEDED);
-        tell(&mut status, CHOICE_NEEDED, self.choice_needed || stopped_for_it);
+        match self.choice_needed || stopped_for_it {
+            // Before what else the app may know: nothing goes on by itself here.
+            true => status.reason = Some(String::from(CHOICE_NEEDED)),
+            false if status.reason.as_deref() == Some(CHOICE_NEEDED) => status.reason = self.version_reason(step),
+            false => {}
+        }
         tell(&mut status, NOT_CONFIRMED, self.planning.is_unconfirmed());
         if self.mirrored != Some(None) && waiting.pending == waiting.unsealed {
             self.mirror(step)?;

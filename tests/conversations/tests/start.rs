@@ -391,3 +391,20 @@ fn cs70_nothing_is_sent_before_the_rows_of_the_space_are_taken() {
         assert!(!sent.iter().any(|message| matches!(message, ClientMessage::Submit(_) | ClientMessage::Stage(_))));
     });
 }
+
+#[test]
+fn cs200_a_device_that_has_to_choose_says_so_before_it_says_that_there_is_a_newer_app() {
+    with_settings(|talk| {
+        talk.restart_with(A, &joined());
+        talk.visit(A);
+        let third = [NOTE, "CREATE INDEX note_title ON note (title)", "CREATE INDEX setting_value ON setting (value)"];
+        talk.deploy(&versions::schema(&serde_json::json!(third), &["note", "setting"]));
+        talk.restart_with(B, &joined());
+        try_to_sync(talk, B);
+        assert_eq!(status(talk, B).reason.as_deref(), Some(NEEDED), "{}", talk.transcript());
+        talk.input(B, Input::Choose(Start::Merge));
+        talk.settle();
+        let told = status(talk, B);
+        assert_eq!((told.state, told.pending, told.reason.as_deref()), (State::Idle, 0, Some("reload_needed")));
+    });
+}
