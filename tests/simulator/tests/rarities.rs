@@ -2,8 +2,8 @@
 
 use ebbtide_simulator::runner::one;
 
-/// Some in which everything happens that can.
-const SEEDS: std::ops::RangeInclusive<u64> = 501..=516;
+/// Some in which everything happens that can; a table joins in the last one alone.
+const SEEDS: [u64; 17] = [501, 502, 503, 504, 505, 506, 507, 508, 509, 510, 511, 512, 513, 514, 515, 516, 2];
 
 #[test]
 fn sm10_most_seeds_have_writes_that_travel_as_one_and_some_of_these_come_apart() {
@@ -17,6 +17,7 @@ fn sm10_most_seeds_have_writes_that_travel_as_one_and_some_of_these_come_apart()
 #[test]
 fn sm05_everything_rare_happens_in_some_seeds() {
     let all: Vec<_> = SEEDS
+        .into_iter()
         .map(|seed| one(seed, false).unwrap_or_else(|failure| panic!("seed {seed}: {}", failure.finding)).counts)
         .collect();
     for (place, (name, _)) in all[0].named().into_iter().enumerate() {

@@ -3,12 +3,14 @@
 //! The world shows it what happened.
 
 mod folded;
+mod local;
 mod queue;
 mod recorded;
 mod replay;
 mod upgrades;
 mod words;
 
+pub use local::{Became, Step};
 pub use recorded::Witness;
 
 use crate::device::Durable;

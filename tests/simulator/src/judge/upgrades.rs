@@ -9,7 +9,7 @@ use crate::reference::constraints;
 use crate::releases::Release;
 use crate::releases::piece::Became;
 use crate::rows::{Rows, difference};
-use ebbtide_core::catalogue::{Catalogue, Strategy};
+use ebbtide_core::catalogue::{Catalogue, Strategy, Table};
 use ebbtide_core::change::LoggedTransaction;
 use ebbtide_core::client::store::Rebuild;
 use ebbtide_core::ids::Millis;
@@ -117,7 +117,10 @@ pub(super) fn without_previews<'d>(
     }
     let is_ahead = release.steps.iter().any(|(_, version)| durable.state.space_schema.0 < *version);
     let previews = |name: &str| is_ahead && release.steps.iter().any(|(piece, _)| piece.changes_rows_of(name));
-    let hidden: Vec<bool> = catalogue.tables.iter().map(|table| previews(&table.name)).collect();
+    // What the space has of a table that joined, and an older release was told, a snapshot lays beneath this device's own.
+    let unsorted = |name: &str| name == "setting" && durable.state.rebuild == Some(Rebuild::Behind);
+    let hides = |table: &Table| previews(&table.name) || unsorted(&table.name);
+    let hidden: Vec<bool> = catalogue.tables.iter().map(hides).collect();
     if !hidden.contains(&true) {
         return Cow::Borrowed(durable);
     }

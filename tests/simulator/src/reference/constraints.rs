@@ -44,7 +44,7 @@ pub fn without_dangling(rows: &mut Rows, catalogue: &Catalogue) {
 
 /// Whether the rows of this table have a household.
 pub fn refers_to_households(table: &str) -> bool {
-    matches!(table, "member" | "visit" | "call")
+    matches!(table, "member" | "visit" | "call" | "setting")
 }
 
 /// The first constraint that a state breaks, foreign keys aside.
@@ -52,11 +52,12 @@ pub fn broken_besides_references(rows: &Rows, catalogue: &Catalogue) -> Option<&
     let mut codes = BTreeSet::new();
     for (row, values) in rows {
         let table = catalogue.table(row.table).expect("a table of the schema");
+        let mut is_taken = |code: &Value| *code != Value::Null && !codes.insert((row.table, code.clone()));
         let at = |name: &str| field(table, row, values, name);
         let nulls = table.fields().zip(values).any(|((_, column), value)| column.not_null && *value == Value::Null);
         let reason = match table.name.as_str() {
             _ if nulls => Some("NOT NULL"),
-            "household" if *at("code") != Value::Null && !codes.insert(at("code").clone()) => Some("UNIQUE"),
+            "household" | "setting" if is_taken(at("code")) => Some("UNIQUE"),
             "household" if integer(at("doses")) < -1_000_000 => Some("CHECK doses"),
             "member" if *at("age") != Value::Null && !(0..=150).contains(&integer(at("age"))) => Some("CHECK age"),
             "visit" if integer(at("low")) > integer(at("high")) => Some("CHECK low <= high"),

@@ -41,6 +41,9 @@ impl Releases {
             serde_json::from_value::<Schema>(json.clone()).expect("it has the shape of a schema")
         };
         let mut json = first;
+        if steps.iter().flatten().any(|piece| *piece == Piece::Joins) {
+            json["migrations"].as_array_mut().expect("a list").push(piece::SETTING.into());
+        }
         let mut all = vec![(parsed(&json), Vec::new())];
         let mut taken = Steps::new();
         for pieces in steps {
@@ -76,6 +79,11 @@ impl Releases {
     /// The place of the last.
     pub fn last(&self) -> usize {
         self.0.len() - 1
+    }
+
+    /// Whether a table joins the synced ones at some time.
+    pub fn joins(&self) -> bool {
+        self.0[self.last()].has(Piece::Joins)
     }
 
     /// The tables of the last, in whose terms everything is judged.

@@ -22,10 +22,17 @@ pub enum Piece {
     Data,
     /// An index, for devices only.
     Index,
+    /// A table that every device had for itself is kept in step from now on.
+    Joins,
 }
 
 /// All of them, each at most once in an app's life.
-pub const ALL: [Piece; 6] = [Piece::Columns, Piece::Renames, Piece::Table, Piece::Rebuild, Piece::Data, Piece::Index];
+pub const ALL: [Piece; 7] =
+    [Piece::Columns, Piece::Renames, Piece::Table, Piece::Rebuild, Piece::Data, Piece::Index, Piece::Joins];
+
+/// The table that joins, as it is from the first release on.
+pub const SETTING: &str = "CREATE TABLE setting (name TEXT PRIMARY KEY NOT NULL, value TEXT, code TEXT UNIQUE,
+    uses INTEGER NOT NULL DEFAULT 0, household TEXT REFERENCES household(id) ON DELETE CASCADE) STRICT";
 
 /// What a migration of data makes of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +83,7 @@ impl Piece {
                 .into(),
             ],
             Piece::Index => vec![serde_json::json!({ "on": "client", "sql": "CREATE INDEX member_by_name ON member (name)" })],
+            Piece::Joins => vec!["CREATE INDEX setting_by_value ON setting (value)".into()],
         }
     }
 
@@ -89,6 +97,7 @@ impl Piece {
                 tables["given"] = rules;
             }
             Piece::Table => tables["call"] = serde_json::json!({}),
+            Piece::Joins => tables["setting"] = serde_json::json!({ "merge": { "uses": "sum" } }),
             Piece::Rebuild | Piece::Data | Piece::Index => {}
         }
     }

@@ -36,6 +36,40 @@ pub fn of_release(work: Work, release: &Release, random: &mut Random) -> Work {
     }
 }
 
+/// The same work, or something on the table that joins, by itself or along with others.
+pub fn on_settings(work: Work, release: &Release, random: &mut Random) -> Work {
+    match random.below(100) {
+        0..=9 => Work::Single(on_setting(random)),
+        10..=15 => {
+            let (sql, params) = super::statement(random);
+            let other = if release.has(Piece::Renames) { (renamed(&sql), params) } else { (sql, params) };
+            let statements = vec![on_setting(random), other, on_setting(random)];
+            Work::Transaction { statements, rollback: random.percent(8) }
+        }
+        _ => work,
+    }
+}
+
+fn on_setting(random: &mut Random) -> Statement {
+    let name = text("s", random.below(6));
+    match random.below(10) {
+        0 | 1 => {
+            let sql = "INSERT INTO setting (name, value, uses) VALUES (?, ?, 1)
+                ON CONFLICT (name) DO UPDATE SET value = excluded.value, uses = uses + 1";
+            (sql.into(), vec![name, note(random)])
+        }
+        2 | 3 => ("INSERT INTO setting (name, household) VALUES (?, ?)".into(), vec![name, household(random)]),
+        4 => ("INSERT OR REPLACE INTO setting (name, code, value) VALUES (?, ?, ?)".into(), {
+            vec![name, text("c", random.below(40)), note(random)]
+        }),
+        5 => ("UPDATE setting SET value = ? WHERE name = ?".into(), vec![note(random), name]),
+        6 => ("UPDATE setting SET uses = uses + ?".into(), vec![Value::Integer(random.below(5) as i64)]),
+        7 => ("UPDATE setting SET household = ? WHERE name = ?".into(), vec![household(random), name]),
+        8 => ("UPDATE setting SET name = ? WHERE name = ?".into(), vec![text("s", random.below(6)), name]),
+        _ => ("DELETE FROM setting WHERE name = ?".into(), vec![name]),
+    }
+}
+
 fn renamed(sql: &str) -> String {
     let sql = sql.replace(" dose ", " given ");
     if sql.contains(" visit ") { sql.replace("notes", "remarks") } else { sql }

@@ -28,6 +28,7 @@ impl World {
         };
         self.after(next_ms, Event::Act(device));
         self.take_releases(device)?;
+        self.turn_on_if_due(device)?;
         if self.seats[device].device.is_none() {
             return Ok(());
         }
@@ -36,8 +37,12 @@ impl World {
             false => workload::draw(&mut self.work, self.everything, self.works),
         };
         if self.calendar.grows() {
-            let release = self.calendar.releases.clone();
-            work = newer::of_release(work, release.get(self.seats[device].release), &mut self.calendar.random);
+            let releases = self.calendar.releases.clone();
+            let release = releases.get(self.seats[device].release);
+            work = newer::of_release(work, release, &mut self.calendar.random);
+            if releases.joins() {
+                work = newer::on_settings(work, release, &mut self.calendar.random);
+            }
         }
         self.works += 1;
         if self.script.without_work.contains(&(self.works - 1)) {
@@ -68,6 +73,7 @@ impl World {
         }
         self.seats[device].last = Some(after);
         if logged {
+            self.note_local(device)?;
             self.seats[device].uncertain = false;
             self.give(device, Input::LocalCommit)?;
         }

@@ -12,6 +12,7 @@ use crate::rows::difference;
 use ebbtide_core::client::store::ClientStore;
 use ebbtide_core::client::{Input, Output, State};
 use ebbtide_core::clock::Stamp;
+use ebbtide_core::commit::Reason;
 use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::ids::Incarnation;
 use ebbtide_protocol::encode_client;
@@ -29,6 +30,10 @@ impl World {
             return Ok(());
         }
         self.seats[device].seen_writes = None;
+        if let (true, Some(open)) = (self.is_local(device), self.seats[device].device.as_mut()) {
+            open.database().keep_in_step(false);
+        }
+        self.note_local(device)?;
         self.give(device, Input::Start)
     }
 
@@ -53,6 +58,10 @@ impl World {
     pub(super) fn give(&mut self, device: usize, input: Input) -> Result<(), Finding> {
         if self.seats[device].device.is_none() {
             return Ok(());
+        }
+        // Without sync there is no session.
+        if self.is_local(device) {
+            return self.look(device);
         }
         let doom = self.begin_doom(device);
         let now = self.time_of(device);
@@ -182,7 +191,9 @@ impl World {
             Output::Status => {
                 let open = self.seats[device].device.as_ref().ok_or("a device that is off")?;
                 let status = open.session().status();
-                if status.state == State::Error {
+                if self.is_asked(device) {
+                    self.ask(device);
+                } else if status.state == State::Error {
                     return Err(format!("device {device} gave up: {status:?}"));
                 }
             }
@@ -254,8 +265,9 @@ impl World {
             }
         }
         self.note_behind(device);
-        if let Some(before) = &self.seats[device].last {
-            let (before, after) = (self.lifted(device, before), self.lifted(device, &durable));
+        if let Some(before) = self.seats[device].last.take() {
+            let before = self.without_what_gave_way(device, before, &durable)?;
+            let (before, after) = (self.lifted(device, &before), self.lifted(device, &durable));
             self.spaces[space].judge.left(&before, &after).map_err(|finding| format!("device {device}: {finding}"))?;
         }
         self.judge_device(device, &durable)?;
@@ -307,7 +319,8 @@ impl World {
             .map_err(|finding| format!("device {device}: {finding}"))?;
         let Seat { set_back, restored, rebuilt, was_behind, .. } = self.seats[device];
         let witness = Witness { refusals: !set_back && !restored, overwrites: !rebuilt && !restored && !was_behind };
-        let stamps: Vec<Stamp> = rejected.iter().map(|record| record.stamp).collect();
+        let refused = rejected.iter().filter(|record| record.reason != Reason::Replaced);
+        let stamps: Vec<Stamp> = refused.map(|record| record.stamp).collect();
         self.spaces[self.seats[device].space]
             .judge
             .recorded(incarnation, witness, &stamps, conflicts.len())

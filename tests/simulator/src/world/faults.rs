@@ -2,6 +2,7 @@
 //! It breaks things by the means that the other parts offer and counts what it broke; it judges nothing.
 //! Part of the world.
 
+use super::beginnings::Beginning;
 use super::{Event, World};
 use crate::judge::Finding;
 use ebbtide_core::client::Input;
@@ -133,6 +134,7 @@ impl World {
         self.seats[onto].was_behind |= self.seats[device].was_behind;
         self.seats[onto].set_back = true;
         self.seats[onto].mail = None;
+        self.seats[onto].beginning.iter_mut().for_each(Beginning::forget);
         self.seats[onto].rebuilt |= self.seats[device].rebuilt;
         self.seats[device].set_back = true;
         self.spaces[space].judge.set_back(onto, &durable);
@@ -203,6 +205,7 @@ impl World {
             self.reopen(device)?;
             self.relieve(device, Relief::Pause)?;
             self.relieve(device, Relief::Offline)?;
+            self.turn_on_if_due(device)?;
         }
         self.take_last_releases()
     }

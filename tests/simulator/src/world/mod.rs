@@ -3,6 +3,7 @@
 //! `run` plays one seed to its end.
 
 mod app;
+mod beginnings;
 mod devices;
 mod faults;
 mod history;
@@ -21,6 +22,7 @@ use crate::random::Random;
 use crate::script::Script;
 use crate::trace::Trace;
 use crate::workload::Typing;
+use beginnings::{Beginning, Beginnings};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::{SessionOptions, State, TwoPhase};
 use ebbtide_core::ids::{DeviceSeq, Incarnation, Millis};
@@ -100,6 +102,8 @@ enum Event {
     Restart { device: usize, session: u64 },
     /// What a space wrote is safe, and what it wanted to say may go out.
     Flush { space: usize },
+    /// A device's app, which was asked what becomes of its rows, chooses.
+    Choose(usize),
     /// Something goes wrong.
     Fault,
     /// A state that a fault brought is over.
@@ -118,6 +122,8 @@ struct Seat {
     release: usize,
     /// The release that its app has by now.
     wanted: usize,
+    /// How its database began, if by itself.
+    beginning: Option<Beginning>,
     /// The release to which a migration was interrupted.
     migrating: Option<usize>,
     /// Whether its space ever was a release ahead of it: what was overwritten in tables and columns that it lacked it was not told.
@@ -167,6 +173,7 @@ pub(crate) struct World {
     plan: Plan,
     counts: Counts,
     calendar: Calendar,
+    beginnings: Beginnings,
     /// Whether the app has all tables.
     everything: bool,
     spaces: Vec<SpaceSeat>,
@@ -238,7 +245,8 @@ impl World {
         let spaces = *random.pick(&[1, 1, 1, 1, 2, 3]);
         let calendar = Calendar::draw(script.seed, everything, spaces);
         let releases = calendar.releases.clone();
-        let plan = Plan::draw(&mut random).fit(calendar.grows());
+        let beginnings = Beginnings::draw(script.seed, &calendar);
+        let plan = Plan::draw(&mut random).fit(calendar.grows(), beginnings.plays());
         let mut world = Self {
             now: START_MS,
             slept_ms: 0,
@@ -248,6 +256,7 @@ impl World {
             queue: BinaryHeap::new(),
             spaces: (0..spaces).map(|_| SpaceSeat::open(&releases)).collect(),
             calendar,
+            beginnings,
             everything,
             seats: Vec::new(),
             connections: BTreeMap::new(),
@@ -292,6 +301,7 @@ impl World {
             openings: 0,
             release: 0,
             wanted: 0,
+            beginning: self.beginnings.seat(),
             migrating: None,
             was_behind: false,
             two_phase,
@@ -323,7 +333,9 @@ impl World {
     }
 
     fn options(&self, device: usize) -> SessionOptions {
-        SessionOptions { two_phase: self.seats[device].two_phase, ..SessionOptions::default() }
+        let Seat { two_phase, beginning, .. } = &self.seats[device];
+        let start = beginning.as_ref().map(Beginning::start).unwrap_or_default();
+        SessionOptions { two_phase: *two_phase, start, ..SessionOptions::default() }
     }
 
     /// What a device's clock shows.
@@ -394,6 +406,7 @@ impl World {
             Event::Reopen(device) => self.reopen(device),
             Event::Restart { device, session } => self.restart(device, session),
             Event::Flush { space } => self.flush(space),
+            Event::Choose(device) => self.choose(device),
             Event::Fault => self.fault(),
             Event::Relief { device, relief } => self.relieve(device, relief),
         }

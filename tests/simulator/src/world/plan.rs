@@ -12,23 +12,27 @@ pub(super) struct Plan {
     pub(super) sleeps: bool,
     /// Spaces are set back to an earlier point.
     pub(super) restores: bool,
+    /// Profiles are copied and brought back.
+    copies: bool,
 }
 
 impl Plan {
     pub(super) fn draw(random: &mut Random) -> Self {
-        Self { sleeps: random.percent(35), restores: random.percent(25) }
+        Self { sleeps: random.percent(35), restores: random.percent(25), copies: true }
     }
 
-    /// Where the app grows no space is set back: what that means for a migration is for the conversations.
-    pub(super) fn fit(self, grows: bool) -> Self {
-        Self { restores: self.restores && !grows, ..self }
+    /// Where the app grows no space is set back, and where devices begin by themselves no profile is copied either: what that means is for
+    /// the conversations.
+    pub(super) fn fit(self, grows: bool, apart: bool) -> Self {
+        Self { restores: self.restores && !grows && !apart, copies: !apart, ..self }
     }
 
     /// The kinds of faults to draw from: the ones that every world has, and those of this one.
     pub(super) fn kinds(self) -> Vec<u64> {
         let rarer = [(self.sleeps, vec![18]), (self.restores, vec![19, 19])];
         let planned = rarer.into_iter().filter(|(planned, _)| *planned).flat_map(|(_, kinds)| kinds);
-        (0..=17).chain(planned).collect()
+        let usual = (0..=17).filter(|kind| self.copies || !matches!(kind, 16 | 17));
+        usual.chain(planned).collect()
     }
 }
 
@@ -57,11 +61,21 @@ pub struct Counts {
     pub ahead: u64,
     /// Those taken offline with something waiting.
     pub upgrades_with_pending: u64,
+    /// Databases that began by themselves and seeded their space.
+    pub seeds: u64,
+    /// Apps that were asked what becomes of their rows, and chose.
+    pub asked: u64,
+    /// Those whose rows met the space's.
+    pub merges: u64,
+    /// Those whose rows gave way.
+    pub takes: u64,
+    /// Devices that had rows in a table when it joined.
+    pub joined: u64,
 }
 
 impl Counts {
     /// Their names and numbers.
-    pub fn named(&self) -> [(&'static str, u64); 11] {
+    pub fn named(&self) -> [(&'static str, u64); 16] {
         [
             ("prunings", self.prunings),
             ("snapshots", self.snapshots),
@@ -74,6 +88,11 @@ impl Counts {
             ("upgrades", self.upgrades),
             ("upgrades ahead of the space", self.ahead),
             ("upgrades offline with something waiting", self.upgrades_with_pending),
+            ("seeds by databases that began by themselves", self.seeds),
+            ("choices of apps that were asked", self.asked),
+            ("merges of such databases", self.merges),
+            ("databases that took what their space has", self.takes),
+            ("tables that joined with rows in them", self.joined),
         ]
     }
 }

@@ -9,7 +9,9 @@ use crate::disk::Tape;
 use crate::judge::{Finding, Judge};
 use crate::random::{Random, nth};
 use crate::releases::{Piece, Releases, piece};
-use crate::rows::difference;
+use crate::rows::{Rows, difference, select};
+use ebbtide_core::change::RowId;
+use ebbtide_core::value::{Key, Value};
 use ebbtide_store::local::{DbError, DbErrorCode};
 use ebbtide_store::schema::Schema;
 
@@ -18,6 +20,12 @@ const GROWING: u64 = 25;
 
 /// Apart from all other chance, so that the other seeds play what they always did.
 const APART: u64 = 0x7570_6772_6164_6573;
+
+/// Of these, seeds in a hundred in which a table joins.
+const JOINING: u64 = 35;
+
+/// Apart from that, for the same reason.
+const JOINED: u64 = 0x6a6f_696e_696e_6721;
 
 /// Later than any piece of work.
 const NEVER: u64 = u64::MAX;
@@ -45,6 +53,7 @@ impl Calendar {
         let grows = random.percent(GROWING);
         let first = crate::schema::json(everything);
         let steps = if grows { steps(&mut random) } else { Vec::new() };
+        let steps = with_joining(steps, &mut Random::new(seed ^ JOINED));
         let releases = Releases::growing(first, &steps).into();
         let spaces = (0..spaces).map(|_| rising(steps.len(), &mut random, |random, _| random.between(30, 170)));
         Self { spaces: spaces.collect(), devices: Vec::new(), releases, random }
@@ -76,7 +85,7 @@ impl Calendar {
 
 /// One or two releases of some steps each.
 fn steps(random: &mut Random) -> Vec<Vec<Piece>> {
-    let mut pieces = piece::ALL.to_vec();
+    let mut pieces: Vec<Piece> = piece::ALL.into_iter().filter(|piece| *piece != Piece::Joins).collect();
     let mut shuffled = Vec::new();
     while !pieces.is_empty() {
         shuffled.push(pieces.remove(random.below(pieces.len() as u64) as usize));
@@ -85,6 +94,16 @@ fn steps(random: &mut Random) -> Vec<Vec<Piece>> {
     let first = random.between(1, shuffled.len() as u64) as usize;
     let rest = shuffled.split_off(first);
     [shuffled, rest].into_iter().filter(|release| !release.is_empty()).collect()
+}
+
+/// In some seeds a table joins besides, in one of the releases.
+fn with_joining(mut steps: Vec<Vec<Piece>>, random: &mut Random) -> Vec<Vec<Piece>> {
+    if !steps.is_empty() && random.percent(JOINING) {
+        let release = random.below(steps.len() as u64) as usize;
+        let place = random.below(steps[release].len() as u64 + 1) as usize;
+        steps[release].insert(place, Piece::Joins);
+    }
+    steps
 }
 
 /// A day for each release, none before that of the one before.
@@ -195,7 +214,7 @@ impl World {
     }
 
     /// The page is closed in peace.
-    fn switch_off(&mut self, device: usize) {
+    pub(super) fn switch_off(&mut self, device: usize) {
         if let Some(open) = self.seats[device].device.take() {
             open.close();
         }
@@ -226,6 +245,9 @@ impl World {
         let survives = std::mem::take(&mut self.seats[device].survives);
         Judge::survived(&survives, &after, &self.catalogue(device))
             .map_err(|finding| format!("device {device}: {finding}"))?;
+        if let Some(before) = self.seats[device].last.take() {
+            self.found_again(device, before, &after)?;
+        }
         self.seats[device].last = Some(after);
         self.seats[device].seen_writes = None;
         Ok(())
@@ -263,6 +285,7 @@ impl World {
         }
         self.trace.event(self.now, "upgrades", &[device as u64, from as u64, to as u64]);
         let before = self.last(device)?.clone();
+        let joining = self.joining(device, to)?;
         self.close(device);
         if self.calendar.random.percent(20) {
             self.try_broken(device, to)?;
@@ -289,7 +312,7 @@ impl World {
         let opened = self.open_under(device, to);
         let tape = (trouble == Some(Trouble::PowerCut)).then(|| disk.stop());
         match opened {
-            Ok(open) => self.migrated(device, open, (&before, from, to), tape),
+            Ok(open) => self.migrated(device, open, (&before, &joining, from, to), tape),
             Err(_) if disk.take_troubles() > 0 => {
                 self.trace.event(self.now, "an upgrade refused by the disk", &[device as u64]);
                 self.stays(device, before, to)
@@ -336,14 +359,16 @@ impl World {
         &mut self,
         device: usize,
         open: Device,
-        (before, from, to): (&Durable, usize, usize),
+        (before, joining, from, to): (&Durable, &Rows, usize, usize),
         tape: Option<Tape>,
     ) -> Result<bool, Finding> {
         self.seats[device].device = Some(open);
         let now = self.time_of(device);
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
         let after = open.durable(now).map_err(|error| finding(device, error))?;
-        let (was, is) = (self.lifted_under(from, before), self.lifted_under(to, &after));
+        let (mut was, is) = (self.lifted_under(from, before), self.lifted_under(to, &after));
+        was.rows.extend(joining.clone());
+        self.counts.joined += u64::from(!joining.is_empty());
         let judge = &mut self.spaces[self.seats[device].space].judge;
         let knew_all = !self.seats[device].was_behind;
         judge
@@ -362,6 +387,27 @@ impl World {
         }
         (self.seats[device].release, self.seats[device].last) = (to, Some(after));
         Ok(true)
+    }
+
+    /// The rows of a table that joins with this release.
+    fn joining(&mut self, device: usize, to: usize) -> Result<Rows, Finding> {
+        let releases = self.calendar.releases.clone();
+        let from = releases.get(self.seats[device].release);
+        if from.has(Piece::Joins) || !releases.get(to).has(Piece::Joins) {
+            return Ok(Rows::new());
+        }
+        let catalogue = releases.catalogue();
+        let id = catalogue.table_id("setting").expect("the table that joins");
+        let table = catalogue.table(id).expect("a table");
+        let now = self.time_of(device);
+        let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
+        let rows = open.query(&select(table), &[], now).map_err(|error| format!("device {device}: {error}"))?;
+        let row = |values: Vec<Value>| {
+            let key = table.key.iter().map(|column| values[usize::from(column.0)].clone());
+            let fields = table.fields().map(|(column, _)| values[usize::from(column.0)].clone());
+            (RowId { table: id, key: Key(key.collect()) }, fields.collect())
+        };
+        Ok(rows.into_iter().map(row).collect())
     }
 
     fn lifted_under(&self, release: usize, durable: &Durable) -> Durable {

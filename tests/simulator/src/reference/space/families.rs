@@ -8,7 +8,7 @@ use ebbtide_core::change::{Mutation, RowId, Transaction};
 use ebbtide_core::value::{Key, Value};
 
 impl Context<'_> {
-    /// What was written for a household whose deletion the writer did not know: members and calls go with it, visits stay without one.
+    /// What was written for a household whose deletion the writer did not know: members, calls and settings go with it, visits stay without one.
     pub(super) fn orphans_follow(&self, transaction: &Transaction, after: &mut Stories) {
         for change in &transaction.changes {
             let table = self.catalogue.table(change.row.table).expect("a table");
@@ -40,7 +40,7 @@ impl Context<'_> {
         }
     }
 
-    /// Members and calls go with their household, visits stay without one.
+    /// Members, calls and settings go with their household, visits stay without one.
     pub(super) fn children_follow(&self, before: &Stories, after: &mut Stories, parent: &RowId) {
         let name = |row: &RowId| self.catalogue.table(row.table).expect("a table").name.clone();
         if name(parent) != "household" {
