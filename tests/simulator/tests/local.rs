@@ -33,7 +33,8 @@ fn apart() -> (Device, Durable, BTreeSet<LogId>) {
 /// What the judge says of a step between the two, when nothing is listed.
 fn judged(before: &Durable, after: &Durable, is: &BTreeSet<LogId>, start: Start) -> Result<Became, String> {
     let (device, _, was) = apart();
-    Step { before, after, was: &was, is, listed: &[], catalogue: device.catalogue() }.became(start)
+    let decided = BTreeSet::new();
+    Step { before, after, was: &was, is, decided: &decided, listed: &[], catalogue: device.catalogue() }.became(start)
 }
 
 #[test]

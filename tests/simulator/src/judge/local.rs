@@ -24,6 +24,8 @@ pub struct Step<'a> {
     pub was: &'a BTreeSet<LogId>,
     /// What is after it.
     pub is: &'a BTreeSet<LogId>,
+    /// What of the log before it was decided already, for a copy of the device.
+    pub decided: &'a BTreeSet<LogId>,
     /// What the device lists as rejected.
     pub listed: &'a [RejectedRecord],
     /// The device's tables.
@@ -48,10 +50,12 @@ impl Step<'_> {
     /// What became of it, where the app's word is `start`.
     pub fn became(&self, start: Start) -> Result<Became, Finding> {
         let waiting: BTreeSet<LogId> = self.after.log.iter().map(|transaction| transaction.id).collect();
+        let settled = |id: &&LogId| self.decided.contains(id) && !waiting.contains(id);
+        let was: BTreeSet<LogId> = self.was.iter().filter(|id| !settled(id)).copied().collect();
         if !self.is.is_empty() {
-            return self.waits().map(|()| Became::Waiting);
+            return self.waits(&was).map(|()| Became::Waiting);
         }
-        if self.was.is_subset(&waiting) {
+        if was.is_subset(&waiting) {
             return Ok(Became::Sent);
         }
         let leaving = self.leaving();
@@ -64,9 +68,9 @@ impl Step<'_> {
         self.is_listed(&leaving).map(|()| Became::Listed(ids))
     }
 
-    fn waits(&self) -> Result<(), Finding> {
-        if self.is != self.was {
-            return Err(format!("G3: {:?} was local, and a part of it is: {:?}", self.was, self.is));
+    fn waits(&self, was: &BTreeSet<LogId>) -> Result<(), Finding> {
+        if self.is != was {
+            return Err(format!("G3: {was:?} was local, and a part of it is: {:?}", self.is));
         }
         let (before, after) = (&self.before.state, &self.after.state);
         if before.incarnation == after.incarnation && before.next_device_seq != after.next_device_seq {

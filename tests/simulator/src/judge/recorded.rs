@@ -3,8 +3,11 @@
 //! Part of the judge.
 
 use super::{Finding, Judge};
+use crate::device::Durable;
+use ebbtide_core::change::LoggedTransaction;
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::ids::Incarnation;
+use ebbtide_core::ids::{Incarnation, LogId};
+use std::collections::BTreeSet;
 
 /// How much of its history a device has gone through itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,14 @@ impl Judge {
             return Err(format!("G8: {overwritten} overwrites are listed, not {conflicts}"));
         }
         Ok(())
+    }
+
+    /// What waits on a device although it was decided, for a copy of it.
+    pub fn decided_already(&self, durable: &Durable) -> BTreeSet<LogId> {
+        let life = durable.state.incarnation;
+        let id = |of: &LoggedTransaction| (of.origin.unwrap_or(life), of.opening, of.stamp);
+        let decided = durable.log.iter().filter(|transaction| self.decided_rows.contains_key(&id(transaction)));
+        decided.map(|transaction| transaction.id).collect()
     }
 
     /// A space that was set back has been given again what it had accepted before, by everyone who could: lives in `excused` could not.

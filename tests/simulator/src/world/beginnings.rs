@@ -13,7 +13,7 @@ use ebbtide_core::client::{Input, Start};
 use ebbtide_core::ids::LogId;
 use std::collections::BTreeSet;
 
-/// Seeds in a hundred, of those whose app does not grow, in which some devices begin by themselves.
+/// Seeds in a hundred in which some devices begin by themselves.
 const APART: u64 = 20;
 
 /// Apart from all other chance, so that the other seeds play what they always did.
@@ -48,7 +48,7 @@ pub(super) struct Beginning {
 impl Beginnings {
     pub(super) fn draw(seed: u64, calendar: &Calendar) -> Self {
         let mut random = Random::new(seed ^ CHANCE);
-        let plays = random.percent(APART) && !calendar.grows();
+        let plays = random.percent(APART);
         let together = random.percent(30).then(|| random.between(10, 40));
         Self { random, plays, joins: calendar.releases.joins(), together }
     }
@@ -67,8 +67,9 @@ impl Beginnings {
         };
         let until = self.together.unwrap_or(self.random.between(5, 120));
         let start = if self.together.is_some() { Start::Seed } else { start };
-        let begins = self.joins || self.plays && alone;
-        begins.then_some(Beginning { until, start, is_on: self.joins, local: BTreeSet::new() })
+        let apart = self.plays && alone;
+        let begins = self.joins || apart;
+        begins.then_some(Beginning { until, start, is_on: !apart, local: BTreeSet::new() })
     }
 }
 
@@ -172,7 +173,9 @@ impl World {
         let catalogue = self.catalogue(device);
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
         let listed = open.database().rejected().map_err(|error| error.to_string())?;
-        let step = Step { before: &before, after, was: &was, is: &is, listed: &listed, catalogue: &catalogue };
+        let decided = self.spaces[self.seats[device].space].judge.decided_already(&before);
+        let (was, is) = (&was, &is);
+        let step = Step { before: &before, after, was, is, decided: &decided, listed: &listed, catalogue: &catalogue };
         match step.became(start).map_err(|finding| format!("device {device}: {finding}"))? {
             Became::Waiting => {}
             Became::Sent if start == Start::Merge => self.counts.merges += 1,
@@ -183,7 +186,7 @@ impl World {
                 before.log.retain(|transaction| !gone.contains(&transaction.id));
             }
         }
-        self.seats[device].beginning.iter_mut().for_each(|beginning| beginning.local.clone_from(&is));
+        self.seats[device].beginning.iter_mut().for_each(|beginning| beginning.local.clone_from(is));
         Ok(before)
     }
 }

@@ -12,27 +12,23 @@ pub(super) struct Plan {
     pub(super) sleeps: bool,
     /// Spaces are set back to an earlier point.
     pub(super) restores: bool,
-    /// Profiles are copied and brought back.
-    copies: bool,
 }
 
 impl Plan {
     pub(super) fn draw(random: &mut Random) -> Self {
-        Self { sleeps: random.percent(35), restores: random.percent(25), copies: true }
+        Self { sleeps: random.percent(35), restores: random.percent(25) }
     }
 
-    /// Where the app grows no space is set back, and where devices begin by themselves no profile is copied either: what that means is for
-    /// the conversations.
+    /// Where the app grows, or devices begin by themselves, no space is set back: what that means is for the conversations.
     pub(super) fn fit(self, grows: bool, apart: bool) -> Self {
-        Self { restores: self.restores && !grows && !apart, copies: !apart, ..self }
+        Self { restores: self.restores && !grows && !apart, ..self }
     }
 
     /// The kinds of faults to draw from: the ones that every world has, and those of this one.
     pub(super) fn kinds(self) -> Vec<u64> {
         let rarer = [(self.sleeps, vec![18]), (self.restores, vec![19, 19])];
         let planned = rarer.into_iter().filter(|(planned, _)| *planned).flat_map(|(_, kinds)| kinds);
-        let usual = (0..=17).filter(|kind| self.copies || !matches!(kind, 16 | 17));
-        usual.chain(planned).collect()
+        (0..=17).chain(planned).collect()
     }
 }
 
