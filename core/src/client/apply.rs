@@ -324,7 +324,9 @@ pub fn settle_until<S: ClientStore, C: Codec>(
 }
 
 fn next_without_commit<S: ClientStore>(seq: Seq, store: &mut S) -> Result<Option<Receipt>, S::Error> {
-    let first: Option<SealedEntry> = store.sealed()?.into_iter().next();
+    // What was given up waits for all that comes after it, some of which may have been decided all the same.
+    let is_kept = |entry: &SealedEntry| !entry.receipt.as_ref().is_some_and(is_void);
+    let first = store.sealed()?.into_iter().find(is_kept);
     let receipt = first.and_then(|entry| entry.receipt);
-    Ok(receipt.filter(|receipt| receipt.seq.is_none() && receipt.decided_at <= seq && !is_void(receipt)))
+    Ok(receipt.filter(|receipt| receipt.seq.is_none() && receipt.decided_at <= seq))
 }

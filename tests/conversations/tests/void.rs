@@ -192,3 +192,35 @@ fn cs65_what_was_decided_all_the_same_counts() {
         assert_eq!(value(talk, B, "SELECT doses FROM household"), Value::Integer(1));
     });
 }
+
+#[test]
+fn cs201_what_somebody_else_brought_and_is_refused_does_not_keep_what_was_given_up() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.connect(A);
+        talk.settle();
+        talk.exec(A, "INSERT INTO visit (id) VALUES ('given up')", &[]);
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('mine', 'taken')", &[]);
+        while !talk.sent_by(A).is_empty() {
+            talk.lose_up(A);
+        }
+        talk.exec(B, "INSERT INTO household (id, code) VALUES ('theirs', 'taken')", &[]);
+        talk.visit(B);
+        hear_refusal(talk, 2, RefusalCode::TooLarge);
+        assert!(talk.up(A) && talk.down(A) && voids(talk, 3), "{}", talk.transcript());
+        // What comes after the number that was given up goes with it, but the service worker is first.
+        talk.lose_up(A);
+        let now = talk.time_of(A);
+        let request = talk.device(A).ready_request(now).expect("a request").expect("something that waits");
+        let replies = talk.mail(A, &request);
+        talk.input(A, Input::Delivered(replies));
+        assert_eq!(refused(talk, A), ["unique"], "{}", talk.transcript());
+        talk.reconnect(A);
+        talk.settle();
+        talk.cut(A);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(1));
+    });
+}
