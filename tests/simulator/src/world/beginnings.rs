@@ -78,6 +78,11 @@ impl Beginning {
         self.start
     }
 
+    /// That of a device which always had sync on, and got a copy of this one's database.
+    pub(super) fn copied(&self) -> Self {
+        Self { is_on: true, local: BTreeSet::new(), ..self.clone() }
+    }
+
     /// Its database is another one from now on.
     pub(super) fn forget(&mut self) {
         self.local.clear();

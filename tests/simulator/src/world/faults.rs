@@ -134,7 +134,10 @@ impl World {
         self.seats[onto].was_behind |= self.seats[device].was_behind;
         self.seats[onto].set_back = true;
         self.seats[onto].mail = None;
-        self.seats[onto].beginning.iter_mut().for_each(Beginning::forget);
+        let copied = self.seats[device].beginning.as_ref().map(Beginning::copied);
+        let seat = &mut self.seats[onto];
+        seat.beginning.iter_mut().for_each(Beginning::forget);
+        seat.beginning = seat.beginning.take().or(copied);
         self.seats[onto].rebuilt |= self.seats[device].rebuilt;
         self.seats[device].set_back = true;
         self.spaces[space].judge.set_back(onto, &durable);
