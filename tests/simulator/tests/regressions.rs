@@ -25,6 +25,11 @@ fn mg19_seeds_in_which_words_on_an_own_insert_were_once_not_found_are_sound() {
     all_sound([555]);
 }
 
+#[test]
+fn cs201_a_seed_in_which_numbers_that_were_given_up_and_a_refusal_once_waited_for_each_other_is_sound() {
+    all_sound([1539]);
+}
+
 fn all_sound<const N: usize>(seeds: [u64; N]) {
     for seed in seeds {
         if let Err(failure) = one(seed, false) {
