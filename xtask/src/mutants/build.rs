@@ -2,6 +2,7 @@
 //! It does not know what the tests say. The command calls it once, `trial` runs what it built.
 
 use super::list::Mutant;
+use super::program::{Kind, Program};
 use super::rewrite::Rewritten;
 use super::switches;
 use crate::{paths, process};
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// The module that the copy gets, and how its core calls it.
@@ -18,13 +19,10 @@ const MODULE: &str = include_str!("mutant.rs.in");
 /// Each round the compiler gets further; it has some five phases that complain by themselves.
 const MAX_ROUNDS: usize = 25;
 
-/// A built test program and where it wants to run.
-pub struct Program {
-    /// The executable.
-    pub path: PathBuf,
-    /// The folder of its package.
-    pub folder: PathBuf,
-}
+/// The package whose program plays whole seeds. Its own tests are left out: most of them play some of the same seeds.
+pub const SIMULATOR: &str = "ebbtide-simulator";
+/// One of its tests is no seed: scripted scenarios in which everything dies once.
+const CRASHES: &str = "crash";
 
 /// Copies and builds. Answers the test programs of these packages and the changes that do not compile.
 pub fn build(mutants: &[Mutant], packages: &[&str]) -> Result<(Vec<Program>, BTreeSet<u32>)> {
@@ -134,12 +132,21 @@ fn test_programs(tree: &Path, packages: &[&str]) -> Result<Vec<Program>> {
         let texts: Vec<&str> = messages.iter().filter_map(|message| message["message"]["rendered"].as_str()).collect();
         bail!("the tests do not build: {}{}", texts.concat(), String::from_utf8_lossy(&output.stderr));
     }
-    let programs = messages.iter().filter(|message| message["profile"]["test"] == true);
-    let program = |message: &Value| {
-        let folder = Path::new(message["manifest_path"].as_str()?).parent()?;
-        Some(Program { path: message["executable"].as_str()?.into(), folder: folder.into() })
+    Ok(messages.iter().filter_map(program).collect())
+}
+
+/// The program that a message of cargo is about, if it judges.
+fn program(message: &Value) -> Option<Program> {
+    let (folder, path) = (Path::new(message["manifest_path"].as_str()?).parent()?, message["executable"].as_str()?);
+    let (name, is_test) = (message["target"]["name"].as_str()?, message["profile"]["test"] == true);
+    let simulates = folder.ends_with("tests/simulator");
+    let kind = match (simulates, is_test) {
+        (true, false) if name == SIMULATOR => Kind::Seeds,
+        (true, true) if name == CRASHES => Kind::Tests,
+        (false, true) => Kind::Tests,
+        _ => return None,
     };
-    Ok(programs.filter_map(program).collect())
+    Some(Program { path: path.into(), folder: folder.into(), kind, last: simulates })
 }
 
 fn messages(output: &[u8]) -> Vec<Value> {

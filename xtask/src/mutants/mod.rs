@@ -5,6 +5,7 @@
 mod build;
 mod list;
 mod plain;
+mod program;
 mod rewrite;
 mod switches;
 mod trial;
@@ -23,13 +24,13 @@ struct Group {
     tests: &'static [&'static str],
 }
 
-/// The merge rules have laws and examples beside them; what the sessions do shows in conversations.
+/// The merge rules have laws and examples beside them; what the sessions do shows in conversations, and at last in whole seeds.
 const GROUPS: [Group; 2] = [
     Group { name: "merge", folders: &["core/src/merge/"], tests: &["ebbtide-core"] },
     Group {
         name: "sessions",
         folders: &["core/src/client/", "core/src/server/"],
-        tests: &["ebbtide-core", "ebbtide-conversations"],
+        tests: &["ebbtide-core", "ebbtide-conversations", build::SIMULATOR],
     },
 ];
 

@@ -1,36 +1,37 @@
 //! Trying changes: which tests come by each of them, and whether one of those fails once it is on.
 //! It knows built programs and numbers, not source. The command calls it after `build`.
 
-use super::build::Program;
 use super::list::Mutant;
+use super::program::{Kind, Program};
 use crate::paths;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// A change can make a loop endless, and each turn may allocate: no test needs as much, in KiB.
-const MEMORY_KIB: u64 = 6 << 20;
 /// The unchanged tests of a batch take this many times as long before a change counts as endless, and a busy machine's grace.
 const PATIENCE: f64 = 15.0;
 const GRACE: Duration = Duration::from_secs(15);
 /// Between two looks whether a program has ended.
 const LOOK: Duration = Duration::from_millis(4);
-/// Few tests notice most changes, so quick ones go first and few at a time; the rest of a round goes at once.
-const BATCHES: [usize; 2] = [2, 6];
+/// Few tests notice most changes, so quick ones go first and few at a time: a program does not stop at the first that fails.
+const BATCHES: [usize; 4] = [2, 6, 16, 48];
 /// How many of the tests that come by a change it meets in each round: what gets through goes on when all others had their turn.
 const ROUNDS: [usize; 3] = [24, 72, usize::MAX];
+/// Seeds that come by a change take a second each; of those that can notice it at all, so many hardly all miss it.
+const MOST_SEEDS: usize = 16;
 
 /// What became of a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// A test failed.
     Caught,
+    /// The tests passed, the simulator found something.
+    Simulated,
     /// A test did not end.
     Endless,
     /// All tests passed.
@@ -44,6 +45,7 @@ impl Outcome {
     pub fn word(self) -> &'static str {
         match self {
             Self::Caught => "caught",
+            Self::Simulated => "simulated",
             Self::Endless => "endless",
             Self::Missed => "missed",
             Self::Unreached => "unreached",
@@ -70,10 +72,7 @@ impl Tests {
     pub fn survey(programs: Vec<Program>, jobs: usize) -> Result<Self> {
         let mut tests = Vec::new();
         for (program, built) in programs.iter().enumerate() {
-            let listed = Command::new(&built.path).args(["--list", "--format", "terse"]).output()?;
-            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-            let names = listed.lines().filter_map(|line| line.strip_suffix(": test"));
-            tests.extend(names.map(|name| Test { program, name: name.to_owned(), seconds: 0.0 }));
+            tests.extend(built.names()?.into_iter().map(|name| Test { program, name, seconds: 0.0 }));
         }
         let mut this = Self { programs, tests, reaching: BTreeMap::new() };
         let surveyed = this.each(jobs, this.tests.len(), |at| this.reached(at))?;
@@ -81,25 +80,36 @@ impl Tests {
             test.seconds = *seconds;
         }
         let mut order: Vec<usize> = (0..this.tests.len()).collect();
-        order.sort_by(|a, b| this.tests[*a].seconds.total_cmp(&this.tests[*b].seconds));
+        order.sort_by(|a, b| this.turn(*a).partial_cmp(&this.turn(*b)).expect("times are numbers"));
         for at in order {
             surveyed[at].1.iter().for_each(|id| this.reaching.entry(*id).or_default().push(at));
         }
+        for tests in this.reaching.values_mut() {
+            let before = tests.iter().filter(|at| this.programs[this.tests[**at].program].kind == Kind::Tests).count();
+            tests.truncate(before + MOST_SEEDS);
+        }
         Ok(this)
+    }
+
+    /// Programs that are last come after all others, seeds after tests, and quick ones first.
+    fn turn(&self, at: usize) -> (bool, bool, f64) {
+        let program = &self.programs[self.tests[at].program];
+        (program.last, program.kind == Kind::Seeds, self.tests[at].seconds)
     }
 
     fn reached(&self, at: usize) -> Result<(f64, Vec<u32>)> {
         let test = &self.tests[at];
         let path = paths::target().join(format!("mutation/reached-{at}"));
-        let mut command = self.command(test.program, 0, [test.name.as_str()].into_iter());
-        let output = command.env("EBBTIDE_REACHED", &path).output()?;
-        ensure!(output.status.success(), "{} fails without any change", test.name);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let seconds = said.rsplit_once("finished in ").and_then(|(_, rest)| rest.split_once('s')?.0.parse().ok());
+        let began = Instant::now();
+        for mut command in self.programs[test.program].commands(0, &[&test.name]) {
+            let output = command.env("EBBTIDE_REACHED", &path).output()?;
+            ensure!(output.status.success(), "{} fails without any change", test.name);
+        }
+        let seconds = began.elapsed().as_secs_f64();
         // A test that comes by nothing leaves no list.
         let reached = fs::read_to_string(&path).unwrap_or_default();
         fs::remove_file(&path).ok();
-        Ok((seconds.context("the test program says how long it took")?, reached.lines().flat_map(str::parse).collect()))
+        Ok((seconds, reached.lines().flat_map(str::parse).collect()))
     }
 
     /// Tries the changes, several at once, and tells each outcome as it comes.
@@ -139,42 +149,35 @@ impl Tests {
             for program in 0..self.programs.len() {
                 let batch: Vec<&Test> =
                     batch.iter().map(|at| &self.tests[*at]).filter(|test| test.program == program).collect();
-                match self.passes(program, id, &batch)? {
-                    Some(status) if status.success() => {}
-                    Some(_) => return Ok(Outcome::Caught),
-                    None => return Ok(Outcome::Endless),
+                let outcome = self.run(program, id, &batch)?;
+                if outcome != Outcome::Missed {
+                    return Ok(outcome);
                 }
             }
         }
         Ok(Outcome::Missed)
     }
 
-    /// Runs some tests of a program; nothing means that they did not end.
-    fn passes(&self, program: usize, id: u32, tests: &[&Test]) -> Result<Option<ExitStatus>> {
+    /// Runs some tests of a program, in one process or in several.
+    fn run(&self, program: usize, id: u32, tests: &[&Test]) -> Result<Outcome> {
         if tests.is_empty() {
-            return Ok(Some(ExitStatus::default()));
+            return Ok(Outcome::Missed);
         }
-        let seconds: f64 = tests.iter().map(|test| test.seconds).sum();
-        let mut command = self.command(program, id, tests.iter().map(|test| test.name.as_str()));
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        wait(&mut child, GRACE + Duration::from_secs_f64(seconds * PATIENCE))
-    }
-
-    /// The program with some of its tests, in a shell that bounds its memory.
-    fn command<'a>(&self, program: usize, id: u32, tests: impl Iterator<Item = &'a str>) -> Command {
-        let Program { path, folder } = &self.programs[program];
-        let mut command = Command::new("sh");
-        command
-            .arg("-c")
-            .arg(format!("ulimit -v {MEMORY_KIB}; exec \"$0\" \"$@\""))
-            .arg(path)
-            .arg("--exact")
-            .args(tests);
-        // A failing property needs no smaller example here, and none is kept.
-        command.envs([("PROPTEST_MAX_SHRINK_ITERS", "0"), ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")]);
-        command.envs([("RUST_TEST_THREADS", "1"), ("RUST_BACKTRACE", "0")]).env("EBBTIDE_MUTANT", id.to_string());
-        command.current_dir(folder).stdin(Stdio::null()).process_group(0);
-        command
+        let names: Vec<&str> = tests.iter().map(|test| test.name.as_str()).collect();
+        let program = &self.programs[program];
+        let commands = program.commands(id, &names);
+        let seconds = tests.iter().map(|test| test.seconds).sum::<f64>() / commands.len() as f64;
+        let patience = GRACE + Duration::from_secs_f64(seconds * PATIENCE);
+        for mut command in commands {
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+            match wait(&mut child, patience)? {
+                Some(status) if status.success() => {}
+                Some(_) if program.last => return Ok(Outcome::Simulated),
+                Some(_) => return Ok(Outcome::Caught),
+                None => return Ok(Outcome::Endless),
+            }
+        }
+        Ok(Outcome::Missed)
     }
 
     /// Does something for every number below the count, several at once, and answers in order.
@@ -230,7 +233,7 @@ impl Outcomes {
 
     /// Whether a test has noticed this change before.
     pub fn caught(&self, name: &str) -> bool {
-        matches!(self.known.get(name).map(String::as_str), Some("caught" | "endless"))
+        matches!(self.known.get(name).map(String::as_str), Some("caught" | "simulated" | "endless"))
     }
 
     /// A file to append outcomes to.
