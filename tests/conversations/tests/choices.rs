@@ -1,0 +1,68 @@
+//! Choices between the sides of a conflict that meet what else is under way: own writes, and conflicts of other fields and rows.
+
+use crate::script::{A, B, choose, meet, open, refused, text, value};
+use ebbtide_core::client::TwoPhase;
+use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::schema::Schema;
+
+const C: usize = 2;
+
+fn schema() -> Schema {
+    let json = serde_json::json!({
+        "migrations": ["CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL, diagnosis TEXT) STRICT;
+            CREATE TABLE deed (id TEXT PRIMARY KEY NOT NULL, diagnosis TEXT, note TEXT) STRICT"],
+        "tables": {
+            "visit": { "merge": { "diagnosis": "review" } },
+            "deed": { "row": "atomic", "merge": { "diagnosis": "review" } }
+        }
+    });
+    serde_json::from_value(json).expect("the schema above has the schema's shape")
+}
+
+/// Three devices of three users have a visit and a deed, by each commit path; once for either table.
+fn for_each_table(script: impl Fn(&mut Dialogue, &str)) {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        for table in ["visit", "deed"] {
+            let mut talk = Dialogue::with_schema(0, two_phase, schema());
+            for (name, user) in [("A", "ann"), ("B", "bob"), ("C", "cid")] {
+                talk.add(name, user);
+            }
+            talk.exec(A, &format!("INSERT INTO {table} (id, diagnosis) VALUES ('v', 'first')"), &[]);
+            [A, B, C].into_iter().for_each(|party| talk.visit(party));
+            script(&mut talk, table);
+        }
+    }
+}
+
+/// Only this device and the space speak.
+fn exchange(talk: &mut Dialogue, party: usize) {
+    while talk.up(party) || talk.down(party) {}
+}
+
+#[test]
+fn cf09_a_choice_on_top_of_an_own_write_that_had_not_seen_the_incumbent_is_taken() {
+    for_each_table(|talk, table| {
+        talk.exec(C, &format!("UPDATE {table} SET diagnosis = 'of c'"), &[]);
+        talk.sync(A);
+        talk.exec(A, &format!("UPDATE {table} SET diagnosis = 'of a'"), &[]);
+        talk.exec(B, &format!("UPDATE {table} SET diagnosis = 'of b'"), &[]);
+        for party in [B, C] {
+            talk.connect(party);
+            exchange(talk, party);
+            talk.cut(party);
+        }
+        // A's write is under way, and what it had seen is older than the dispute of which A hears now.
+        while talk.down(A) {}
+        let id = open(talk, A)[0].id;
+        choose(talk, A, id, 1);
+        talk.settle();
+        assert!(refused(talk, A).is_empty(), "{}", talk.transcript());
+        talk.cut(A);
+        talk.visit(C);
+        meet(talk, [A, B]);
+        for party in [A, B, C] {
+            assert_eq!(value(talk, party, &format!("SELECT diagnosis FROM {table}")), text("of c"));
+            assert!(open(talk, party).is_empty(), "{}", talk.transcript());
+        }
+    });
+}

@@ -1,0 +1,110 @@
+//! Rows that go while another comes, come back, or say little of themselves: what a delete or a change of a key means, and for which row.
+
+use crate::script::{A, B, meet, open, refused, text, value};
+use ebbtide_core::client::TwoPhase;
+use ebbtide_core::value::Value;
+use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::schema::Schema;
+
+const TABLES: &str = "CREATE TABLE site (id TEXT PRIMARY KEY NOT NULL, name TEXT, badge TEXT UNIQUE) STRICT;
+    CREATE TABLE follows (id TEXT PRIMARY KEY NOT NULL, site TEXT REFERENCES site(id) ON UPDATE CASCADE ON DELETE CASCADE) STRICT;
+    CREATE TABLE usual (id TEXT PRIMARY KEY NOT NULL, notes TEXT,
+        site TEXT NOT NULL DEFAULT 'a' REFERENCES site(id) ON DELETE CASCADE) STRICT;
+    CREATE TABLE fixed (id TEXT PRIMARY KEY NOT NULL, badge TEXT REFERENCES site(badge)) STRICT";
+
+fn schema(rule: &str) -> Schema {
+    let tables = serde_json::json!({ "site": { "delete": rule }, "follows": {}, "usual": {}, "fixed": {} });
+    serde_json::from_value(serde_json::json!({ "migrations": [TABLES], "tables": tables })).expect("a schema")
+}
+
+/// Two devices of two users have the site `a`, by each commit path.
+fn on_both_paths(rule: &str, script: impl Fn(&mut Dialogue)) {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = Dialogue::with_schema(0, two_phase, schema(rule));
+        talk.add("A", "ann");
+        talk.add("B", "bob");
+        talk.exec(A, "INSERT INTO site VALUES ('a', 'first', 'x')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        script(&mut talk);
+    }
+}
+
+fn in_both_orders(rule: &str, script: impl Fn(&mut Dialogue, [usize; 2])) {
+    for order in [[A, B], [B, A]] {
+        on_both_paths(rule, |talk| script(talk, order));
+    }
+}
+
+#[test]
+fn dl01_keep_knows_a_child_whose_reference_is_its_default() {
+    in_both_orders("keep", |talk, order| {
+        talk.exec(A, "DELETE FROM site", &[]);
+        talk.exec(B, "INSERT INTO usual (id, notes) VALUES ('u', 'says something else')", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(value(talk, party, "SELECT site FROM usual"), text("a"), "{}", talk.transcript());
+            assert_eq!(value(talk, party, "SELECT name FROM site"), text("first"));
+        }
+    });
+}
+
+#[test]
+fn dl03_a_delete_of_an_earlier_life_asks_nobody_about_the_row_that_came_since() {
+    on_both_paths("review", |talk| {
+        talk.exec(A, "DELETE FROM site", &[]);
+        talk.exec(B, "DELETE FROM site", &[]);
+        talk.visit(B);
+        talk.exec(B, "INSERT INTO site VALUES ('a', 'again', 'y')", &[]);
+        talk.visit(B);
+        talk.visit(A);
+        assert!(refused(talk, A).is_empty(), "{}", talk.transcript());
+        meet(talk, [A, B]);
+        for party in [A, B] {
+            assert!(open(talk, party).is_empty());
+            assert_eq!(value(talk, party, "SELECT name FROM site"), text("again"));
+        }
+    });
+}
+
+#[test]
+fn dl06_a_row_that_goes_while_another_comes_is_no_row_that_got_another_key() {
+    in_both_orders("wins", |talk, order| {
+        talk.transaction(A, &["DELETE FROM site", "INSERT INTO site VALUES ('b', 'another', 'y')"]);
+        talk.exec(B, "INSERT INTO follows VALUES ('f', 'a')", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(value(talk, party, "SELECT id FROM site"), text("b"));
+            assert_eq!(value(talk, party, "SELECT count(*) FROM follows"), Value::Integer(0), "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn dl06_under_keep_and_review_too_unseen_children_follow_a_key_that_changed() {
+    for rule in ["keep", "review"] {
+        in_both_orders(rule, |talk, order| {
+            talk.exec(A, "UPDATE site SET id = 'b'", &[]);
+            talk.exec(B, "INSERT INTO follows VALUES ('f', 'a')", &[]);
+            meet(talk, order);
+            for party in [A, B] {
+                assert_eq!(value(talk, party, "SELECT id FROM site"), text("b"), "{rule}: {}", talk.transcript());
+                assert_eq!(value(talk, party, "SELECT site FROM follows"), text("b"));
+                assert!(open(talk, party).is_empty());
+            }
+        });
+    }
+}
+
+#[test]
+fn dl06_without_an_action_a_change_of_what_an_unseen_child_refers_to_is_refused() {
+    on_both_paths("wins", |talk| {
+        talk.exec(B, "INSERT INTO fixed VALUES ('unseen', 'x')", &[]);
+        talk.visit(B);
+        talk.exec(A, "UPDATE site SET badge = 'y'", &[]);
+        talk.visit(A);
+        assert_eq!(refused(talk, A), ["foreign_key"]);
+        meet(talk, [A, B]);
+        assert_eq!(value(talk, A, "SELECT badge FROM site"), text("x"));
+    });
+}
