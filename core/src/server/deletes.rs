@@ -342,17 +342,14 @@ impl<S: ServerStore> Deletes<'_, S> {
         let mut todo: Vec<RowId> = plan.kept.iter().cloned().collect();
         while let Some(row) = todo.pop() {
             for change in &transaction.changes {
-                let below = self.refers(&change.row, &row);
-                let tied = below.is_some() || self.refers(&row, &change.row).is_some();
-                match (&change.mutation, below) {
-                    (Mutation::Delete, _) if tied && plan.kept.insert(change.row.clone()) => {
-                        self.leave(&change.row);
-                        todo.push(change.row.clone());
-                    }
-                    (Mutation::Update(fields), Some(reference)) => {
-                        let emptied = fields.iter().filter(|field| reference.columns.contains(&field.column));
+                let below = self.references_between(&change.row, &row);
+                let tied = !below.is_empty() || !self.references_between(&row, &change.row).is_empty();
+                match &change.mutation {
+                    Mutation::Delete if tied && plan.kept.insert(change.row.clone()) => todo.push(change.row.clone()),
+                    Mutation::Update(fields) => {
+                        let refers = |field: &&Field| below.iter().any(|of| of.columns.contains(&field.column));
+                        let emptied = fields.iter().filter(refers);
                         plan.untouched.extend(emptied.map(|field| (change.row.clone(), field.column)));
-                        self.leave(&change.row);
                     }
                     _ => {}
                 }
@@ -400,21 +397,19 @@ impl<S: ServerStore> Deletes<'_, S> {
         Ok(led)
     }
 
-    fn leave(&mut self, row: &RowId) {
-        if let Some(draft) = self.drafts.get_mut(row) {
-            draft.as_sent = false;
-        }
-    }
-
-    /// The reference by which `child`, as the space has it, refers to `parent`.
-    fn refers(&self, child: &RowId, parent: &RowId) -> Option<&Reference> {
-        let (table, parent_table) = (self.catalogue.table(child.table)?, self.catalogue.table(parent.table)?);
-        let (held, image) = (self.drafts.get(child)?.values()?, self.drafts.get(parent)?.values()?);
+    /// The references by which `child`, as the space has it, refers to `parent`.
+    fn references_between(&self, child: &RowId, parent: &RowId) -> Vec<&Reference> {
+        let (Some(table), Some(parent_table)) = (self.catalogue.table(child.table), self.catalogue.table(parent.table))
+        else {
+            return Vec::new();
+        };
+        let values = |row: &RowId| self.drafts.get(row).and_then(RowDraft::values);
+        let (Some(held), Some(image)) = (values(child), values(parent)) else { return Vec::new() };
         let refers = |reference: &&Reference| {
             let values = column_values(table, child, held, &reference.columns);
             !values.contains(&Value::Null) && values == parent_values(parent_table, parent, image, reference)
         };
-        table.references.iter().filter(|reference| reference.parent == parent.table).find(refers)
+        table.references.iter().filter(|reference| reference.parent == parent.table).filter(refers).collect()
     }
 }
 

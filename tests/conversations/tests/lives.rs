@@ -10,10 +10,20 @@ const TABLES: &str = "CREATE TABLE site (id TEXT PRIMARY KEY NOT NULL, name TEXT
     CREATE TABLE follows (id TEXT PRIMARY KEY NOT NULL, site TEXT REFERENCES site(id) ON UPDATE CASCADE ON DELETE CASCADE) STRICT;
     CREATE TABLE usual (id TEXT PRIMARY KEY NOT NULL, notes TEXT,
         site TEXT NOT NULL DEFAULT 'a' REFERENCES site(id) ON DELETE CASCADE) STRICT;
-    CREATE TABLE fixed (id TEXT PRIMARY KEY NOT NULL, badge TEXT REFERENCES site(badge)) STRICT";
+    CREATE TABLE fixed (id TEXT PRIMARY KEY NOT NULL, badge TEXT REFERENCES site(badge)) STRICT;
+    CREATE TABLE badged (id TEXT PRIMARY KEY NOT NULL, badge TEXT REFERENCES site(badge) ON UPDATE CASCADE) STRICT;
+    CREATE TABLE twice (id TEXT PRIMARY KEY NOT NULL, site TEXT REFERENCES site(id) ON DELETE SET NULL,
+        badge TEXT REFERENCES site(badge) ON DELETE SET NULL) STRICT;
+    CREATE TABLE part (site TEXT NOT NULL REFERENCES site(id) ON UPDATE CASCADE ON DELETE CASCADE, no INTEGER NOT NULL,
+        PRIMARY KEY (site, no)) STRICT;
+    CREATE TABLE piece (id TEXT PRIMARY KEY NOT NULL, site TEXT, no INTEGER, notes TEXT,
+        FOREIGN KEY (site, no) REFERENCES part(site, no) ON UPDATE CASCADE ON DELETE CASCADE) STRICT";
 
 fn schema(rule: &str) -> Schema {
-    let tables = serde_json::json!({ "site": { "delete": rule }, "follows": {}, "usual": {}, "fixed": {} });
+    let plain = ["follows", "usual", "fixed", "badged", "twice", "part", "piece"];
+    let mut tables: serde_json::Map<_, _> =
+        plain.map(|name| (name.into(), serde_json::json!({}))).into_iter().collect();
+    tables.insert("site".into(), serde_json::json!({ "delete": rule }));
     serde_json::from_value(serde_json::json!({ "migrations": [TABLES], "tables": tables })).expect("a schema")
 }
 
@@ -76,6 +86,90 @@ fn dl06_a_row_that_goes_while_another_comes_is_no_row_that_got_another_key() {
         for party in [A, B] {
             assert_eq!(value(talk, party, "SELECT id FROM site"), text("b"));
             assert_eq!(value(talk, party, "SELECT count(*) FROM follows"), Value::Integer(0), "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn dl06_nor_is_it_where_somebody_edited_the_row_that_goes() {
+    on_both_paths("wins", |talk| {
+        talk.transaction(A, &["DELETE FROM site", "INSERT INTO site VALUES ('b', 'another', 'y')"]);
+        talk.transaction(B, &["UPDATE site SET name = 'edited'", "INSERT INTO follows VALUES ('f', 'a')"]);
+        meet(talk, [B, A]);
+        for party in [A, B] {
+            assert_eq!(value(talk, party, "SELECT id FROM site"), text("b"));
+            assert_eq!(value(talk, party, "SELECT count(*) FROM follows"), Value::Integer(0), "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn dl01_keep_lets_the_rest_of_the_transaction_stand_also_where_it_deletes_rows_of_another_parent() {
+    in_both_orders("keep", |talk, order| {
+        talk.exec(A, "INSERT INTO site VALUES ('z', 'other', 'q')", &[]);
+        talk.exec(A, "INSERT INTO follows VALUES ('of a', 'a'), ('of z', 'z')", &[]);
+        meet(talk, [A, B]);
+        talk.transaction(A, &["DELETE FROM follows WHERE id = 'of z'", "DELETE FROM site WHERE id = 'a'"]);
+        talk.exec(B, "UPDATE site SET name = 'edited' WHERE id = 'a'", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            assert_eq!(talk.query(party, "SELECT id FROM follows"), [[text("of a")]], "{}", talk.transcript());
+            assert_eq!(value(talk, party, "SELECT name FROM site WHERE id = 'a'"), text("edited"));
+        }
+    });
+}
+
+#[test]
+fn dl01_keep_points_each_reference_of_a_child_at_the_parent_again() {
+    in_both_orders("keep", |talk, order| {
+        talk.exec(A, "INSERT INTO twice VALUES ('t', 'a', 'x')", &[]);
+        meet(talk, [A, B]);
+        talk.exec(A, "DELETE FROM site", &[]);
+        talk.exec(B, "UPDATE site SET name = 'edited'", &[]);
+        meet(talk, order);
+        for party in [A, B] {
+            let child = talk.query(party, "SELECT site, badge FROM twice");
+            assert_eq!(child, [[text("a"), text("x")]], "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn dl06_a_child_that_the_transaction_itself_gives_a_former_value_means_the_row_that_has_it_now() {
+    let changes = ["UPDATE site SET badge = 'y' WHERE id = 'a'", "INSERT INTO site VALUES ('n', 'new', 'x')"];
+    let refers_anew: [&[&str]; 2] = [
+        &["UPDATE badged SET badge = 'x' WHERE id = 'known'"],
+        &["DELETE FROM badged WHERE id = 'known'", "INSERT INTO badged VALUES ('known', 'x')"],
+    ];
+    for again in refers_anew {
+        in_both_orders("wins", |talk, order| {
+            talk.exec(A, "INSERT INTO badged VALUES ('known', 'x')", &[]);
+            meet(talk, [A, B]);
+            talk.transaction(A, &[&changes[..], again].concat());
+            talk.exec(B, "INSERT INTO badged VALUES ('unseen', 'x')", &[]);
+            meet(talk, order);
+            for party in [A, B] {
+                let known = value(talk, party, "SELECT badge FROM badged WHERE id = 'known'");
+                assert_eq!(known, text("x"), "{again:?} {}", talk.transcript());
+            }
+        });
+    }
+}
+
+#[test]
+fn dl06_what_the_transaction_says_of_another_parent_s_child_stays_where_unseen_ones_follow() {
+    on_both_paths("wins", |talk| {
+        talk.exec(A, "INSERT INTO site VALUES ('z', 'other', 'q')", &[]);
+        talk.exec(A, "INSERT INTO part VALUES ('z', 1)", &[]);
+        talk.exec(A, "INSERT INTO piece VALUES ('of z', 'z', 1, NULL)", &[]);
+        meet(talk, [A, B]);
+        talk.exec(B, "INSERT INTO part VALUES ('a', 1)", &[]);
+        talk.exec(B, "INSERT INTO piece VALUES ('of a', 'a', 1, NULL)", &[]);
+        talk.transaction(A, &["UPDATE site SET id = 'b' WHERE id = 'a'", "UPDATE piece SET notes = 'seen'"]);
+        meet(talk, [B, A]);
+        for party in [A, B] {
+            let pieces = talk.query(party, "SELECT id, site FROM piece ORDER BY id");
+            assert_eq!(pieces, [[text("of a"), text("b")], [text("of z"), text("z")]], "{}", talk.transcript());
         }
     });
 }

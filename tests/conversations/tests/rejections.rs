@@ -45,6 +45,26 @@ fn cs21_whoever_writes_a_row_that_a_refused_transaction_inserted_depends_on_it()
 }
 
 #[test]
+fn cs21_a_child_in_a_later_changeset_is_refused_with_its_parent_and_not_dropped() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x')", &[]);
+        talk.visit(A);
+        // It has seen nothing of the space, like the history that was pruned nowhere.
+        let new = talk.add("C", "ada");
+        talk.exec(new, "INSERT INTO household (id, code) VALUES ('b', 'x')", &[]);
+        talk.pass_ms(5_000);
+        talk.input(new, Input::Tick);
+        talk.exec(new, "INSERT INTO member (id, household) VALUES ('m', 'b')", &[]);
+        talk.sync(new);
+        assert_eq!(refused(talk, new), ["unique", "foreign_key"], "{}", talk.transcript());
+        talk.cut(new);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
 fn sv71_a_child_written_unseen_of_a_parent_that_is_gone_goes_too() {
     on_both_paths(|talk| {
         with_household(talk);
