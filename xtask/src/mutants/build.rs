@@ -1,7 +1,7 @@
 //! One build with all changes in it: a copy of the checkout whose core has the switches, without those that do not compile.
 //! It does not know what the tests say. The command calls it once, `trial` runs what it built.
 
-use super::list::Mutant;
+use super::list::{Genre, Mutant};
 use super::program::{Kind, Program};
 use super::rewrite::Rewritten;
 use super::switches;
@@ -28,7 +28,7 @@ const CRASHES: &str = "crash";
 pub fn build(mutants: &[Mutant], packages: &[&str]) -> Result<(Vec<Program>, BTreeSet<u32>)> {
     let tree = paths::target().join("mutation/tree");
     copy_checkout(&tree)?;
-    let mut left_out = BTreeSet::new();
+    let mut left_out = without_switch(mutants)?;
     for round in 1..=MAX_ROUNDS {
         let files = write_switches(&tree, mutants, &left_out)?;
         let at_fault = at_fault(&tree, &files)?;
@@ -60,7 +60,19 @@ fn write_if_new(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", paths::shown(path)))
 }
 
-fn write_switches(tree: &Path, mutants: &[Mutant], left_out: &BTreeSet<u32>) -> Result<BTreeMap<String, Rewritten>> {
+/// Changes for which there is no place: an operator of a condition with `let` in it can be no other.
+fn without_switch(mutants: &[Mutant]) -> Result<BTreeSet<u32>> {
+    let mut left = BTreeSet::new();
+    for (file, mutants) in by_file(mutants, &BTreeSet::new()) {
+        let sites = switches::sites(&fs::read_to_string(paths::in_root(file))?, &mutants)?;
+        let placed: BTreeSet<u32> = sites.iter().flat_map(|site| &site.ids).copied().collect();
+        let answers = |mutant: &&&Mutant| mutant.genre == Genre::Answer || placed.contains(&mutant.id);
+        left.extend(mutants.iter().filter(|mutant| !answers(mutant)).map(|mutant| mutant.id));
+    }
+    Ok(left)
+}
+
+fn by_file<'a>(mutants: &'a [Mutant], left_out: &BTreeSet<u32>) -> BTreeMap<&'a str, Vec<&'a Mutant>> {
     let mut by_file: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::new();
     for mutant in mutants {
         let of_file = by_file.entry(&mutant.file).or_default();
@@ -68,8 +80,12 @@ fn write_switches(tree: &Path, mutants: &[Mutant], left_out: &BTreeSet<u32>) -> 
             of_file.push(mutant);
         }
     }
+    by_file
+}
+
+fn write_switches(tree: &Path, mutants: &[Mutant], left_out: &BTreeSet<u32>) -> Result<BTreeMap<String, Rewritten>> {
     let mut files = BTreeMap::new();
-    for (file, mutants) in by_file {
+    for (file, mutants) in by_file(mutants, left_out) {
         let source = fs::read_to_string(paths::in_root(file))?;
         let sites = switches::sites(&source, &mutants).with_context(|| format!("cannot read {file}"))?;
         let rewritten = Rewritten::new(&source, &sites);
