@@ -69,12 +69,17 @@ impl ClientSession {
         step: &mut Step<S, C>,
     ) -> Result<Vec<ClientMessage>, Fault<S::Error>> {
         // Giving up is a decision too, and not for a dry run.
-        let given_up = if self.planning.is_wanted() { None } else { self.give_up(step)? };
+        let planning = self.planning.is_wanted();
+        let given_up = if planning { None } else { self.give_up(step)? };
         let mut messages = match given_up {
             Some(messages) => messages,
             None => self.upload(step)?,
         };
         messages.extend(self.pump_plan(step)?);
+        if planning && !self.planning.is_wanted() && !self.is_silent() {
+            // What was held back for the plan goes now that it is told: nothing else may come to wake the session.
+            messages.extend(self.upload(step)?);
+        }
         messages.extend(match self.planning.is_wanted() {
             true => self.pull_for_plan(),
             false => self.pull(step),

@@ -16,6 +16,7 @@ mod hearing;
 mod history;
 mod lives;
 mod plans;
+mod questions;
 mod recovery;
 mod references;
 mod rejections;
