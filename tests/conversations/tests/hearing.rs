@@ -2,6 +2,7 @@
 
 use crate::script::{A, B, on_both_paths, text, value, with_household};
 use ebbtide_core::client::{Input, Output};
+use ebbtide_core::commit::{Reason, Receipt, Rejection};
 use ebbtide_core::ids::{ChainHash, DeviceSeq, Seq};
 use ebbtide_core::limits::{INFLATED_BYTES, PART_BYTES};
 use ebbtide_core::message::{ClientMessage, ItemBody, Part, Range, RangeItem, ServerMessage};
@@ -168,4 +169,32 @@ fn cs140_a_part_beyond_any_bound_is_an_error() {
         assert_eq!(value(talk, A, "SELECT doses FROM household"), Value::Integer(3));
         talk.assert_in_step();
     });
+}
+
+#[test]
+fn cs46_a_verdict_that_refuses_more_than_was_sent_is_an_error_at_once_and_is_not_kept() {
+    for index in [1, 7, u32::MAX] {
+        on_both_paths(|talk| {
+            with_household(talk);
+            talk.sync(A);
+            talk.exec(A, "UPDATE household SET name = 'mine'", &[]);
+            let sealed = talk.durable(A).sealed.remove(0);
+            let receipt = Receipt {
+                device_seq: sealed.device_seq,
+                fingerprint: sealed.hash.fingerprint(),
+                seq: None,
+                decided_at: Seq(1),
+                clock_shift_ms: 0,
+                as_sent: false,
+                rejected: vec![Rejection { index, reason: Reason::Unique, detail: "no such".into() }],
+                conflicts: 0,
+            };
+            talk.failing_input(A, Input::Received(vec![ServerMessage::Receipt(receipt)]));
+            talk.restart(A);
+            assert_eq!(talk.durable(A).sealed[0].receipt, None);
+            talk.visit(A);
+            talk.visit(B);
+            talk.assert_in_step();
+        });
+    }
 }
