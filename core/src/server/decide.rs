@@ -5,6 +5,7 @@
 use super::deletes::{Deletes, Parents, Parked};
 use super::draft::{self, Write};
 use super::drafts::Drafts;
+use super::former;
 use super::moves::Moves;
 use super::queue::{self, Moment, QueuePlan};
 use super::references;
@@ -58,6 +59,7 @@ pub fn decide<S: ServerStore>(
         moment: Moment { seq, author, now, next_index: 0 },
         changeset,
         sealed_under,
+        rules: former::rules(sealed_under, store)?,
         outcomes: Outcomes::new(store.catalogue()),
         refused_rows: BTreeSet::new(),
         verdict: Verdict {
@@ -96,6 +98,8 @@ struct Decider<'a> {
     moment: Moment,
     changeset: &'a Changeset,
     sealed_under: SchemaVersion,
+    /// By which updates are read.
+    rules: Rc<Catalogue>,
     outcomes: Outcomes,
     refused_rows: BTreeSet<RowId>,
     verdict: Verdict,
@@ -144,7 +148,7 @@ impl Decider<'_> {
         if let Some(violation) = self.first_dependency(transaction, &catalogue) {
             return Ok(Err(Refusal::Violation(violation)));
         }
-        if let Some(violation) = values::misfit(&transaction.changes, &catalogue) {
+        if let Some(violation) = values::misfit(&transaction.changes, &self.rules) {
             return Ok(Err(Refusal::Violation(violation)));
         }
         let resolved = match queue::resolved(transaction, self.moment.author, store)? {
@@ -178,7 +182,8 @@ impl Decider<'_> {
                 }
                 _ => change.clone(),
             };
-            if let Err(violation) = apply(&mut drafts, &catalogue, &change, &write_of(&change), floor) {
+            let rules = if matches!(change.mutation, Mutation::Update(_)) { &self.rules } else { &catalogue };
+            if let Err(violation) = apply(&mut drafts, rules, &change, &write_of(&change), floor) {
                 return Ok(Err(Refusal::Violation(violation)));
             }
         }
@@ -235,11 +240,13 @@ impl Decider<'_> {
                 if !deletes.revive_for(&changes, &write)? {
                     return Ok(Err(cannot_restore()));
                 }
-                if let Some(violation) = values::misfit(&changes, &catalogue) {
+                let rules = former::rules(parked.schema, store)?;
+                if let Some(violation) = values::misfit(&changes, &rules) {
                     return Ok(Err(violation));
                 }
                 for change in &changes {
-                    if let Err(violation) = apply(drafts, &catalogue, change, &write, Seq(0)) {
+                    let rules = if matches!(change.mutation, Mutation::Update(_)) { &rules } else { &catalogue };
+                    if let Err(violation) = apply(drafts, rules, change, &write, Seq(0)) {
                         return Ok(Err(violation));
                     }
                 }

@@ -280,7 +280,8 @@ impl RowDraft {
         sent: &Value,
         write: &Write,
     ) -> Result<(), Stop> {
-        if self.resolved.contains(&column) {
+        // Where the rule has changed since the conflict opened, what is sent may be what was done to the value.
+        if self.resolved.contains(&column) && !table.strategy(column).rebases() {
             self.put_field(position, column, sent.clone(), write.mark(true));
             return Ok(());
         }

@@ -8,6 +8,7 @@ mod deletes;
 pub mod draft;
 mod drafts;
 mod folded;
+mod former;
 mod greeting;
 mod moves;
 mod predict;

@@ -23,6 +23,7 @@ mod rejections;
 mod review;
 mod rowlog;
 mod rules;
+mod rules_changed;
 mod script;
 mod setback;
 mod snapshot;

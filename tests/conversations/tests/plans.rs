@@ -6,6 +6,7 @@ use ebbtide_core::client::progress::{Phase, Progress};
 use ebbtide_core::client::store::Progress as Upload;
 use ebbtide_core::client::{Cause, Input, Output, Plan, State, TwoPhase};
 use ebbtide_core::ids::{DeviceSeq, Seq};
+use ebbtide_core::limits::CHUNK_BYTES;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -244,6 +245,9 @@ fn cs95_the_status_tells_how_far_a_long_upload_and_a_long_catching_up_have_come(
             assert!(seen.iter().all(|progress| progress.phase == phase && progress.done < progress.total), "{seen:?}");
             assert!(seen.len() >= 2 && seen.windows(2).all(|pair| pair[0].done <= pair[1].done), "{seen:?}");
             assert_eq!(status(talk, party).progress, None);
+            let chunks = |progress: &Progress| progress.done.is_multiple_of(CHUNK_BYTES as u64);
+            let steps = seen.iter().filter(|progress| progress.done > 0 && chunks(progress)).count();
+            assert!(phase == Phase::Receiving || steps > 0, "chunks that arrived count: {seen:?}");
             talk.cut(party);
         }
         talk.assert_in_step();

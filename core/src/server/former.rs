@@ -1,0 +1,27 @@
+//! The merge rules under which a changeset of an earlier schema version was made. What a device sends of a write depends on them: a value, or what
+//! was done to one. It knows catalogues alone; how writes merge is not its business. Called by `decide`, once for each changeset.
+
+use super::store::ServerStore;
+use crate::catalogue::{Catalogue, RowRule};
+use crate::ids::SchemaVersion;
+use alloc::rc::Rc;
+
+/// The present catalogue with the strategies that fields had under `version`, where by either of the two it is not the value itself that travels.
+pub(super) fn rules<S: ServerStore>(version: SchemaVersion, store: &mut S) -> Result<Rc<Catalogue>, S::Error> {
+    let now = store.catalogue();
+    if version == now.version {
+        return Ok(now);
+    }
+    let Some(then) = store.catalogue_of(version)? else { return Ok(now) };
+    let mut rules = now.as_ref().clone();
+    for table in rules.tables.iter_mut().filter(|table| table.row == RowRule::Fields) {
+        let Some(former) = then.table_of(table.identity()).and_then(|id| then.table(id)) else { continue };
+        for column in &mut table.columns {
+            let Some(was) = former.column_of(column.identity()).map(|was| former.strategy(was)) else { continue };
+            if was.rebases() || column.strategy.rebases() {
+                column.strategy = was;
+            }
+        }
+    }
+    Ok(Rc::new(rules))
+}

@@ -1,0 +1,133 @@
+//! Fields whose merge rule changes with a schema version, while writes wait that were sealed under the rule before.
+
+use crate::script::{A, B, choose, open, refused, text, value};
+use ebbtide_core::client::{Input, TwoPhase};
+use ebbtide_core::value::Value;
+use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::schema::Schema;
+
+/// The second version has another table, and other rules for the first one's fields.
+fn schema(migrations: usize, [number, words]: [&str; 2]) -> Schema {
+    let all = [
+        "CREATE TABLE tally (id TEXT PRIMARY KEY NOT NULL, number INTEGER, words TEXT) STRICT",
+        "CREATE TABLE other (id TEXT PRIMARY KEY NOT NULL) STRICT",
+    ];
+    let mut tables = serde_json::json!({ "tally": { "merge": { "number": number, "words": words } } });
+    if migrations == all.len() {
+        tables["other"] = serde_json::json!({});
+    }
+    serde_json::from_value(serde_json::json!({ "migrations": all[..migrations], "tables": tables })).expect("a schema")
+}
+
+/// When a device takes the new version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    /// After what waits was sent.
+    After,
+    /// When it was sealed.
+    Sealed,
+    /// When it was only written.
+    Before,
+}
+
+const UPGRADES: [Upgrade; 3] = [Upgrade::After, Upgrade::Sealed, Upgrade::Before];
+
+/// Two devices have a row; what `write` does waits on A when the space gets the second version, and is sent.
+fn with(rules: [[&str; 2]; 2], upgrade: Upgrade, two_phase: TwoPhase, write: impl Fn(&mut Dialogue)) -> Dialogue {
+    let mut talk = Dialogue::with_schema(0, two_phase, schema(1, rules[0]));
+    talk.add("A", "ann");
+    talk.add("B", "bob");
+    talk.exec(A, "INSERT INTO tally VALUES ('r', 100, 'some words')", &[]);
+    [A, B].into_iter().for_each(|party| talk.visit(party));
+    write(&mut talk);
+    let second = schema(2, rules[1]);
+    talk.deploy(&second);
+    if upgrade == Upgrade::Sealed {
+        talk.pass_ms(5_000);
+        talk.input(A, Input::Tick);
+    }
+    if upgrade != Upgrade::After {
+        talk.restart_with(A, &second);
+    }
+    talk.visit(A);
+    assert_eq!(refused(&mut talk, A), Vec::<&str>::new(), "{}", talk.transcript());
+    [A, B].into_iter().for_each(|party| talk.restart_with(party, &second));
+    [B, A].into_iter().for_each(|party| talk.visit(party));
+    talk.assert_in_step();
+    talk
+}
+
+fn each(mut script: impl FnMut(Upgrade, TwoPhase)) {
+    for upgrade in UPGRADES {
+        for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+            script(upgrade, two_phase);
+        }
+    }
+}
+
+#[test]
+fn mg110_a_number_that_was_set_is_set_and_one_that_was_added_is_added_whatever_the_rule_is_by_then() {
+    for plain in ["lww", "first", "max", "review", "server"].map(|rule| [rule, "lww"]) {
+        for rules in [[plain, ["sum", "lww"]], [["sum", "lww"], plain]] {
+            each(|upgrade, two_phase| {
+                let write = |talk: &mut Dialogue| talk.exec(A, "UPDATE tally SET number = number + 1", &[]);
+                let mut talk = with(rules, upgrade, two_phase, write);
+                let number = value(&mut talk, B, "SELECT number FROM tally");
+                assert_eq!(number, Value::Integer(101), "{rules:?} {upgrade:?} {}", talk.transcript());
+            });
+        }
+    }
+}
+
+#[test]
+fn mg110_words_that_were_added_are_added_to_a_field_that_is_no_text_any_more() {
+    for rules in [[["lww", "text"], ["lww", "lww"]], [["lww", "lww"], ["lww", "text"]]] {
+        each(|upgrade, two_phase| {
+            let write = |talk: &mut Dialogue| talk.exec(A, "UPDATE tally SET words = 'some more words'", &[]);
+            let mut talk = with(rules, upgrade, two_phase, write);
+            assert_eq!(value(&mut talk, B, "SELECT words FROM tally"), text("some more words"), "{rules:?}");
+        });
+    }
+}
+
+#[test]
+fn mg110_what_others_added_meanwhile_stays_where_a_device_adds_under_the_rule_before() {
+    each(|upgrade, two_phase| {
+        let write = |talk: &mut Dialogue| {
+            talk.exec(A, "UPDATE tally SET number = number + 1", &[]);
+            talk.exec(B, "UPDATE tally SET number = number + 10", &[]);
+            talk.visit(B);
+        };
+        let mut talk = with([["sum", "lww"], ["lww", "lww"]], upgrade, two_phase, write);
+        let number = value(&mut talk, B, "SELECT number FROM tally");
+        // What was not sealed yet is a value of the new rule's, and the earlier of two.
+        let expected = if upgrade == Upgrade::Before { 110 } else { 111 };
+        assert_eq!(number, Value::Integer(expected), "{}", talk.transcript());
+    });
+}
+
+#[test]
+fn cf07_what_is_chosen_in_a_field_that_became_a_sum_is_what_all_devices_show() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = Dialogue::with_schema(0, two_phase, schema(1, ["review", "lww"]));
+        talk.add("A", "ann");
+        talk.add("B", "bob");
+        talk.exec(A, "INSERT INTO tally VALUES ('r', 100, NULL)", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.exec(A, "UPDATE tally SET number = 7", &[]);
+        talk.exec(B, "UPDATE tally SET number = 9", &[]);
+        [A, B, A].into_iter().for_each(|party| talk.visit(party));
+        let second = schema(2, ["sum", "lww"]);
+        talk.deploy(&second);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &second));
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        let id = open(&mut talk, A)[0].id;
+        choose(&mut talk, A, id, 1);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        for party in [A, B] {
+            assert_eq!(value(&mut talk, party, "SELECT number FROM tally"), Value::Integer(9), "{}", talk.transcript());
+            assert!(open(&mut talk, party).is_empty());
+        }
+        talk.assert_in_step();
+    }
+}
