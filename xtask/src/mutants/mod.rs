@@ -34,7 +34,8 @@ const GROUPS: [Group; 2] = [
     },
 ];
 
-/// Tries a group, or the files of it whose names contain one of the words, in their order. What was caught before is not tried again.
+/// Tries a group, or the files of it whose names contain one of the words, in their order; those first that were never tried. What was
+/// caught before is not tried again.
 pub fn run(arguments: &[&str]) -> Result<ExitCode> {
     match arguments {
         ["--", rest @ ..] => plain::run(rest)?,
@@ -59,7 +60,7 @@ fn try_group(group: &Group, files: &[&str]) -> Result<()> {
     let wanted = of_group.filter(|mutant| files.is_empty() || rank(mutant).is_some());
     let open = wanted.filter(|mutant| !outcomes.caught(&mutant.name));
     let (unbuilt, mut open): (Vec<&Mutant>, Vec<&Mutant>) = open.partition(|mutant| left_out.contains(&mutant.id));
-    open.sort_by_key(|mutant| rank(mutant));
+    open.sort_by_key(|mutant| (outcomes.tried(&mutant.name), rank(mutant)));
     println!("{}: trying {} changes; {} more do not compile", group.name, open.len(), unbuilt.len());
     let file = outcomes.appending()?;
     let note = |word: &str, mutant: &Mutant| -> Result<()> {

@@ -241,6 +241,11 @@ impl Outcomes {
         matches!(self.known.get(name).map(String::as_str), Some("caught" | "simulated" | "endless"))
     }
 
+    /// Whether this change has met tests before.
+    pub fn tried(&self, name: &str) -> bool {
+        self.known.get(name).is_some_and(|word| word != "unbuilt")
+    }
+
     /// A file to append outcomes to.
     pub fn appending(&self) -> Result<Mutex<File>> {
         Ok(Mutex::new(File::options().create(true).append(true).open(&self.path)?))
