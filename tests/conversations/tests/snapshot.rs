@@ -2,9 +2,9 @@
 
 use crate::script::{A, B, status, text, value, with_household};
 use ebbtide_core::client::{Input, Output, SessionOptions, State, TwoPhase};
-use ebbtide_core::ids::Seq;
+use ebbtide_core::ids::{ChainHash, Seq};
 use ebbtide_core::limits::RETENTION_MS;
-use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::message::{ClientMessage, Page, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 
@@ -302,4 +302,35 @@ fn cs54_local_tables_follow_only_rows_that_are_gone() {
         talk.assert_in_step();
         assert_eq!(value(talk, A, "SELECT count(*) FROM draft"), Value::Integer(30));
     });
+}
+
+#[test]
+fn cs52_a_page_of_another_snapshot_is_not_mixed_with_those_that_are_here() {
+    let others: [fn(&mut Page); 2] =
+        [|page| page.token.begun_at = Seq(1), |page| page.token.chain = ChainHash::default()];
+    for other in others {
+        on_both_paths(|talk| {
+            populated(talk);
+            talk.exec(B, "UPDATE household SET name = 'theirs'", &[]);
+            talk.visit(B);
+            talk.input(A, Input::CannotApply);
+            talk.connect(A);
+            let goes_on = |m: &ClientMessage| matches!(m, ClientMessage::Snapshot { token: Some(_), .. });
+            assert!(fetch_until(talk, A, goes_on));
+            talk.up(A);
+            let mut answer = talk.waiting_for(A);
+            talk.lose(A);
+            for message in &mut answer {
+                if let ServerMessage::Page(page) = message {
+                    other(page);
+                    page.last = true;
+                }
+            }
+            talk.input(A, Input::Received(answer));
+            talk.settle();
+            talk.cut(A);
+            talk.assert_in_step();
+            talk.assert_intact(A);
+        });
+    }
 }
