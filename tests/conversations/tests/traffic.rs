@@ -75,6 +75,37 @@ fn cs143_a_ready_made_request_ends_before_the_first_large_changeset() {
 }
 
 #[test]
+fn cs143_a_ready_made_request_is_bounded_and_without_anything_to_send_there_is_none() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let now = talk.time_of(A);
+        assert_eq!(talk.device(A).ready_request(now).expect("the database goes on"), None);
+        for seed in 0..24 {
+            talk.exec(
+                A,
+                "INSERT INTO household (id, name) VALUES (?, ?)",
+                &[text(&seed.to_string()), text(&noise(100_000, seed))],
+            );
+            talk.pass_ms(5_000);
+            talk.input(A, Input::Tick);
+        }
+        let waiting: Vec<usize> = talk.durable(A).sealed.iter().map(|entry| entry.total_bytes).collect();
+        assert!(waiting.len() == 24 && waiting.iter().all(|bytes| *bytes <= SINGLE_MESSAGE_BYTES), "{waiting:?}");
+        let now = talk.time_of(A);
+        let request = talk.device(A).ready_request(now).expect("the database goes on").expect("much waits");
+        let sent: Vec<usize> = request
+            .iter()
+            .filter_map(|m| if let ClientMessage::Submit(s) = m { Some(s.bytes.len()) } else { None })
+            .collect();
+        assert_eq!(sent, waiting[..sent.len()], "in order");
+        let bytes: usize = sent.iter().sum();
+        assert!(bytes <= 1 << 20 && bytes + waiting[sent.len()] > 1 << 20, "as many as fit: {bytes}");
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
 fn cs13_a_device_that_confirms_is_sent_commit_after_commit() {
     on_both_paths(|talk| {
         with_household(talk);
