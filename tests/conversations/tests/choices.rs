@@ -1,7 +1,7 @@
 //! Choices between the sides of a conflict that meet what else is under way: own writes, and conflicts of other fields and rows.
 
 use crate::script::{A, B, choose, meet, open, refused, text, value};
-use ebbtide_core::client::TwoPhase;
+use ebbtide_core::client::{Output, TwoPhase};
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::schema::Schema;
 
@@ -9,7 +9,7 @@ const C: usize = 2;
 
 fn schema() -> Schema {
     let json = serde_json::json!({
-        "migrations": ["CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL, diagnosis TEXT) STRICT;
+        "migrations": ["CREATE TABLE visit (id TEXT PRIMARY KEY NOT NULL, diagnosis TEXT, note TEXT) STRICT;
             CREATE TABLE deed (id TEXT PRIMARY KEY NOT NULL, diagnosis TEXT, note TEXT) STRICT"],
         "tables": {
             "visit": { "merge": { "diagnosis": "review" } },
@@ -65,4 +65,54 @@ fn cf09_a_choice_on_top_of_an_own_write_that_had_not_seen_the_incumbent_is_taken
             assert!(open(talk, party).is_empty(), "{}", talk.transcript());
         }
     });
+}
+
+#[test]
+fn cf06_what_was_opened_and_closed_while_a_device_was_away_is_no_news_to_it() {
+    for_each_table(|talk, table| {
+        talk.exec(A, &format!("INSERT INTO {table} (id, diagnosis) VALUES ('w', 'first')"), &[]);
+        [A, B, C].into_iter().for_each(|party| talk.visit(party));
+        talk.exec(A, &format!("UPDATE {table} SET diagnosis = 'of a'"), &[]);
+        talk.exec(B, &format!("UPDATE {table} SET diagnosis = 'of b'"), &[]);
+        [A, B, A].into_iter().for_each(|party| talk.visit(party));
+        let ids: Vec<_> = open(talk, A).iter().map(|record| record.id).collect();
+        choose(talk, A, ids[0], 1);
+        talk.visit(A);
+        talk.sync(C);
+        let told = talk.outputs(C).into_iter().find_map(|output| match output {
+            Output::Conflicts { opened, .. } => Some(opened),
+            _ => None,
+        });
+        assert_eq!(told, Some(vec![ids[1]]), "{}", talk.transcript());
+        talk.cut(C);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs20_an_own_write_under_way_was_seen_also_when_another_device_made_the_same_row_in_between() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = Dialogue::with_schema(0, two_phase, schema());
+        talk.add("A", "ann");
+        talk.add("B", "bob");
+        talk.exec(A, "INSERT INTO visit VALUES ('n', 'of a', 'taken')", &[]);
+        talk.exec(B, "INSERT INTO visit (id, diagnosis) VALUES ('n', 'of b')", &[]);
+        talk.connect(B);
+        while talk.head().0 == 0 {
+            assert!(talk.up(B) || talk.down(B));
+        }
+        talk.connect(A);
+        exchange(&mut talk, A);
+        talk.cut(A);
+        // The verdict on the insert is on its way.
+        talk.exec(B, "UPDATE visit SET diagnosis = 'of b too'", &[]);
+        talk.settle();
+        talk.cut(B);
+        meet(&mut talk, [A, B]);
+        for party in [A, B] {
+            assert_eq!(value(&mut talk, party, "SELECT diagnosis FROM visit"), text("of b too"));
+            assert_eq!(open(&mut talk, party)[0].sides.len(), 2, "{}", talk.transcript());
+        }
+    }
 }
