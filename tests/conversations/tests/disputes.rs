@@ -80,6 +80,9 @@ fn cf52_a_conflict_has_room_for_so_many_sides_and_records_the_oldest_challenger_
         others.iter().for_each(|party| talk.visit(*party));
         talk.exec(A, "UPDATE visit SET diagnosis = 'incumbent' WHERE id = 'v'", &[]);
         talk.exec(B, "UPDATE visit SET diagnosis = 'of b' WHERE id = 'v'", &[]);
+        // Who takes the last place writes twice, and so takes the own place.
+        let twice = "UPDATE visit SET diagnosis = 'before', ward = 'before' WHERE id = 'v'";
+        talk.exec(others[others.len() - 2], twice, &[]);
         for (number, party) in others.iter().enumerate() {
             talk.exec(*party, "UPDATE visit SET diagnosis = ? WHERE id = 'v'", &[text(&format!("of {number}"))]);
         }

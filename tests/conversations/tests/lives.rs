@@ -185,6 +185,8 @@ fn dl06_under_keep_and_review_too_unseen_children_follow_a_key_that_changed() {
                 assert_eq!(value(talk, party, "SELECT id FROM site"), text("b"), "{rule}: {}", talk.transcript());
                 assert_eq!(value(talk, party, "SELECT site FROM follows"), text("b"));
                 assert!(open(talk, party).is_empty());
+                let recorded = talk.device(party).database().decided_conflicts().expect("readable");
+                assert!(recorded.is_empty(), "who follows loses nothing: {recorded:?}");
             }
         });
     }
@@ -200,5 +202,29 @@ fn dl06_without_an_action_a_change_of_what_an_unseen_child_refers_to_is_refused(
         assert_eq!(refused(talk, A), ["foreign_key"]);
         meet(talk, [A, B]);
         assert_eq!(value(talk, A, "SELECT badge FROM site"), text("x"));
+    });
+}
+
+#[test]
+fn dl06_a_former_value_that_the_transaction_itself_gives_to_another_row_means_that_row() {
+    on_both_paths("wins", |talk| {
+        talk.exec(A, "INSERT INTO site VALUES ('gone', 'g', 'q')", &[]);
+        meet(talk, [A, B]);
+        talk.exec(A, "UPDATE site SET badge = 'y' WHERE id = 'a'", &[]);
+        talk.exec(A, "DELETE FROM site WHERE id = 'gone'", &[]);
+        let changes = [
+            "UPDATE site SET badge = 'z' WHERE id = 'a'",
+            "INSERT INTO site VALUES ('n', 'new', 'x')",
+            "INSERT INTO badged VALUES ('of n', 'x')",
+            // Its parent is gone, so that all parents are looked for.
+            "INSERT INTO follows VALUES ('f', 'gone')",
+        ];
+        talk.transaction(B, &changes);
+        meet(talk, [A, B]);
+        for party in [A, B] {
+            assert_eq!(value(talk, party, "SELECT badge FROM badged"), text("x"), "{}", talk.transcript());
+            assert_eq!(value(talk, party, "SELECT badge FROM site WHERE id = 'n'"), text("x"));
+            assert_eq!(value(talk, party, "SELECT count(*) FROM follows"), Value::Integer(0));
+        }
     });
 }

@@ -1,6 +1,6 @@
 //! Databases that were set back or copied: a new life, in which nothing that waits is lost and nothing is sent twice.
 
-use crate::script::{A, B, on_both_paths, refused, status, value, with_household};
+use crate::script::{A, B, noise, on_both_paths, refused, status, value, with_household};
 use ebbtide_core::client::{Input, Output};
 use ebbtide_core::message::ClientMessage;
 use ebbtide_core::value::Value;
@@ -54,6 +54,34 @@ fn cs42_what_another_life_sent_already_is_not_sent_again() {
         talk.cut(A);
         talk.assert_in_step();
         assert_eq!(value(talk, A, "SELECT group_concat(id) FROM visit"), Value::Text("w".into()));
+    });
+}
+
+#[test]
+fn cs42_what_another_life_sent_stays_visible_until_its_commit_is_applied() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('sent', 'h')", &[]);
+        let backup = talk.backup(A);
+        // More history than one page holds comes before what A sends.
+        for seed in 0..8 {
+            let photo = Value::Text(noise(500_000, seed));
+            talk.exec(B, "INSERT INTO household (id, name) VALUES (?, ?)", &[Value::Text(seed.to_string()), photo]);
+            talk.visit(B);
+        }
+        talk.visit(A);
+        talk.restore(A, &backup);
+        talk.connect(A);
+        let mut behind = false;
+        while talk.up(A) || talk.down(A) || talk.reconnect(A) {
+            let shown = value(talk, A, "SELECT count(*) FROM visit WHERE id = 'sent'");
+            assert_eq!(shown, Value::Integer(1), "{}", talk.transcript());
+            behind |= recovered(talk, A) && talk.durable(A).state.cursor.seq < talk.head();
+        }
+        assert!(behind && !talk.durable(A).state.recovering);
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
     });
 }
 
