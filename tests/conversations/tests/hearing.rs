@@ -1,8 +1,9 @@
 //! What a device makes of what it hears late, twice, out of order or from a space that errs: it goes on, asks, or says what is wrong.
 
 use crate::script::{A, B, on_both_paths, text, value, with_household};
-use ebbtide_core::client::{Input, Output};
+use ebbtide_core::client::{Input, Output, State};
 use ebbtide_core::commit::{Reason, Receipt, Rejection};
+use ebbtide_core::error::{Refusal, RefusalCode};
 use ebbtide_core::ids::{ChainHash, DeviceSeq, Seq};
 use ebbtide_core::limits::{INFLATED_BYTES, PART_BYTES};
 use ebbtide_core::message::{ClientMessage, ItemBody, Part, Range, RangeItem, ServerMessage};
@@ -197,4 +198,24 @@ fn cs46_a_verdict_that_refuses_more_than_was_sent_is_an_error_at_once_and_is_not
             talk.assert_in_step();
         });
     }
+}
+
+#[test]
+fn cs168_the_late_echo_of_a_changeset_that_comes_apart_already_breaks_nothing_off() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(A);
+        let refusal = |code| Refusal { code, device_seq: Some(DeviceSeq(1)), detail: "late".into() };
+        let hear = |talk: &mut Dialogue, code| {
+            talk.input(A, Input::Received(vec![ServerMessage::Refused(refusal(code))]));
+            talk.device(A).session().status().state
+        };
+        assert_eq!(hear(talk, RefusalCode::NotAsOne), State::Idle);
+        assert_eq!(hear(talk, RefusalCode::TooLarge), State::Error, "any other is about something that is not here");
+        talk.restart(A);
+        talk.exec(A, "UPDATE household SET name = 'goes on'", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
 }
