@@ -3,6 +3,7 @@
 use crate::script::{A, B, choose, meet, open, refused, text, value};
 use ebbtide_core::client::{Output, TwoPhase};
 use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::local::Wanted;
 use ebbtide_store::schema::Schema;
 
 const C: usize = 2;
@@ -115,4 +116,39 @@ fn cs20_an_own_write_under_way_was_seen_also_when_another_device_made_the_same_r
             assert_eq!(open(&mut talk, party)[0].sides.len(), 2, "{}", talk.transcript());
         }
     }
+}
+
+#[test]
+fn cf06_a_device_of_an_older_version_sees_a_conflict_whose_sides_changed_in_the_commit_that_opened_it() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = Dialogue::with_schema(0, two_phase, schema());
+        for (name, user) in [("A", "ann"), ("B", "bob"), ("C", "cid")] {
+            talk.add(name, user);
+        }
+        talk.exec(A, "INSERT INTO visit (id, diagnosis) VALUES ('v', 'first')", &[]);
+        [A, B, C].into_iter().for_each(|party| talk.visit(party));
+        let second = grown();
+        talk.deploy(&second);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &second));
+        talk.exec(A, "UPDATE visit SET diagnosis = 'of a'", &[]);
+        talk.exec(B, "UPDATE visit SET diagnosis = 'before', note = 'kept apart'", &[]);
+        talk.exec(B, "UPDATE visit SET diagnosis = 'of b'", &[]);
+        for party in [A, B, A, C] {
+            talk.visit(party);
+        }
+        for party in [A, B, C] {
+            let sides: Vec<_> = open(&mut talk, party).remove(0).sides.into_iter().map(|side| side.wanted).collect();
+            let expected = ["of a", "of b"].map(|value| Wanted::Value(text(value)));
+            assert_eq!(sides, expected, "{}", talk.transcript());
+        }
+    }
+}
+
+/// The next version, with a table more.
+fn grown() -> Schema {
+    let mut json = serde_json::to_value(schema()).expect("a schema is JSON");
+    let more = "CREATE TABLE more (id TEXT PRIMARY KEY NOT NULL) STRICT";
+    json["migrations"].as_array_mut().expect("a list").insert(1, more.into());
+    json["tables"]["more"] = serde_json::json!({});
+    serde_json::from_value(json).expect("the schema above has the schema's shape")
 }

@@ -198,6 +198,13 @@ fn sv128_the_history_is_served_from_the_floor_on() {
                 false => assert!(matches!(last, ServerMessage::Range(range) if range.from == cursor.seq), "{last:?}"),
             }
         }
+        // The floor's own chain is still known: whoever is there with another history is told so.
+        let hello = ClientMessage::Hello(hello(talk, A));
+        let cursor = Cursor { seq: floor, ..Cursor::default() };
+        let replies = talk.mail(A, &[hello, ClientMessage::Pull { cursor, max_bytes: 100_000 }]);
+        let refused =
+            matches!(replies.last(), Some(ServerMessage::Refused(r)) if r.code == RefusalCode::UnknownHistory);
+        assert!(refused, "{replies:?}");
         talk.visit(B);
         talk.assert_in_step();
         assert_eq!(value(talk, B, "SELECT doses FROM household"), ebbtide_core::value::Value::Integer(9));
