@@ -1,10 +1,10 @@
 //! Snapshots: pages while history moves on, broken off and resumed, with what waits kept and sent.
 
-use crate::script::{A, B, status, text, value, with_household};
+use crate::script::{A, B, hello, status, text, value, with_household};
 use ebbtide_core::client::{Input, Output, SessionOptions, State, TwoPhase};
-use ebbtide_core::ids::{ChainHash, Seq};
-use ebbtide_core::limits::RETENTION_MS;
-use ebbtide_core::message::{ClientMessage, Page, ServerMessage};
+use ebbtide_core::ids::{ChainHash, SchemaVersion, Seq, View};
+use ebbtide_core::limits::{RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::message::{ClientMessage, Page, ServerMessage, Token};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 
@@ -333,4 +333,34 @@ fn cs52_a_page_of_another_snapshot_is_not_mixed_with_those_that_are_here() {
             talk.assert_intact(A);
         });
     }
+}
+
+/// Whether the space goes on from a token, or begins anew.
+fn goes_on(talk: &mut Dialogue, token: &Token) -> bool {
+    let hello = ClientMessage::Hello(hello(talk, A));
+    let ask = ClientMessage::Snapshot { token: Some(token.clone()), max_bytes: PAGE_BYTES };
+    match talk.mail(A, &[hello, ask]).pop() {
+        Some(ServerMessage::Page(page)) => !page.first,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn cs52_a_token_is_good_for_its_own_history_view_version_and_age() {
+    on_both_paths(|talk| {
+        populated(talk);
+        let hello = ClientMessage::Hello(hello(talk, A));
+        let first = ClientMessage::Snapshot { token: None, max_bytes: PAGE_BYTES };
+        let Some(ServerMessage::Page(page)) = talk.mail(A, &[hello, first]).pop() else { panic!("no page") };
+        let token = page.token;
+        assert!(goes_on(talk, &token));
+        assert!(!goes_on(talk, &Token { chain: ChainHash::default(), ..token.clone() }), "another history");
+        assert!(!goes_on(talk, &Token { begun_at: Seq(9_999), ..token.clone() }), "a head that never was");
+        assert!(!goes_on(talk, &Token { view: View([1; 8]), ..token.clone() }), "another view");
+        assert!(!goes_on(talk, &Token { schema: SchemaVersion(1), ..token.clone() }), "another version");
+        talk.pass_ms(SNAPSHOT_TOKEN_MS);
+        assert!(goes_on(talk, &token));
+        talk.pass_ms(1);
+        assert!(!goes_on(talk, &token), "too old");
+    });
 }
