@@ -324,6 +324,9 @@ fn cs76_the_first_device_seeds_a_table_that_joins_and_the_next_has_to_choose() {
 fn cs76_rows_of_the_space_that_no_local_one_touches_ask_for_a_choice_too() {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
         let talk = &mut Dialogue::with_schema(2, two_phase, before());
+        // Both were in step: a device that the space never welcomed is asked before it hears anything.
+        talk.exec(A, "INSERT INTO note VALUES ('n', 'first')", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
         for party in [A, B] {
             let own = text(if party == A { "a" } else { "b" });
             talk.exec(party, "INSERT INTO setting VALUES (?1, ?1, NULL)", &[own]);
@@ -357,6 +360,47 @@ fn cs76_a_table_that_joins_may_take_what_the_space_has() {
         let changes: Vec<_> = listed.iter().flat_map(|record| &record.changes).collect();
         assert_eq!(changes.len(), 2, "{changes:?}");
         assert!(changes.iter().any(|change| change.fields[0].1 == text("mine")));
+    });
+}
+
+#[test]
+fn cs76_what_is_written_to_other_rows_after_a_transaction_that_gives_way_is_sent() {
+    with_settings(|talk| {
+        talk.start_with(Start::Take);
+        talk.restart_with(B, &joined());
+        talk.transaction(B, &["UPDATE setting SET value = 'mine'", "UPDATE note SET title = 'gives way'"]);
+        talk.exec(B, "UPDATE note SET title = 'afterwards'", &[]);
+        talk.start_with(Start::Seed);
+        talk.restart_with(A, &joined());
+        [A, B, A].into_iter().for_each(|party| talk.visit(party));
+        assert_eq!(talk.rows(B), talk.space.rows());
+        assert_eq!(value(talk, A, "SELECT title FROM note"), text("afterwards"), "{}", talk.transcript());
+    });
+}
+
+#[test]
+fn cs73_each_page_of_what_is_taken_is_asked_for_once_whatever_happens_meanwhile() {
+    on_both_paths(|talk| {
+        with_a_space(talk);
+        write_apart(talk, A, "a");
+        talk.start_with(Start::Take);
+        talk.restart(A);
+        talk.connect(A);
+        let mut asked = 0;
+        loop {
+            talk.input(A, Input::Tick);
+            let asks = |m: &ClientMessage| matches!(m, ClientMessage::Snapshot { .. });
+            let waiting = talk.sent_by(A).into_iter().filter(asks).count();
+            assert!(waiting <= 1, "{}", talk.transcript());
+            if !(talk.up(A) || talk.down(A)) {
+                break;
+            }
+            asked += waiting.saturating_sub(talk.sent_by(A).into_iter().filter(asks).count());
+        }
+        assert_eq!(asked, 1, "all of it fits one page");
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
     });
 }
 
