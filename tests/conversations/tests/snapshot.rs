@@ -364,3 +364,37 @@ fn cs52_a_token_is_good_for_its_own_history_view_version_and_age() {
         assert!(!goes_on(talk, &token), "too old");
     });
 }
+
+#[test]
+fn cs51_commits_behind_a_gap_are_not_laid_over_a_snapshot() {
+    on_both_paths(|talk| {
+        populated(talk);
+        talk.input(A, Input::CannotApply);
+        talk.connect(A);
+        assert!(fetch_until(talk, A, |m| matches!(m, ClientMessage::Snapshot { token: Some(_), .. })));
+        for name in ["behind the pages", "behind the gap"] {
+            let row = if name.ends_with("gap") { "h01" } else { "h00" };
+            talk.exec(B, "UPDATE household SET name = ? WHERE id = ?", &[text(name), text(row)]);
+            visit_alone(talk, B);
+        }
+        assert!(fetch_until(talk, A, |m| matches!(m, ClientMessage::Pull { .. })));
+        talk.up(A);
+        let mut answer = talk.waiting_for(A);
+        while !talk.waiting_for(A).is_empty() {
+            talk.lose(A);
+        }
+        let cut = |message: &mut ServerMessage| match message {
+            ServerMessage::Range(range) if range.items.len() > 1 => {
+                range.from = range.items.remove(0).seq;
+                true
+            }
+            _ => false,
+        };
+        assert_eq!(answer.iter_mut().map(cut).filter(|cut| *cut).count(), 1, "{answer:?}");
+        talk.input(A, Input::Received(answer));
+        talk.settle();
+        talk.cut(A);
+        talk.assert_in_step();
+        talk.assert_intact(A);
+    });
+}

@@ -1,7 +1,7 @@
 //! How much travels, and when: nothing twice without need, no more at once than agreed, and what is due without being asked.
 
 use crate::script::{A, B, hello, noise, on_both_paths, text, value, with_household};
-use ebbtide_core::client::{Input, TwoPhase};
+use ebbtide_core::client::{Input, Output, TwoPhase};
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::{Cursor, DeviceSeq, Seq};
 use ebbtide_core::limits::{CHANGESET_BYTES, CHUNK_BYTES, RETENTION_MS, SEALED_IN_FLIGHT, SINGLE_MESSAGE_BYTES};
@@ -208,5 +208,18 @@ fn sv128_the_history_is_served_from_the_floor_on() {
         talk.visit(B);
         talk.assert_in_step();
         assert_eq!(value(talk, B, "SELECT doses FROM household"), ebbtide_core::value::Value::Integer(9));
+    });
+}
+
+#[test]
+fn cs180_that_there_is_a_network_connects_nobody_who_does_not_want_to_sync() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.restart(A);
+        let connects = |talk: &Dialogue| talk.took(A, |output| *output == Output::Connect);
+        talk.input(A, Input::Online(true));
+        assert!(!connects(talk));
+        talk.input(A, Input::Start);
+        assert!(connects(talk));
     });
 }
