@@ -3,6 +3,7 @@
 
 mod absorbed_copies;
 mod absorption;
+mod answers;
 mod aside;
 mod bounds;
 mod choices;
@@ -16,6 +17,7 @@ mod hearing;
 mod history;
 mod lives;
 mod plans;
+mod pruning;
 mod questions;
 mod recovery;
 mod references;

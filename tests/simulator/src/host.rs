@@ -191,7 +191,12 @@ impl SpaceHost {
 
     /// Prunes history as the alarm does, until nothing more can go.
     pub fn prune(&mut self, now: Millis) {
-        while self.read(|store| retention::prune(None, now, store, &WireCodec)) == Pruned::More {}
+        self.prune_delivered(None, now);
+    }
+
+    /// The same where the history is kept elsewhere too, up to some commit as yet.
+    pub fn prune_delivered(&mut self, delivered: Option<Seq>, now: Millis) {
+        while self.read(|store| retention::prune(delivered, now, store, &WireCodec)) == Pruned::More {}
         self.disk.flush();
     }
 

@@ -1,0 +1,109 @@
+//! Which history a space keeps, and for whom: what devices lack, what snapshots may ask for, what is not elsewhere yet.
+
+use crate::script::{A, B, on_both_paths, refused, with_household};
+use ebbtide_core::client::{Input, TwoPhase};
+use ebbtide_core::ids::Seq;
+use ebbtide_core::limits::{PRUNE_COMMITS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::value::Value;
+use ebbtide_simulator::dialogue::Dialogue;
+
+/// Commits of A, the newest among them, all of now.
+fn some_commits(talk: &mut Dialogue, count: i64) {
+    for doses in 0..count {
+        talk.exec(A, "UPDATE household SET doses = ?", &[Value::Integer(doses + 1)]);
+        if doses + 1 < count {
+            talk.pass_ms(2_000);
+            talk.input(A, Input::Tick);
+        }
+    }
+    talk.visit(A);
+}
+
+#[test]
+fn sv80_history_that_all_have_goes_once_no_snapshot_asks_for_it_and_other_history_once_it_is_old() {
+    for behind in [false, true] {
+        on_both_paths(|talk| {
+            with_household(talk);
+            some_commits(talk, 5);
+            let (decided, head) = (talk.now, talk.head());
+            talk.pass_ms(24 * 3_600_000);
+            // With its next hello a device says what it has.
+            talk.visit(A);
+            match behind {
+                // It says where it is, and hears nothing.
+                true => {
+                    talk.connect(B);
+                    talk.up(B);
+                    talk.cut(B);
+                }
+                false => {
+                    talk.visit(B);
+                    talk.pass_ms(3_600_000);
+                    talk.visit(B);
+                }
+            }
+            let age = if behind { RETENTION_MS } else { SNAPSHOT_TOKEN_MS };
+            talk.pass_ms(age - (talk.now.0 - decided.0));
+            talk.space.prune(talk.now);
+            assert_eq!(talk.space.floor(), Seq(1), "only what was there before: {behind}");
+            talk.pass_ms(1);
+            talk.space.prune(talk.now);
+            assert_eq!(talk.space.floor().0, head.0 - 1, "the newest stays");
+        });
+    }
+}
+
+#[test]
+fn sv80_what_was_not_delivered_elsewhere_stays_and_many_commits_go_in_batches() {
+    let mut talk = Dialogue::new(1, TwoPhase::Auto);
+    talk.exec(A, "INSERT INTO household (id) VALUES ('h')", &[]);
+    talk.sync(A);
+    let commits = 2 * PRUNE_COMMITS as u64 + 10;
+    for doses in 1..commits {
+        talk.exec(A, "UPDATE household SET doses = ?", &[Value::Integer(doses as i64)]);
+        talk.settle();
+    }
+    assert_eq!(talk.head().0, commits);
+    talk.cut(A);
+    talk.pass_ms(RETENTION_MS + 1);
+    for delivered in [0, 3, PRUNE_COMMITS as u64 + 1] {
+        talk.space.prune_delivered(Some(Seq(delivered)), talk.now);
+        assert_eq!(talk.space.floor(), Seq(delivered));
+    }
+    talk.space.prune_delivered(Some(Seq(commits)), talk.now);
+    assert_eq!(talk.space.floor(), Seq(commits - 1));
+    talk.visit(A);
+    talk.assert_in_step();
+}
+
+#[test]
+fn sv80_a_tombstone_goes_with_its_own_delete_and_not_with_that_of_an_earlier_life() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let steps = [
+            "INSERT INTO visit (id, notes) VALUES ('v', 'first life')",
+            "DELETE FROM visit",
+            "INSERT INTO visit (id, notes) VALUES ('v', 'second life')",
+        ];
+        for sql in steps {
+            talk.exec(A, sql, &[]);
+            talk.visit(A);
+        }
+        let floor = talk.head();
+        talk.pass_ms(SNAPSHOT_TOKEN_MS + 1);
+        for party in [A, B, A, B] {
+            talk.visit(party);
+            talk.pass_ms(3_600_000);
+        }
+        talk.exec(A, "DELETE FROM visit", &[]);
+        talk.visit(A);
+        talk.space.prune(talk.now);
+        assert_eq!(talk.space.floor(), floor);
+        talk.exec(B, "UPDATE visit SET notes = 'edited unseen'", &[]);
+        talk.sync(B);
+        assert!(refused(talk, B).is_empty(), "an edit of a deleted row is recorded: {}", talk.transcript());
+        talk.cut(B);
+        talk.visit(A);
+        talk.assert_in_step();
+    });
+}
