@@ -119,3 +119,19 @@ fn ru01_each_field_is_asked_about_with_what_its_writer_had_seen_in_it() {
     meet(&mut talk, [A, B]);
     assert_eq!(*rules.bases.borrow(), [("i".into(), Value::Integer(1)), ("t".into(), text("one"))]);
 }
+
+#[test]
+fn ru04_a_field_whose_function_is_missing_refuses_what_it_would_be_asked_about() {
+    let mut talk = Dialogue::with_schema(2, TwoPhase::Auto, schema());
+    talk.exec(A, "INSERT INTO form (id, i) VALUES ('f', 1)", &[]);
+    [A, B].into_iter().for_each(|party| talk.visit(party));
+    for party in [A, B] {
+        talk.exec(party, "UPDATE form SET i = ?", &[Value::Integer(7 + party as i64)]);
+    }
+    talk.visit(A);
+    talk.sync(B);
+    assert_eq!(refused(&mut talk, B), ["custom_rejected"]);
+    talk.cut(B);
+    meet(&mut talk, [A, B]);
+    assert_eq!(value(&mut talk, B, "SELECT i FROM form"), Value::Integer(7));
+}

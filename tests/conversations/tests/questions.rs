@@ -2,8 +2,10 @@
 
 use crate::script::{A, B, hello, on_both_paths, status, value, with_household};
 use ebbtide_core::client::plan::RowCounts;
-use ebbtide_core::client::{Input, Output, Plan, State};
+use ebbtide_core::client::{Input, Output, Plan, State, TwoPhase};
+use ebbtide_core::conflict::Conflict;
 use ebbtide_core::ids::{DeviceSeq, TableId};
+use ebbtide_core::limits::{PREDICTED_BYTES, PREDICTED_CONFLICTS};
 use ebbtide_core::message::ClientMessage;
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -147,4 +149,43 @@ fn cs86_a_plan_whose_number_was_decided_meanwhile_is_told_and_so_is_the_next() {
         talk.visit(A);
         talk.assert_in_step();
     });
+}
+
+/// A plan of B for photos that both devices gave to so many households, each of so many bytes.
+fn plan_of_photos(talk: &mut Dialogue, households: usize, bytes: usize) -> Plan {
+    talk.input(B, Input::Pause(false));
+    talk.reconnect(B);
+    talk.settle();
+    talk.cut(B);
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+        INSERT INTO household (id, name) SELECT printf('%06d', i), '' FROM n";
+    talk.exec(A, "DELETE FROM household", &[]);
+    talk.exec(A, many, &[Value::Integer(households as i64)]);
+    [A, B].into_iter().for_each(|party| talk.visit(party));
+    talk.input(B, Input::Pause(true));
+    for party in [B, A] {
+        talk.exec(party, "UPDATE household SET photo = ?", &[Value::Blob(vec![party as u8; bytes])]);
+    }
+    talk.visit(A);
+    talk.input(B, Input::Plan);
+    talk.reconnect(B);
+    talk.settle();
+    told(talk, B).expect("a plan")
+}
+
+#[test]
+fn cs85_a_prediction_lists_as_many_conflicts_as_its_bounds_allow_and_counts_the_others() {
+    let mut talk = Dialogue::new(2, TwoPhase::Auto);
+    with_household(&mut talk);
+    let more = PREDICTED_CONFLICTS + 7;
+    let plan = plan_of_photos(&mut talk, more, 1);
+    assert_eq!((plan.conflicts as usize, plan.merges.len()), (more, PREDICTED_CONFLICTS));
+    let (households, bytes) = (400, 1_000);
+    let plan = plan_of_photos(&mut talk, households, bytes);
+    let size = |c: &Conflict| {
+        let key: usize = c.row.key.0.iter().map(Value::size).sum();
+        key + c.incumbent.claimed.size() + c.challenger.claimed.size()
+    };
+    let each = size(&plan.merges[0]);
+    assert_eq!((plan.conflicts as usize, plan.merges.len()), (households, PREDICTED_BYTES / each));
 }
