@@ -2,13 +2,15 @@
 //! in between that touches the same rows, and it must be taken as a whole. What was captured says so, not what the engine made of it.
 //! Part of the judge.
 
-use super::{Finding, Judge};
+use super::{Finding, Judge, id_of};
 use crate::host::Decision;
 use crate::reference::sets;
 use crate::reference::space::Id;
 use crate::reference::texts::AllTyped;
 use ebbtide_core::catalogue::Strategy;
-use ebbtide_core::change::{Changeset, LoggedChange, LoggedField, LoggedMutation, Mutation, RowId, Transaction};
+use ebbtide_core::change::{
+    Changeset, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, RowId, Transaction,
+};
 use ebbtide_core::commit::Receipt;
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::{ColumnId, DeviceSeq, Incarnation};
@@ -56,7 +58,17 @@ impl Judge {
         Ok(())
     }
 
+    /// A device's app made these before it was in step, and they gave way.
+    pub fn gave_way<'t>(&mut self, life: Incarnation, transactions: impl Iterator<Item = &'t LoggedTransaction>) {
+        self.gave_way.extend(transactions.map(|transaction| id_of(life, transaction)));
+    }
+
     fn is_what_was_written(&self, id: Id, transaction: &Transaction) -> Result<(), Finding> {
+        // What was written on something that gave way in between was written on other values than there are.
+        let gone = |part| self.is_touched_between((id.0, id.1, part), id, |other| self.gave_way.contains(other));
+        if transaction.absorbed.iter().copied().any(gone) {
+            return Ok(());
+        }
         let fails = |what: &str| Err(format!("G1: {what}: {transaction:?}"));
         let mut cells: BTreeMap<(RowId, ColumnId), (Value, Value)> = BTreeMap::new();
         for stamp in transaction.absorbed.iter().chain([&transaction.stamp]) {
@@ -75,7 +87,8 @@ impl Judge {
                     cell.1 = new.clone();
                 }
             }
-            if *stamp != transaction.stamp && self.is_touched_between((id.0, id.1, *stamp), id, transaction) {
+            let is_no_part = |other: &Id| !transaction.absorbed.contains(&other.2);
+            if *stamp != transaction.stamp && self.is_touched_between((id.0, id.1, *stamp), id, is_no_part) {
                 return fails("something came between a part and what stands for it");
             }
         }
@@ -96,14 +109,14 @@ impl Judge {
         if sent == cells.len() { Ok(()) } else { fails("a value that was written does not travel") }
     }
 
-    /// Whether a transaction of the same run, which is no part, touches a row of a part after it.
-    fn is_touched_between(&self, part: Id, whole: Id, transaction: &Transaction) -> bool {
+    /// Whether a transaction of the same run, of those that are asked for, touches a row of a part after it.
+    fn is_touched_between(&self, part: Id, whole: Id, asked_for: impl Fn(&Id) -> bool) -> bool {
         let rows = |id: &Id| -> BTreeSet<&RowId> {
             self.captured.get(id).map(|t| t.changes.iter().map(|change| &change.row).collect()).unwrap_or_default()
         };
         let own = rows(&part);
-        let others = self.captured.range(part..whole).filter(|(id, _)| !transaction.absorbed.contains(&id.2));
-        others.into_iter().any(|(id, _)| rows(id).intersection(&own).next().is_some())
+        let mut others = self.captured.range(part..whole).filter(|(id, _)| **id != part && asked_for(id));
+        others.any(|(id, _)| rows(id).intersection(&own).next().is_some())
     }
 
     /// What a transaction does to texts together with its parts takes the place of what it does by itself, which is answered.

@@ -66,6 +66,8 @@ pub struct Judge {
     typed: BTreeMap<Id, AllTyped>,
     /// Every captured transaction.
     captured: BTreeMap<Id, LoggedTransaction>,
+    /// What gave way when a device turned sync on.
+    gave_way: BTreeSet<Id>,
     /// Numbers of which devices were told that they are not taken as one.
     not_as_one: BTreeSet<(Incarnation, DeviceSeq)>,
     /// Transactions that were decided as parts of others.
@@ -136,6 +138,7 @@ impl Judge {
             settled: BTreeSet::new(),
             typed: BTreeMap::new(),
             captured: BTreeMap::new(),
+            gave_way: BTreeSet::new(),
             not_as_one: BTreeSet::new(),
             absorbed: 0,
             taken_apart: 0,
@@ -175,7 +178,7 @@ impl Judge {
         let typed = texts::typed(transaction, &self.catalogue);
         let texts = typed.len() as u64;
         self.words.extend(typed.values().flat_map(|typed| &typed.came));
-        let id = (transaction.origin.unwrap_or(life), transaction.opening, transaction.stamp);
+        let id = id_of(life, transaction);
         if texts > 0 {
             self.typed.insert(id, typed);
         }
@@ -452,4 +455,9 @@ fn halves_agree(rows: &Rows, catalogue: &Catalogue) -> Result<(), Finding> {
     let (left, right) = (half("left_half"), half("right_half"));
     let same = left.len() == right.len() && left.iter().zip(&right).all(|(l, r)| l.0.key == r.0.key && l.1 == r.1);
     if same { Ok(()) } else { Err(format!("G3: half of a transaction is visible: {left:?} | {right:?}")) }
+}
+
+/// By what a transaction on a device that lives as `life` is known everywhere.
+fn id_of(life: Incarnation, transaction: &LoggedTransaction) -> Id {
+    (transaction.origin.unwrap_or(life), transaction.opening, transaction.stamp)
 }

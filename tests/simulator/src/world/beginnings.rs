@@ -188,6 +188,8 @@ impl World {
             Became::Listed(gone) => {
                 self.trace.event(self.now, "gives way", &[device as u64, gone.len() as u64]);
                 self.counts.takes += 1;
+                let leaves = before.log.iter().filter(|transaction| gone.contains(&transaction.id));
+                self.spaces[self.seats[device].space].judge.gave_way(before.state.incarnation, leaves);
                 before.log.retain(|transaction| !gone.contains(&transaction.id));
             }
         }
