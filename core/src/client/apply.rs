@@ -6,7 +6,7 @@ use super::overlay::Underlay;
 use super::seal::seal_before_leaving;
 use super::store::{ClientStore, DeviceState, RejectedTransaction, SealedEntry};
 use super::versions;
-use super::void::is_void;
+use super::void::is_given_up;
 use crate::change::{LoggedTransaction, RowId};
 use crate::codec::Codec;
 use crate::commit::{Commit, Outcome, Receipt, Rejection};
@@ -325,8 +325,7 @@ pub fn settle_until<S: ClientStore, C: Codec>(
 
 fn next_without_commit<S: ClientStore>(seq: Seq, store: &mut S) -> Result<Option<Receipt>, S::Error> {
     // What was given up waits for all that comes after it, some of which may have been decided all the same.
-    let is_kept = |entry: &SealedEntry| !entry.receipt.as_ref().is_some_and(is_void);
-    let first = store.sealed()?.into_iter().find(is_kept);
+    let first = store.sealed()?.into_iter().find(|entry| !is_given_up(entry));
     let receipt = first.and_then(|entry| entry.receipt);
     Ok(receipt.filter(|receipt| receipt.seq.is_none() && receipt.decided_at <= seq))
 }

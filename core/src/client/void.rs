@@ -25,6 +25,11 @@ pub fn is_void(receipt: &Receipt) -> bool {
     matches!(&receipt.rejected[..], [only] if only.reason == Reason::Void && only.index == u32::MAX)
 }
 
+/// Whether a number that waits was given up.
+pub fn is_given_up(entry: &SealedEntry) -> bool {
+    entry.receipt.as_ref().is_some_and(is_void)
+}
+
 impl ClientSession {
     /// Notes a refusal that sending again cannot change; false for any other.
     pub(super) fn refused_for_good<S: ClientStore, C: Codec>(
@@ -59,7 +64,7 @@ impl ClientSession {
         step: &mut Step<S, C>,
     ) -> Result<Option<Vec<ClientMessage>>, Fault<S::Error>> {
         let sealed = step.store.sealed()?;
-        let voided = sealed.iter().find(|entry| entry.receipt.as_ref().is_some_and(is_void));
+        let voided = sealed.iter().find(|entry| is_given_up(entry));
         let refused = self.refused.as_ref().map(|refused| refused.device_seq);
         let Some(first) = voided.map(|entry| entry.device_seq).into_iter().chain(refused).min() else {
             return Ok(None);
@@ -71,7 +76,7 @@ impl ClientSession {
             None => {
                 let given_up: Vec<SealedEntry> = sealed.into_iter().filter(|entry| entry.device_seq >= first).collect();
                 // What was decided all the same is applied first.
-                if given_up.iter().all(|entry| entry.receipt.as_ref().is_some_and(is_void)) {
+                if given_up.iter().all(is_given_up) {
                     self.seal_again(&given_up, step)?;
                     return Ok(None);
                 }

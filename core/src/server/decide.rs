@@ -182,7 +182,7 @@ impl Decider<'_> {
                 }
                 _ => change.clone(),
             };
-            let rules = if matches!(change.mutation, Mutation::Update(_)) { &self.rules } else { &catalogue };
+            let rules = former::read_by(&change, &self.rules, &catalogue);
             if let Err(violation) = apply(&mut drafts, rules, &change, &write_of(&change), floor) {
                 return Ok(Err(Refusal::Violation(violation)));
             }
@@ -245,7 +245,7 @@ impl Decider<'_> {
                     return Ok(Err(violation));
                 }
                 for change in &changes {
-                    let rules = if matches!(change.mutation, Mutation::Update(_)) { &rules } else { &catalogue };
+                    let rules = former::read_by(change, &rules, &catalogue);
                     if let Err(violation) = apply(drafts, rules, change, &write, Seq(0)) {
                         return Ok(Err(violation));
                     }

@@ -3,6 +3,7 @@
 
 use super::store::ServerStore;
 use crate::catalogue::{Catalogue, RowRule};
+use crate::change::{Change, Mutation};
 use crate::ids::SchemaVersion;
 use alloc::rc::Rc;
 
@@ -24,4 +25,9 @@ pub(super) fn rules<S: ServerStore>(version: SchemaVersion, store: &mut S) -> Re
         }
     }
     Ok(Rc::new(rules))
+}
+
+/// Those of the two by which a change is read: what inserts a row or deletes it says the same under both.
+pub(super) fn read_by<'c>(change: &Change, rules: &'c Catalogue, now: &'c Catalogue) -> &'c Catalogue {
+    if matches!(change.mutation, Mutation::Update(_)) { rules } else { now }
 }

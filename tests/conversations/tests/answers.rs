@@ -1,6 +1,6 @@
 //! What a function of the app may answer for a field, by the type of its column, and what it is told of each field.
 
-use crate::script::{A, B, meet, refused, text, value};
+use crate::script::{A, B, meet, of_users, refused, text, value};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::server::rules::{AppRules, MergeQuestion, Validation};
 use ebbtide_core::value::Value;
@@ -44,9 +44,7 @@ fn schema() -> Schema {
 
 /// Two devices change a field unseen by each other. What all of them show then; nothing where the answer was refused.
 fn settled(column: &str, answer: Value) -> Option<Value> {
-    let mut talk = Dialogue::with_schema(0, TwoPhase::Auto, schema());
-    talk.add("A", "ann");
-    talk.add("B", "bob");
+    let mut talk = of_users(2, TwoPhase::Auto, schema());
     talk.space.set_rules(Rc::new(Always { answer, bases: RefCell::default() }));
     talk.exec(A, "INSERT INTO form VALUES ('f', 1, 1.5, 'one', 1, x'01')", &[]);
     [A, B].into_iter().for_each(|party| talk.visit(party));

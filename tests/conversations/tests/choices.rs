@@ -1,6 +1,6 @@
 //! Choices between the sides of a conflict that meet what else is under way: own writes, and conflicts of other fields and rows.
 
-use crate::script::{A, B, choose, meet, open, refused, text, value};
+use crate::script::{A, B, choose, meet, of_users, open, refused, text, value};
 use ebbtide_core::client::{Output, TwoPhase};
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::local::Wanted;
@@ -24,10 +24,7 @@ fn schema() -> Schema {
 fn for_each_table(script: impl Fn(&mut Dialogue, &str)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
         for table in ["visit", "deed"] {
-            let mut talk = Dialogue::with_schema(0, two_phase, schema());
-            for (name, user) in [("A", "ann"), ("B", "bob"), ("C", "cid")] {
-                talk.add(name, user);
-            }
+            let mut talk = of_users(3, two_phase, schema());
             talk.exec(A, &format!("INSERT INTO {table} (id, diagnosis) VALUES ('v', 'first')"), &[]);
             [A, B, C].into_iter().for_each(|party| talk.visit(party));
             script(&mut talk, table);
@@ -94,9 +91,7 @@ fn cf06_what_was_opened_and_closed_while_a_device_was_away_is_no_news_to_it() {
 #[test]
 fn cs20_an_own_write_under_way_was_seen_also_when_another_device_made_the_same_row_in_between() {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let mut talk = Dialogue::with_schema(0, two_phase, schema());
-        talk.add("A", "ann");
-        talk.add("B", "bob");
+        let mut talk = of_users(2, two_phase, schema());
         talk.exec(A, "INSERT INTO visit VALUES ('n', 'of a', 'taken')", &[]);
         talk.exec(B, "INSERT INTO visit (id, diagnosis) VALUES ('n', 'of b')", &[]);
         talk.connect(B);
@@ -121,10 +116,7 @@ fn cs20_an_own_write_under_way_was_seen_also_when_another_device_made_the_same_r
 #[test]
 fn cf06_a_device_of_an_older_version_sees_a_conflict_whose_sides_changed_in_the_commit_that_opened_it() {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let mut talk = Dialogue::with_schema(0, two_phase, schema());
-        for (name, user) in [("A", "ann"), ("B", "bob"), ("C", "cid")] {
-            talk.add(name, user);
-        }
+        let mut talk = of_users(3, two_phase, schema());
         talk.exec(A, "INSERT INTO deed (id, diagnosis) VALUES ('v', 'first'), ('w', 'first')", &[]);
         [A, B, C].into_iter().for_each(|party| talk.visit(party));
         let second = grown();

@@ -1,6 +1,6 @@
 //! A row that one device deletes while another edits it or refers to it: `keep` and `review`, in both orders of arrival.
 
-use crate::script::{A, B, choose, meet, open, refused, status, text, value};
+use crate::script::{A, B, choose, meet, of_users, open, refused, status, text, value};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::limits::RETENTION_MS;
 use ebbtide_core::value::Value;
@@ -49,9 +49,7 @@ fn of_shape(json: serde_json::Value) -> Schema {
 /// Two devices have a household `h` with a member and a visit, and a chain of nodes.
 fn on_both_paths(rule: &str, script: impl Fn(&mut Dialogue)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let mut talk = Dialogue::with_schema(0, two_phase, schema(rule));
-        talk.add("A", "ann");
-        talk.add("B", "bob");
+        let mut talk = of_users(2, two_phase, schema(rule));
         talk.exec(A, "INSERT INTO household (id, name, code) VALUES ('h', 'first', 'x')", &[]);
         talk.exec(A, "INSERT INTO member (id, household) VALUES ('m', 'h')", &[]);
         talk.exec(A, "INSERT INTO visit (id, household) VALUES ('v', 'h')", &[]);

@@ -1,6 +1,6 @@
 //! Conflicts of several fields, rows and people at once: what each found, who finds room, and which choices are none.
 
-use crate::script::{A, B, choose, hello, meet, noise, open, refused, submit, text, value};
+use crate::script::{A, B, choose, hello, meet, noise, of_users, open, refused, submit, text, value};
 use ebbtide_core::change::{Changeset, Transaction};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::clock::Stamp;
@@ -30,9 +30,7 @@ fn schema() -> Schema {
 /// Two devices of two users have two visits and a home.
 fn on_both_paths(script: impl Fn(&mut Dialogue)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let mut talk = Dialogue::with_schema(0, two_phase, schema());
-        talk.add("A", "ann");
-        talk.add("B", "bob");
+        let mut talk = of_users(2, two_phase, schema());
         talk.exec(A, "INSERT INTO visit VALUES ('v', 'v first', 'v ward'), ('w', 'w first', 'w ward')", &[]);
         talk.exec(A, "INSERT INTO home VALUES ('h', 'first')", &[]);
         talk.visit(A);

@@ -1,6 +1,6 @@
 //! Rows that go while another comes, come back, or say little of themselves: what a delete or a change of a key means, and for which row.
 
-use crate::script::{A, B, meet, open, refused, text, value};
+use crate::script::{A, B, meet, of_users, open, refused, text, value};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -30,9 +30,7 @@ fn schema(rule: &str) -> Schema {
 /// Two devices of two users have the site `a`, by each commit path.
 fn on_both_paths(rule: &str, script: impl Fn(&mut Dialogue)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let mut talk = Dialogue::with_schema(0, two_phase, schema(rule));
-        talk.add("A", "ann");
-        talk.add("B", "bob");
+        let mut talk = of_users(2, two_phase, schema(rule));
         talk.exec(A, "INSERT INTO site VALUES ('a', 'first', 'x')", &[]);
         talk.visit(A);
         talk.visit(B);

@@ -1,6 +1,6 @@
 //! Plans and consent: what a sync would do, told without doing it, and the question before a commit.
 
-use crate::script::{A, B, hello, noise, on_both_paths, refused, status, text, value, with_household};
+use crate::script::{A, B, hello, noise, on_both_paths, refused, resume_and_meet, status, text, value, with_household};
 use crate::versions;
 use ebbtide_core::client::progress::{Phase, Progress};
 use ebbtide_core::client::store::Progress as Upload;
@@ -51,16 +51,6 @@ fn with_a_difficult_device(talk: &mut Dialogue) {
     talk.exec(A, "UPDATE household SET name = 'of a' WHERE id = 'h'", &[]);
     talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x')", &[]);
     talk.visit(A);
-}
-
-/// B goes on after its pause, and both devices have what the other did.
-fn resume_and_meet(talk: &mut Dialogue) {
-    talk.input(B, Input::Pause(false));
-    talk.reconnect(B);
-    talk.settle();
-    talk.cut(B);
-    talk.visit(A);
-    talk.assert_in_step();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Plans and questions in full: every number that they tell, and what becomes of one that is overtaken by something else.
 
-use crate::script::{A, B, hello, on_both_paths, status, value, with_household};
+use crate::script::{A, B, hello, on_both_paths, resume_and_meet, status, value, with_household};
 use ebbtide_core::client::plan::RowCounts;
 use ebbtide_core::client::{Input, Output, Plan, State, TwoPhase};
 use ebbtide_core::conflict::Conflict;
@@ -85,12 +85,7 @@ fn cs84_what_was_written_while_a_plan_was_made_is_sent_once_it_is_told() {
         talk.settle();
         assert_eq!(told(talk, B).map(|plan| plan.transactions), Some(1));
         assert_eq!((talk.head(), status(talk, B).pending), (head, 1));
-        talk.input(B, Input::Pause(false));
-        talk.reconnect(B);
-        talk.settle();
-        talk.cut(B);
-        talk.visit(A);
-        talk.assert_in_step();
+        resume_and_meet(talk);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Conflicts that wait for a person: opened, joined, resolved from any device, moot with their row.
 
-use crate::script::{A, B, closed, open, refused, resolve, sides, status, text, value};
+use crate::script::{A, B, closed, of_users, open, refused, resolve, sides, status, text, value};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::conflict::{Closing, ConflictId};
 use ebbtide_core::value::Value;
@@ -22,10 +22,7 @@ fn schema() -> Schema {
 /// Three devices of three users have a visit `v` whose diagnosis is `first`.
 fn on_both_paths(script: impl Fn(&mut Dialogue)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let mut talk = Dialogue::with_schema(0, two_phase, schema());
-        for (name, user) in [("A", "ann"), ("B", "bob"), ("C", "cid")] {
-            talk.add(name, user);
-        }
+        let mut talk = of_users(3, two_phase, schema());
         talk.exec(A, "INSERT INTO visit (id, diagnosis) VALUES ('v', 'first')", &[]);
         [A, B, C].into_iter().for_each(|party| talk.visit(party));
         script(&mut talk);

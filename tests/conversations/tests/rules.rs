@@ -1,6 +1,6 @@
 //! Functions that the app gives its Worker: what becomes of two values, and whether a row may be written.
 
-use crate::script::{A, B, meet, refused, status, text, value};
+use crate::script::{A, B, meet, of_users, refused, status, text, value};
 use ebbtide_core::client::TwoPhase;
 use ebbtide_core::server::rules::{AppRules, MergeQuestion, RowView, Validation};
 use ebbtide_core::value::Value;
@@ -74,9 +74,7 @@ fn schema() -> Schema {
 fn on_both_paths(script: impl Fn(&mut Dialogue, &Rules)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
         let rules = Rc::new(Rules::default());
-        let mut talk = Dialogue::with_schema(0, two_phase, schema());
-        talk.add("A", "ann");
-        talk.add("B", "bob");
+        let mut talk = of_users(2, two_phase, schema());
         talk.space.set_rules(rules.clone());
         talk.exec(A, "INSERT INTO visit (id, score, notes) VALUES ('v', 5, 'first')", &[]);
         talk.visit(A);

@@ -1,6 +1,6 @@
 //! Fields whose merge rule changes with a schema version, while writes wait that were sealed under the rule before.
 
-use crate::script::{A, B, choose, open, refused, text, value};
+use crate::script::{A, B, choose, of_users, open, refused, text, value};
 use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -34,9 +34,7 @@ const UPGRADES: [Upgrade; 3] = [Upgrade::After, Upgrade::Sealed, Upgrade::Before
 
 /// Two devices have a row; what `write` does waits on A when the space gets the second version, and is sent.
 fn with(rules: [[&str; 2]; 2], upgrade: Upgrade, two_phase: TwoPhase, write: impl Fn(&mut Dialogue)) -> Dialogue {
-    let mut talk = Dialogue::with_schema(0, two_phase, schema(1, rules[0]));
-    talk.add("A", "ann");
-    talk.add("B", "bob");
+    let mut talk = of_users(2, two_phase, schema(1, rules[0]));
     talk.exec(A, "INSERT INTO tally VALUES ('r', 100, 'some words')", &[]);
     [A, B].into_iter().for_each(|party| talk.visit(party));
     write(&mut talk);
@@ -109,9 +107,7 @@ fn mg110_what_others_added_meanwhile_stays_where_a_device_adds_under_the_rule_be
 #[test]
 fn cf07_what_is_chosen_in_a_field_that_became_a_sum_is_what_all_devices_show() {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let mut talk = Dialogue::with_schema(0, two_phase, schema(1, ["review", "lww"]));
-        talk.add("A", "ann");
-        talk.add("B", "bob");
+        let mut talk = of_users(2, two_phase, schema(1, ["review", "lww"]));
         talk.exec(A, "INSERT INTO tally VALUES ('r', 100, NULL)", &[]);
         [A, B].into_iter().for_each(|party| talk.visit(party));
         talk.exec(A, "UPDATE tally SET number = 7", &[]);

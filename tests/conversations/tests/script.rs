@@ -7,6 +7,7 @@ use ebbtide_core::message::{ClientMessage, Hello};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::local::{Choice, DbError, OpenRecord, Wanted};
+use ebbtide_store::schema::Schema;
 
 /// The first device.
 pub const A: usize = 0;
@@ -18,6 +19,15 @@ pub fn on_both_paths(script: impl Fn(&mut Dialogue)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
         script(&mut Dialogue::new(2, two_phase));
     }
+}
+
+/// Devices of as many users, up to three, who know nothing yet.
+pub fn of_users(users: usize, two_phase: TwoPhase, schema: Schema) -> Dialogue {
+    let mut talk = Dialogue::with_schema(0, two_phase, schema);
+    for (name, user) in [("A", "ann"), ("B", "bob"), ("C", "cid")].into_iter().take(users) {
+        talk.add(name, user);
+    }
+    talk
 }
 
 /// Both devices have a household `h`, nothing waits, nobody is connected.
@@ -96,6 +106,16 @@ pub fn meet(talk: &mut Dialogue, order: [usize; 2]) {
     order.into_iter().for_each(|party| talk.visit(party));
     talk.visit(A);
     talk.visit(B);
+    talk.visit(A);
+    talk.assert_in_step();
+}
+
+/// B goes on after its pause, and both devices have what the other did.
+pub fn resume_and_meet(talk: &mut Dialogue) {
+    talk.input(B, Input::Pause(false));
+    talk.reconnect(B);
+    talk.settle();
+    talk.cut(B);
     talk.visit(A);
     talk.assert_in_step();
 }

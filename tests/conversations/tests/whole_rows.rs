@@ -1,6 +1,6 @@
 //! Rows that merge as a whole and wait for a person as a whole: `row: 'atomic'` with `review`.
 
-use crate::script::{A, B, closed, open, refused, resolve, sides, status, text, value};
+use crate::script::{A, B, closed, of_users, open, refused, resolve, sides, status, text, value};
 use ebbtide_core::client::{Input, Output, TwoPhase};
 use ebbtide_core::codec::Codec;
 use ebbtide_core::conflict::{Claimed, ClosedConflict, Closing, ConflictId};
@@ -28,10 +28,7 @@ fn schema(delete: &str) -> Schema {
 /// Three devices of three users have a place `p` in Main 1.
 fn on_both_paths(delete: &str, script: impl Fn(&mut Dialogue)) {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let mut talk = Dialogue::with_schema(0, two_phase, schema(delete));
-        for (name, user) in [("A", "ann"), ("B", "bob"), ("C", "cid")] {
-            talk.add(name, user);
-        }
+        let mut talk = of_users(3, two_phase, schema(delete));
         talk.exec(A, "INSERT INTO place (id, street, zip) VALUES ('p', 'Main', 1)", &[]);
         ALL.into_iter().for_each(|party| talk.visit(party));
         script(&mut talk);

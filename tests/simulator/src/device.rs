@@ -177,6 +177,13 @@ impl Device {
         Ok(all)
     }
 
+    /// The same for a table that may not be synced yet, with the columns that it has in some catalogue.
+    pub fn rows_of(&mut self, id: TableId, table: &Table, now: Millis) -> Result<Rows, DbError> {
+        let mut rows = Rows::new();
+        self.database().query(&select(table), &[], now, &mut Collect { rows: &mut rows, id, table })?;
+        Ok(rows)
+    }
+
     /// A number that rises with every row that anything writes to the database while it is open.
     pub fn writes(&mut self, now: Millis) -> Result<i64, DbError> {
         let rows = self.query("SELECT total_changes()", &[], now)?;

@@ -111,13 +111,13 @@ impl SpaceHost {
     /// An empty space. One of a schema that this thread has opened before begins with a copy of that one's files.
     pub fn open(schema: &ebbtide_store::schema::Schema) -> Self {
         let (disk, hash) = (Disk::flushed_by_hand(), schema.hash());
-        if let Some(image) = EMPTY.with_borrow(|known| known.get(&hash).cloned()) {
-            disk.restore(&image);
-            let mut sql = on(&disk);
+        let known = EMPTY.with_borrow(|known| known.get(&hash).cloned());
+        known.iter().for_each(|image| disk.restore(image));
+        let mut sql = on(&disk);
+        if known.is_some() {
             let space = Space::load(&mut sql, schema).expect("what was open can be opened again");
             return Self { disk, sql, space, attachments: BTreeMap::new() };
         }
-        let mut sql = on(&disk);
         let space = Space::open(&mut sql, schema, Millis(0), &WireCodec).expect("the schema fits a space");
         disk.flush();
         EMPTY.with_borrow_mut(|known| {

@@ -403,9 +403,7 @@ impl Judge {
 
     /// Nothing that waited on a device leaves it undecided, or for something else that was decided under its name.
     pub fn left(&self, before: &Durable, after: &Durable) -> Result<(), Finding> {
-        let id = |durable: &Durable, t: &LoggedTransaction| -> Id {
-            (t.origin.unwrap_or(durable.state.incarnation), t.opening, t.stamp)
-        };
+        let id = |durable: &Durable, transaction| id_of(durable.state.incarnation, transaction);
         let waiting: BTreeSet<Id> = after.log.iter().map(|transaction| id(after, transaction)).collect();
         for transaction in before.log.iter().filter(|transaction| !waiting.contains(&id(before, transaction))) {
             let rows: BTreeSet<&RowId> = transaction.changes.iter().map(|change| &change.row).collect();

@@ -2,7 +2,7 @@
 //! How much of it a device may have missed, because its rows came from a snapshot or its space was set back, it is told.
 //! Part of the judge.
 
-use super::{Finding, Judge};
+use super::{Finding, Judge, id_of};
 use crate::device::Durable;
 use ebbtide_core::change::LoggedTransaction;
 use ebbtide_core::clock::Stamp;
@@ -52,8 +52,8 @@ impl Judge {
     /// What waits on a device although it was decided, for a copy of it.
     pub fn decided_already(&self, durable: &Durable) -> BTreeSet<LogId> {
         let life = durable.state.incarnation;
-        let id = |of: &LoggedTransaction| (of.origin.unwrap_or(life), of.opening, of.stamp);
-        let decided = durable.log.iter().filter(|transaction| self.decided_rows.contains_key(&id(transaction)));
+        let is_decided = |of: &&LoggedTransaction| self.decided_rows.contains_key(&id_of(life, of));
+        let decided = durable.log.iter().filter(is_decided);
         decided.map(|transaction| transaction.id).collect()
     }
 

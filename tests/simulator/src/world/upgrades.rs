@@ -9,9 +9,7 @@ use crate::disk::Tape;
 use crate::judge::{Finding, Judge};
 use crate::random::{Random, nth};
 use crate::releases::{Piece, Releases, piece};
-use crate::rows::{Rows, difference, select};
-use ebbtide_core::change::RowId;
-use ebbtide_core::value::{Key, Value};
+use crate::rows::{Rows, difference};
 use ebbtide_store::local::{DbError, DbErrorCode};
 use ebbtide_store::schema::Schema;
 
@@ -401,13 +399,7 @@ impl World {
         let table = catalogue.table(id).expect("a table");
         let now = self.time_of(device);
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
-        let rows = open.query(&select(table), &[], now).map_err(|error| format!("device {device}: {error}"))?;
-        let row = |values: Vec<Value>| {
-            let key = table.key.iter().map(|column| values[usize::from(column.0)].clone());
-            let fields = table.fields().map(|(column, _)| values[usize::from(column.0)].clone());
-            (RowId { table: id, key: Key(key.collect()) }, fields.collect())
-        };
-        Ok(rows.into_iter().map(row).collect())
+        open.rows_of(id, table, now).map_err(|error| format!("device {device}: {error}"))
     }
 
     fn lifted_under(&self, release: usize, durable: &Durable) -> Durable {
