@@ -122,7 +122,7 @@ impl ClientSession {
         snapshot::install(state, &mut step.device, step.store, step.codec, &mut applied)?;
         if step.device.recovering {
             let other_history = step.device.rebuild == Some(Rebuild::OtherHistory);
-            recover::leave_log(self.recalls.answers(), other_history, step.store, &mut applied)?;
+            recover::leave_log(self.recalls.answers(), other_history, step.store, step.codec, &mut applied)?;
             step.device.recovering = false;
             self.recalls.forget();
         }

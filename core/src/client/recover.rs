@@ -7,7 +7,7 @@ use super::overlay::Underlay;
 use super::revive;
 use super::session::{ClientSession, Output, Step, cause};
 use super::store::{ClientStore, DeviceState, Inherited, Rebuild, RejectedTransaction};
-use crate::change::RowId;
+use crate::change::{LoggedTransaction, RowId};
 use crate::clock::Stamp;
 use crate::codec::Codec;
 use crate::commit::Reason;
@@ -92,7 +92,8 @@ impl ClientSession {
         self.begin_new_life(RefusalCode::UnknownHistory, step)?;
         // What was known of the lost history's end says nothing of this one's.
         self.status.head = Seq(0);
-        revive::revive(step.store, step.codec)?;
+        let applied = revive::revive(step.store, step.codec)?;
+        self.report(applied, step);
         self.begin_rebuild(Rebuild::OtherHistory, step)
     }
 
@@ -119,7 +120,7 @@ impl ClientSession {
         if answers.iter().any(|answer| answer.at > step.device.cursor.seq) {
             return Ok(Vec::new());
         }
-        let applied = leave_overlay(answers, step.store)?;
+        let applied = leave_overlay(answers, step.store, step.codec)?;
         step.device.recovering = false;
         step.store.set_device(&step.device)?;
         self.recalls.forget();
@@ -159,7 +160,11 @@ fn questions(inherited: &[Inherited], device: &DeviceState) -> Vec<ClientMessage
 }
 
 /// The decided ones leave the overlay: what they did came with commits, or was refused.
-fn leave_overlay<S: ClientStore>(answers: &[Recalled], store: &mut S) -> Result<Applied, S::Error> {
+fn leave_overlay<S: ClientStore, C: Codec>(
+    answers: &[Recalled],
+    store: &mut S,
+    codec: &C,
+) -> Result<Applied, S::Error> {
     let mut applied = Applied::default();
     let fates = fates(answers, &store.inherited()?);
     let log = store.unsealed(usize::MAX, usize::MAX)?;
@@ -167,38 +172,49 @@ fn leave_overlay<S: ClientStore>(answers: &[Recalled], store: &mut S) -> Result<
     let rows: SortedSet<&RowId> = leaving.flat_map(|t| &t.changes).map(|change| &change.row).collect();
     let rows: Vec<RowId> = rows.into_iter().cloned().collect();
     let underlay = Underlay::lift(&rows, store)?;
-    leave_log(answers, false, store, &mut applied)?;
+    leave_log(answers, false, store, codec, &mut applied)?;
     underlay.settle(store)?;
     Ok(applied)
 }
 
 /// The decided ones leave the log, the refused ones for the list. With `other_history`, what the rest has seen ends at the fork.
-pub(super) fn leave_log<S: ClientStore>(
+pub(super) fn leave_log<S: ClientStore, C: Codec>(
     answers: &[Recalled],
     other_history: bool,
     store: &mut S,
+    codec: &C,
     applied: &mut Applied,
 ) -> Result<(), S::Error> {
     let fates = fates(answers, &store.inherited()?);
+    let mut accepted = Vec::new();
     for transaction in store.unsealed(usize::MAX, usize::MAX)? {
-        if let Some(Some(reason)) = fates.get(&transaction.id) {
-            let rejected = RejectedTransaction {
-                stamp: transaction.stamp,
-                device_seq: DeviceSeq(0),
-                reason: *reason,
-                detail: String::from(REFUSED_BEFORE),
-                changes: transaction.changes,
-                resolutions: transaction.resolutions,
-            };
-            store.put_rejected(&rejected)?;
-            applied.rejected.push(rejected);
+        match fates.get(&transaction.id) {
+            Some(Some(reason)) => list(transaction, *reason, REFUSED_BEFORE, store, applied)?,
+            Some(None) => accepted.push(transaction),
+            None => {}
         }
     }
+    revive::keep(&accepted, store, codec)?;
     applied.settled += fates.len() as u32;
     store.drop_transactions(&fates.keys().copied().collect::<Vec<_>>())?;
     if other_history {
         store.clamp_bases(answers.iter().map(|answer| answer.fork).min().unwrap_or_default())?;
     }
+    Ok(())
+}
+
+/// Lists a transaction as refused that is no part of a changeset any more.
+pub(super) fn list<S: ClientStore>(
+    LoggedTransaction { stamp, changes, resolutions, .. }: LoggedTransaction,
+    reason: Reason,
+    detail: &str,
+    store: &mut S,
+    applied: &mut Applied,
+) -> Result<(), S::Error> {
+    let (device_seq, detail) = (DeviceSeq(0), String::from(detail));
+    let rejected = RejectedTransaction { stamp, device_seq, reason, detail, changes, resolutions };
+    store.put_rejected(&rejected)?;
+    applied.rejected.push(rejected);
     Ok(())
 }
 

@@ -1,27 +1,123 @@
-//! Makes waiting transactions of changesets that are in a history which the space has lost.
-//! They keep their ids, so that those which the space still has are found and leave again. Called when the space was set back.
+//! Makes waiting transactions of changesets that are in a history which the space has lost, and keeps again those that it still has.
+//! They keep their ids, by which the space tells the ones from the others. Called when the space was set back.
 
+use super::apply::Applied;
+use super::recover::list;
+use super::seal::as_sealed;
 use super::store::{ClientStore, Kept};
+use super::versions;
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{
-    Base, Change, Changeset, Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, Transaction,
+    Base, Change, Changeset, Field, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, RowId,
+    Transaction,
 };
 use crate::codec::Codec;
-use crate::ids::{Incarnation, LogId};
+use crate::commit::Reason;
+use crate::error::Fault;
+use crate::ids::{DeviceSeq, Incarnation, LogId};
+use crate::limits::{SEAL_BYTES, SEAL_TRANSACTIONS};
 use crate::merge::local;
 use crate::value::Value;
+use crate::version_map::VersionMap;
 use alloc::{vec, vec::Vec};
 
-/// Puts what this device had sent before everything that waits. What was sealed under another schema version cannot be read
-/// any more and is left out.
-pub fn revive<S: ClientStore, C: Codec>(store: &mut S, codec: &C) -> Result<(), S::Error> {
-    let catalogue = store.catalogue();
-    let mut log = Vec::new();
+/// Why a write does not come back.
+const OTHER_RULE: &str = "sent when the field merged by another rule, to a space that was set back since";
+
+/// Puts what this device had sent before everything that waits, also what it sealed under earlier schema versions. What these meant by
+/// a write and the field's rule of today cannot say is listed as refused.
+pub fn revive<S: ClientStore, C: Codec>(store: &mut S, codec: &C) -> Result<Applied, S::Error> {
+    let own = store.catalogue();
+    let (mut log, mut applied) = (Vec::new(), Applied::default());
     for Kept { life, device_seq, refused, bytes } in store.take_kept()? {
-        let Ok(changeset) = codec.open(&bytes, device_seq, &catalogue) else { continue };
-        log.extend(accepted(changeset, life, &refused, &catalogue));
+        let (changeset, then) = match versions::open_own(&bytes, device_seq, store, codec) {
+            Ok(opened) => opened,
+            Err(Fault::Store(error)) => return Err(error),
+            // Only a damaged file has such bytes. The space may have them still.
+            Err(Fault::Peer(_)) => continue,
+        };
+        let map = (then.version != own.version).then(|| VersionMap::new(&then, &own));
+        for mut transaction in accepted(changeset, life, &refused, &then) {
+            let unsaid = match &map {
+                Some(map) => carry_over(&mut transaction, map, &then, &own),
+                None => Vec::new(),
+            };
+            // What has nothing left but its name is sent: the space knows then that it came.
+            let comes_back = unsaid.is_empty() || !transaction.changes.is_empty();
+            if !unsaid.is_empty() {
+                let unsaid = LoggedTransaction { changes: unsaid, ..transaction.clone() };
+                list(unsaid, Reason::Schema, OTHER_RULE, store, &mut applied)?;
+            }
+            log.extend(Some(transaction).filter(|_| comes_back));
+        }
     }
-    store.prepend_log(&log)
+    store.prepend_log(&log)?;
+    Ok(applied)
+}
+
+/// Keeps transactions that leave the open log since the space has them, in case it is set back once more.
+pub fn keep<S: ClientStore, C: Codec>(log: &[LoggedTransaction], store: &mut S, codec: &C) -> Result<(), S::Error> {
+    let catalogue = store.catalogue();
+    let mut rest = log;
+    while let Some(&LoggedTransaction { schema, origin, opening, .. }) = rest.first() {
+        let (run, after) = rest.split_at(together(rest));
+        rest = after;
+        let Some(life) = origin else { continue };
+        let (device_seq, transactions) = (DeviceSeq(0), as_sealed(run, &catalogue));
+        let changeset = Changeset { device_seq, schema, origin, opening, transactions };
+        let bytes = codec.seal(&changeset, &catalogue).bytes;
+        store.keep(&Kept { life, device_seq, refused: Vec::new(), bytes })?;
+    }
+    Ok(())
+}
+
+/// How many of these go into one changeset.
+fn together(log: &[LoggedTransaction]) -> usize {
+    let id = |one: &LoggedTransaction| (one.schema, one.origin, one.opening);
+    let mut bytes = 0;
+    let fits = |one: &&LoggedTransaction| {
+        bytes += one.changes.iter().map(size).sum::<usize>();
+        id(one) == id(&log[0]) && bytes <= SEAL_BYTES
+    };
+    log.iter().take(SEAL_TRANSACTIONS).take_while(fits).count().max(1)
+}
+
+fn size(change: &LoggedChange) -> usize {
+    match &change.mutation {
+        LoggedMutation::Insert(values) | LoggedMutation::Delete(values) => values.iter().map(Value::size).sum(),
+        LoggedMutation::Update(fields) => fields.iter().map(|field| field.old.size() + field.new.size()).sum(),
+    }
+}
+
+/// Makes a transaction one of this version. Answers the writes that say what comes to a value where the rule now wants what it becomes, or
+/// the other way round.
+fn carry_over(
+    transaction: &mut LoggedTransaction,
+    map: &VersionMap,
+    then: &Catalogue,
+    own: &Catalogue,
+) -> Vec<LoggedChange> {
+    let mut unsaid = Vec::new();
+    for LoggedChange { row, mutation } in core::mem::take(&mut transaction.changes) {
+        let mut said = mutation;
+        if let LoggedMutation::Update(fields) = &mut said {
+            let (same, other) =
+                core::mem::take(fields).into_iter().partition(|field| means_the_same(&row, field, map, then, own));
+            *fields = same;
+            unsaid.extend(map.logged(LoggedChange { row: row.clone(), mutation: LoggedMutation::Update(other) }));
+        }
+        transaction.changes.extend(map.logged(LoggedChange { row, mutation: said }));
+    }
+    transaction.schema = own.version;
+    unsaid
+}
+
+fn means_the_same(row: &RowId, field: &LoggedField, map: &VersionMap, then: &Catalogue, own: &Catalogue) -> bool {
+    let was = then.table(row.table).map(|table| table.strategy(field.column));
+    let place = map.table(row.table).and_then(|table| Some((own.table(table.id)?, table.column(field.column)?)));
+    let (Some(was), Some((table, column))) = (was, place) else { return true };
+    let is = table.strategy(column);
+    is == was || !is.rebases() && !was.rebases()
 }
 
 fn accepted(

@@ -88,6 +88,12 @@ pub fn seal_before_leaving<S: ClientStore, C: Codec>(
     Ok(())
 }
 
+/// The transactions as they would be sealed, but for what they had seen.
+pub fn as_sealed(log: &[LoggedTransaction], catalogue: &Catalogue) -> Vec<Transaction> {
+    let mut bases = Bases { sealed_before: DeviceSeq(0), first: None, texts: SortedSet::new() };
+    log.iter().map(|logged| transaction(logged, catalogue, &mut bases)).collect()
+}
+
 fn rows_of<'a>(log: impl IntoIterator<Item = &'a LoggedTransaction>) -> impl Iterator<Item = &'a RowId> {
     log.into_iter().flat_map(|transaction| &transaction.changes).map(|change| &change.row)
 }

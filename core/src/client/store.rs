@@ -257,6 +257,9 @@ pub trait ClientStore {
     /// Keeps the bytes of an accepted changeset that is about to be dropped, for `limits::KEPT_MS` and within `limits::KEPT_BYTES`.
     fn keep_sealed(&mut self, receipt: &Receipt) -> Result<(), Self::Error>;
 
+    /// Keeps another one beside those.
+    fn keep(&mut self, kept: &Kept) -> Result<(), Self::Error>;
+
     /// The kept changesets, oldest first; they are forgotten.
     fn take_kept(&mut self) -> Result<Vec<Kept>, Self::Error>;
 

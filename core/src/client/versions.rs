@@ -144,13 +144,23 @@ pub fn open_sealed<S: ClientStore, C: Codec>(
     codec: &C,
 ) -> Result<Changeset, Fault<S::Error>> {
     let bytes = store.sealed_bytes(number)?;
-    let theirs = catalogue(codec.schema_of(&bytes).map_err(Fault::Peer)?, store)?;
-    let changeset = codec.open(&bytes, number, &theirs).map_err(Fault::Peer)?;
+    let (changeset, theirs) = open_own(&bytes, number, store, codec)?;
     let own = store.catalogue();
     if theirs.version == own.version {
         return Ok(changeset);
     }
     Ok(VersionMap::new(&theirs, &own).changeset(changeset).0)
+}
+
+/// Unpacks an own changeset as it was sealed, with the catalogue that was this device's then.
+pub fn open_own<S: ClientStore, C: Codec>(
+    bytes: &[u8],
+    number: DeviceSeq,
+    store: &mut S,
+    codec: &C,
+) -> Result<(Changeset, Rc<Catalogue>), Fault<S::Error>> {
+    let then = catalogue(codec.schema_of(bytes).map_err(Fault::Peer)?, store)?;
+    Ok((codec.open(bytes, number, &then).map_err(Fault::Peer)?, then))
 }
 
 /// The space's rows at the cursor are of this schema version. Once that is no older than this device's, what migrations did here

@@ -13,6 +13,7 @@ use rusqlite::{Connection, params};
 
 const KEEP: &str = "INSERT INTO _ebb_kept (life, device_seq, kept_at, refused, bytes)
     SELECT ?1, ?2, ?3, ?4, bytes FROM _ebb_changeset_bytes WHERE device_seq = ?2";
+const PUT: &str = "INSERT INTO _ebb_kept (life, device_seq, kept_at, refused, bytes) VALUES (?, ?, ?, ?, ?)";
 const DROP_OLD: &str = "DELETE FROM _ebb_kept WHERE kept_at < ?";
 const DROP_EXCESS: &str = "DELETE FROM _ebb_kept WHERE id <= (SELECT max(id) FROM (SELECT id,
     sum(length(bytes)) OVER (ORDER BY id DESC) AS total FROM _ebb_kept) WHERE total > ?)";
@@ -21,10 +22,27 @@ const ALL: &str = "SELECT life, device_seq, refused, bytes FROM _ebb_kept ORDER 
 /// The bounds are looked at once in so many times.
 const TRIM_EVERY: i64 = 64;
 
-pub(super) fn keep(connection: &Connection, life: Incarnation, receipt: &Receipt, now: Millis) -> Result<(), SqlError> {
+/// Keeps the bytes of a changeset that is still here.
+pub(super) fn keep_sealed(
+    connection: &Connection,
+    life: Incarnation,
+    receipt: &Receipt,
+    now: Millis,
+) -> Result<(), SqlError> {
     let refused: Vec<u32> = receipt.rejected.iter().map(|rejection| rejection.index).collect();
     let refused = packed(&refused, KEEP)?;
     execute(connection, KEEP, params![&life.0[..], receipt.device_seq.0 as i64, now.0 as i64, refused])?;
+    trim(connection, now)
+}
+
+pub(super) fn put(connection: &Connection, kept: &Kept, now: Millis) -> Result<(), SqlError> {
+    let Kept { life, device_seq, refused, bytes } = kept;
+    let refused = packed(refused, PUT)?;
+    execute(connection, PUT, params![&life.0[..], device_seq.0 as i64, now.0 as i64, refused, bytes])?;
+    trim(connection, now)
+}
+
+fn trim(connection: &Connection, now: Millis) -> Result<(), SqlError> {
     if connection.last_insert_rowid() % TRIM_EVERY == 0 {
         execute(connection, DROP_OLD, [now.0.saturating_sub(KEPT_MS) as i64])?;
         execute(connection, DROP_EXCESS, [KEPT_BYTES as i64])?;

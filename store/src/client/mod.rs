@@ -119,7 +119,11 @@ impl ClientStore for SyncStep<'_> {
 
     fn keep_sealed(&mut self, receipt: &Receipt) -> Result<(), SqlError> {
         let (life, now) = (self.db.device.incarnation, self.db.clock.last().millis());
-        kept::keep(&self.db.connection, life, receipt, now)
+        kept::keep_sealed(&self.db.connection, life, receipt, now)
+    }
+
+    fn keep(&mut self, kept: &Kept) -> Result<(), SqlError> {
+        kept::put(&self.db.connection, kept, self.db.clock.last().millis())
     }
 
     fn take_kept(&mut self) -> Result<Vec<Kept>, SqlError> {

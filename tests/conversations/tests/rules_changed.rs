@@ -127,3 +127,30 @@ fn cf07_what_is_chosen_in_a_field_that_became_a_sum_is_what_all_devices_show() {
         talk.assert_in_step();
     }
 }
+
+#[test]
+fn cs203_what_was_sent_under_another_rule_comes_back_where_it_means_the_same_and_is_listed_where_not() {
+    for (before, then) in [("lww", "max"), ("sum", "sum"), ("lww", "sum"), ("sum", "lww")] {
+        for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+            let mut talk = of_users(2, two_phase, schema(1, [before, "lww"]));
+            talk.exec(A, "INSERT INTO tally VALUES ('r', 100, 'some words')", &[]);
+            [A, B].into_iter().for_each(|party| talk.visit(party));
+            let backup = talk.space.backup();
+            talk.exec(A, "UPDATE tally SET number = number + 1, words = 'others'", &[]);
+            talk.visit(A);
+            let second = schema(2, [then, "lww"]);
+            talk.deploy(&second);
+            [A, B].into_iter().for_each(|party| talk.restart_with(party, &second));
+            talk.visit(A);
+            talk.restore_space(&backup);
+            [A, B].into_iter().for_each(|party| talk.visit(party));
+            talk.assert_in_step();
+            let same = (before == "sum") == (then == "sum");
+            let listed: &[&str] = if same { &[] } else { &["schema"] };
+            assert_eq!(refused(&mut talk, A), listed, "{before} {then} {}", talk.transcript());
+            let wanted = if same { 101 } else { 100 };
+            assert_eq!(value(&mut talk, B, "SELECT number FROM tally"), Value::Integer(wanted), "{before} {then}");
+            assert_eq!(value(&mut talk, B, "SELECT words FROM tally"), text("others"), "{before} {then}");
+        }
+    }
+}

@@ -1,14 +1,17 @@
 //! A space that was set back to a backup, and a history that was pruned: nobody loses a write, and all end in the same state.
 
-use crate::script::{A, B, on_both_paths, status, text, value, with_household};
+use crate::script::{A, B, on_both_paths, refused, status, text, value, with_household};
 use ebbtide_core::client::{Input, Output};
 use ebbtide_core::ids::{DeviceSeq, Seq};
 use ebbtide_core::limits::{CONFIRM_AFTER_MS, CURSOR_EVERY_MS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
-use ebbtide_protocol::encode_client;
+use ebbtide_protocol::{WireCodec, encode_client};
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_simulator::disk::Image;
+use ebbtide_simulator::schema::schema;
+use ebbtide_store::local::ChangeState;
+use ebbtide_store::schema::{Migration, Schema};
 
 #[test]
 fn cs60_devices_bring_back_what_a_restored_space_has_lost() {
@@ -83,6 +86,88 @@ fn cs60_what_the_restored_space_still_has_is_not_written_twice() {
         talk.visit(B);
         talk.assert_in_step();
         assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(6));
+    });
+}
+
+#[test]
+fn cs202_what_a_restored_space_still_has_comes_back_when_it_is_set_back_further() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let early = talk.space.backup();
+        talk.exec(A, "UPDATE household SET name = 'kept', doses = doses + 2, weight = 0.5", &[]);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('of a', 'h')", &[]);
+        talk.visit(A);
+        let late = talk.space.backup();
+        talk.exec(A, "UPDATE household SET doses = doses + 5", &[]);
+        talk.visit(A);
+        for backup in [&late, &early, &late, &early] {
+            talk.restore_space(backup);
+            talk.visit(A);
+            talk.visit(B);
+            talk.assert_in_step();
+            let household = value(talk, B, "SELECT name || doses || weight FROM household");
+            assert_eq!(household, text("kept70.5"), "{}", talk.transcript());
+            assert_eq!(value(talk, B, "SELECT group_concat(id) FROM visit"), text("of a"));
+        }
+        let key = [text("h")];
+        let log = talk.device(A).database().row_log("household", &key, &WireCodec).expect("a synced table");
+        let states: Vec<_> = log.iter().map(|entry| entry.state).collect();
+        assert_eq!(states, [ChangeState::Applied; 3], "its log has each of them once");
+    });
+}
+
+#[test]
+fn cs202_what_was_refused_meanwhile_does_not_come_back() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let early = talk.space.backup();
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('of a', 'taken')", &[]);
+        talk.visit(A);
+        talk.restore_space(&early);
+        // The other history has a row in its place.
+        talk.exec(B, "INSERT INTO household (id, code) VALUES ('of b', 'taken')", &[]);
+        talk.visit(B);
+        let late = talk.space.backup();
+        talk.visit(A);
+        assert_eq!(refused(talk, A), ["unique"]);
+        for backup in [&late, &early] {
+            talk.restore_space(backup);
+            talk.visit(A);
+            assert!(refused(talk, A).is_empty(), "it was told once");
+            assert_eq!(talk.device(A).database().rejected().expect("a list").len(), 1);
+            assert_eq!(value(talk, A, "SELECT count(*) FROM household WHERE id = 'of a'"), Value::Integer(0));
+        }
+    });
+}
+
+/// A later version has columns in other places.
+fn grown() -> Schema {
+    let mut schema = schema();
+    let more = "ALTER TABLE household ADD COLUMN colour TEXT; ALTER TABLE visit DROP COLUMN notes";
+    schema.migrations.push(Migration::Both(more.into()));
+    schema
+}
+
+#[test]
+fn cs203_what_was_sent_before_an_upgrade_comes_back_into_a_space_that_was_set_back() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.space.backup();
+        talk.exec(A, "UPDATE household SET name = 'of before', doses = doses + 2", &[]);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('of a', 'h')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        let grown = grown();
+        talk.deploy(&grown);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &grown));
+        talk.visit(A);
+        talk.restore_space(&backup);
+        talk.deploy(&grown);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT name || doses FROM household"), text("of before2"));
+        assert_eq!(value(talk, B, "SELECT group_concat(id) FROM visit"), text("of a"));
     });
 }
 

@@ -419,7 +419,7 @@ impl Dialogue {
     /// Sets the space back to an earlier copy of its disk: all connections break.
     pub fn restore_space(&mut self, backup: &Image) {
         let schema = self.schema.clone();
-        self.space.restore(backup, &schema);
+        self.space.restore(backup, &schema, self.now);
         self.cut_all();
     }
 

@@ -179,14 +179,13 @@ impl SpaceHost {
         self.disk.image()
     }
 
-    /// The space is set back to an earlier point; its connections go.
-    pub fn restore(&mut self, backup: &Image, schema: &ebbtide_store::schema::Schema) {
-        self.attachments.clear();
+    /// The space is set back to an earlier point, perhaps before the last releases, which it takes again; its connections go.
+    pub fn restore(&mut self, backup: &Image, schema: &ebbtide_store::schema::Schema, now: Millis) {
         let nothing = Connection::open_in_memory().expect("SQLite opens in memory");
         self.sql.inner = SqliteSql::narrow(Rc::new(nothing)).expect("an adapter");
         self.disk.restore(backup);
         self.sql = on(&self.disk);
-        self.evict(schema);
+        self.deploy(schema, now).expect("what was taken once can be taken again");
     }
 
     /// Prunes history as the alarm does, until nothing more can go.

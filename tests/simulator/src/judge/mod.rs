@@ -425,7 +425,9 @@ impl Judge {
         }
         let differing = difference(&after.rows, &last.rows, catalogue);
         let counts = (last.log.len(), after.log.len(), last.sealed.len(), after.sealed.len());
-        Err(format!("G1: a crash changed what was acknowledged {counts:?} (after | before):{differing}"))
+        let state =
+            if last.state == after.state { String::new() } else { format!(" {:?} | {:?}", after.state, last.state) };
+        Err(format!("G1: a crash changed what was acknowledged {counts:?} (after | before):{differing}{state}"))
     }
 }
 

@@ -85,6 +85,8 @@ struct Context<'a> {
     typed: &'a AllTyped,
     /// The fields between whose values it chooses.
     chosen: BTreeSet<(RowId, usize)>,
+    /// Rows of another life than the one that an update meant: its author goes on seeing what it wrote, until that is decided.
+    passed_over: BTreeSet<RowId>,
 }
 
 /// What names a transaction.
@@ -184,18 +186,19 @@ impl ReferenceSpace {
                 missing: &missing,
                 typed,
                 chosen: BTreeSet::new(),
+                passed_over: BTreeSet::new(),
             };
             let needs_refused = transaction.changes.iter().any(|change| missing.contains(&change.row));
             let after = context.attempt(&self.stories, transaction).filter(|_| !needs_refused);
             parts.into_iter().chain([id]).for_each(|id| *self.fates.entry(id).or_default() |= after.is_some());
+            let (catalogue, passed_over) = (&self.catalogue, context.passed_over);
+            let fields = |row: &RowId| 0..catalogue.table(row.table).map_or(0, |table| table.fields().count());
+            let all = |row: &RowId| fields(row).map(|at| (author, row.clone(), at)).collect::<Vec<_>>();
+            self.tainted.extend(passed_over.iter().flat_map(all));
             match after {
                 Some(stories) => self.stories = stories,
                 None => {
-                    let catalogue = &self.catalogue;
-                    let fields = |row: &RowId| 0..catalogue.table(row.table).map_or(0, |table| table.fields().count());
-                    let rows = transaction.changes.iter().map(|change| &change.row);
-                    let all = rows.flat_map(|row| fields(row).map(move |at| (author, row.clone(), at)));
-                    self.tainted.extend(all);
+                    self.tainted.extend(transaction.changes.iter().flat_map(|change| all(&change.row)));
                     let inserts = transaction.changes.iter().filter(|c| matches!(c.mutation, Mutation::Insert(_)));
                     missing.extend(inserts.map(|change| change.row.clone()));
                     refused.push(index as u32);
@@ -247,6 +250,8 @@ impl Context<'_> {
                             let position = table.field_position(field.column).expect("a field");
                             self.write(story, (&change.row, table, position), &field.value, change.base)?;
                         }
+                    } else {
+                        self.passed_over.insert(change.row.clone());
                     }
                 }
                 Mutation::Delete => {

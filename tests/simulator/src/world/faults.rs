@@ -3,7 +3,7 @@
 //! Part of the world.
 
 use super::beginnings::Beginning;
-use super::{Event, World};
+use super::{Event, Seat, World};
 use crate::judge::Finding;
 use ebbtide_core::client::Input;
 
@@ -107,9 +107,10 @@ impl World {
         Ok(())
     }
 
-    /// The profile is copied, while the device is on.
+    /// The profile is copied, while the device is on. What the disk refused last may be found in the copy all the same; none is made then.
     fn back_up(&mut self, device: usize) -> Result<(), Finding> {
-        if self.seats[device].device.is_some() && self.seats[device].backup.is_none() {
+        let Seat { device: open, backup, uncertain, .. } = &self.seats[device];
+        if open.is_some() && backup.is_none() && !uncertain {
             let durable = self.durable(device)?;
             let seat = &mut self.seats[device];
             seat.backup = Some((seat.disk.image(), durable, seat.release));

@@ -48,14 +48,19 @@ impl World {
     /// A copy of a space is made, or comes back.
     pub(super) fn copy_space(&mut self, space: usize) -> Result<(), Finding> {
         self.flush(space)?;
-        let schema = self.space_schema(space);
+        let (schema, now) = (self.space_schema(space), self.time());
         let seat = &mut self.spaces[space];
         let Some((image, line)) = seat.backup.take() else {
             seat.backup = Some((seat.host.backup(), seat.judge.line()));
             return Ok(());
         };
-        seat.host.restore(&image, &schema);
+        let release = seat.judge.release();
+        seat.host.restore(&image, &schema, now);
         seat.judge.rewind(line);
+        // The Worker is as new as it was, and the space takes again what its data does not know of.
+        if seat.judge.release() < release {
+            seat.judge.deployed(release, now, &mut seat.host)?;
+        }
         self.counts.restores += 1;
         self.trace.event(self.now, "a space is set back", &[space as u64, self.spaces[space].judge.head()]);
         self.seats.iter_mut().filter(|seat| seat.space == space).for_each(|seat| seat.restored = true);
