@@ -19,19 +19,19 @@ use ebbtide_core::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Judge {
-    /// The space tells a device what it will not take as one.
-    pub(super) fn note_not_as_one(&mut self, incarnation: Incarnation, message: &ServerMessage) {
-        if let ServerMessage::Refused(refusal) = message
-            && refusal.code == RefusalCode::NotAsOne
-        {
-            self.not_as_one.extend(refusal.device_seq.map(|number| (incarnation, number)));
+    /// The space tells a device what it will not take as one, or not under a version that it never had.
+    pub(super) fn note_not_taken(&mut self, incarnation: Incarnation, message: &ServerMessage) {
+        let ServerMessage::Refused(refusal) = message else { return };
+        let unknown = (1..self.release()).any(|release| self.went_past(release));
+        if refusal.code == RefusalCode::NotAsOne || refusal.code == RefusalCode::SchemaMismatch && unknown {
+            self.not_taken.extend(refusal.device_seq.map(|number| (incarnation, number)));
         }
     }
 
-    /// A number was given up: that or an earlier one was not taken as one, and nothing came of it.
+    /// A number was given up: that or an earlier one was not taken, and nothing came of it.
     pub(super) fn given_up(&mut self, decision: Decision) -> Result<(), Finding> {
         let (life, number) = (decision.incarnation, decision.device_seq);
-        let told = self.not_as_one.range((life, DeviceSeq(0))..=(life, number)).next().is_some();
+        let told = self.not_taken.range((life, DeviceSeq(0))..=(life, number)).next().is_some();
         if !told || decision.receipt.seq.is_some() || decision.commit.is_some() {
             return Err(format!("G1: number {} was given up without need", number.0));
         }

@@ -2,7 +2,7 @@
 //! all of it gives way, and what gives way is listed as it was shown last.
 //! It knows one step of a device, by what was there before and after it. Part of the judge; the world shows it every step.
 
-use super::Finding;
+use super::{Finding, Id, id_of};
 use crate::device::Durable;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{LoggedChange, LoggedMutation, LoggedTransaction, RowId};
@@ -11,7 +11,7 @@ use ebbtide_core::commit::Reason;
 use ebbtide_core::ids::LogId;
 use ebbtide_core::value::Value;
 use ebbtide_store::local::{ChangeKind, NamedChange, RejectedRecord};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A step of a device that has something local.
 #[derive(Debug)]
@@ -45,6 +45,17 @@ pub enum Became {
 
 /// A change as a list says it: of which table and row, what it does, and the values that it writes.
 type Said = (String, Vec<Value>, &'static str, Vec<Value>);
+
+/// A device whose space was set back puts what it had sent before everything that waits, which then has later places: those.
+pub fn renumber(before: &mut Durable, local: &mut BTreeSet<LogId>, after: &Durable) {
+    let id = |durable: &Durable, transaction| id_of(durable.state.incarnation, transaction);
+    let now: BTreeMap<Id, LogId> =
+        after.log.iter().map(|transaction| (id(after, transaction), transaction.id)).collect();
+    let moved = before.log.iter().find_map(|old| Some(now.get(&id(before, old))?.0 - old.id.0)).unwrap_or_default();
+    before.log.iter_mut().for_each(|transaction| transaction.id.0 += moved);
+    before.blocked.iter_mut().for_each(|id| id.0 += moved);
+    *local = local.iter().map(|id| LogId(id.0 + moved)).collect();
+}
 
 impl Step<'_> {
     /// What became of it, where the app's word is `start`.

@@ -10,7 +10,7 @@ mod replay;
 mod upgrades;
 mod words;
 
-pub use local::{Became, Step};
+pub use local::{Became, Step, renumber};
 pub use recorded::Witness;
 
 use crate::device::Durable;
@@ -69,7 +69,7 @@ pub struct Judge {
     /// What gave way when a device turned sync on.
     gave_way: BTreeSet<Id>,
     /// Numbers of which devices were told that they are not taken as one.
-    not_as_one: BTreeSet<(Incarnation, DeviceSeq)>,
+    not_taken: BTreeSet<(Incarnation, DeviceSeq)>,
     /// Transactions that were decided as parts of others.
     pub absorbed: u64,
     /// Changesets that were given up.
@@ -139,7 +139,7 @@ impl Judge {
             typed: BTreeMap::new(),
             captured: BTreeMap::new(),
             gave_way: BTreeSet::new(),
-            not_as_one: BTreeSet::new(),
+            not_taken: BTreeSet::new(),
             absorbed: 0,
             taken_apart: 0,
             words: BTreeSet::new(),
@@ -341,7 +341,7 @@ impl Judge {
         messages: &[ServerMessage],
     ) -> Result<(), Finding> {
         for message in messages {
-            self.note_not_as_one(incarnation, message);
+            self.note_not_taken(incarnation, message);
             let ServerMessage::Receipt(receipt) = message else { continue };
             let known = self.line.receipts.get(&(incarnation, receipt.device_seq));
             let same = known.is_some_and(|known| match receipt.device_seq > confirmed {

@@ -10,9 +10,10 @@ use crate::releases::Release;
 use crate::releases::piece::Became;
 use crate::rows::{Rows, difference};
 use ebbtide_core::catalogue::{Catalogue, Strategy, Table};
-use ebbtide_core::change::LoggedTransaction;
+use ebbtide_core::change::{LoggedChange, LoggedField, LoggedMutation, LoggedTransaction};
 use ebbtide_core::client::store::Rebuild;
 use ebbtide_core::ids::Millis;
+use ebbtide_core::value::Value;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -20,6 +21,12 @@ impl Judge {
     /// The release that the space has.
     pub fn release(&self) -> usize {
         self.line.release
+    }
+
+    /// Whether the space has a later release and never had this one.
+    pub fn went_past(&self, release: usize) -> bool {
+        let had = |(_, deployed, _): &(_, usize, _)| *deployed == release;
+        0 < release && release < self.line.release && !self.line.deployments.iter().any(had)
     }
 
     /// The space took a release: each of its migrations that changed rows is a commit.
@@ -100,7 +107,28 @@ impl Judge {
 
 fn same(one: &LoggedTransaction, other: &LoggedTransaction) -> bool {
     (one.id, one.stamp, one.origin, one.opening) == (other.id, other.stamp, other.origin, other.opening)
-        && one.changes == other.changes
+        && one.changes.len() == other.changes.len()
+        && one
+            .changes
+            .iter()
+            .zip(&other.changes)
+            .all(|(was, is)| was == is || one.origin.is_some() && came_back(was, is))
+}
+
+/// What came from before a space was set back does not know the values before, and a migration that allows no NULL puts others in.
+fn came_back(one: &LoggedChange, other: &LoggedChange) -> bool {
+    let unknown = |old: &Value| *old == Value::Null;
+    one.row == other.row
+        && match (&one.mutation, &other.mutation) {
+            (LoggedMutation::Delete(old), LoggedMutation::Delete(_)) => old.iter().any(unknown),
+            (LoggedMutation::Update(was), LoggedMutation::Update(is)) => {
+                let same = |(was, is): (&LoggedField, &LoggedField)| {
+                    (was.column, &was.new) == (is.column, &is.new) && (was.old == is.old || unknown(&was.old))
+                };
+                was.len() == is.len() && was.iter().zip(is).all(same)
+            }
+            _ => false,
+        }
 }
 
 /// A device ahead of its space shows what its own migrations made of rows, and that gives way when the space is as far, also what earlier

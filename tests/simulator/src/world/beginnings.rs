@@ -6,7 +6,7 @@ use super::network::finding;
 use super::upgrades::Calendar;
 use super::{Event, World};
 use crate::device::Durable;
-use crate::judge::{Became, Finding, Step};
+use crate::judge::{Became, Finding, Step, renumber};
 use crate::random::Random;
 use ebbtide_core::client::store::ClientStore;
 use ebbtide_core::client::{Input, Start};
@@ -51,10 +51,6 @@ impl Beginnings {
         let plays = random.percent(APART);
         let together = random.percent(30).then(|| random.between(10, 40));
         Self { random, plays, joins: calendar.releases.joins(), together }
-    }
-
-    pub(super) fn plays(&self) -> bool {
-        self.plays
     }
 
     /// Whether and how the next device does.
@@ -174,7 +170,8 @@ impl World {
         else {
             return Ok(before);
         };
-        let (was, start, is) = (beginning.local.clone(), beginning.start, self.local(device)?);
+        let (mut was, start, is) = (beginning.local.clone(), beginning.start, self.local(device)?);
+        renumber(&mut before, &mut was, after);
         let catalogue = self.catalogue(device);
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
         let listed = open.database().rejected().map_err(|error| error.to_string())?;

@@ -193,6 +193,8 @@ impl World {
                 let status = open.session().status();
                 if self.is_asked(device) {
                     self.ask(device);
+                } else if self.is_outdated(device) {
+                    self.after(5_000, Event::Outdated(device));
                 } else if status.state == State::Error {
                     return Err(format!("device {device} gave up: {status:?}"));
                 }

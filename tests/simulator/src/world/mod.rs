@@ -104,6 +104,8 @@ enum Event {
     Flush { space: usize },
     /// A device's app, which was asked what becomes of its rows, chooses.
     Choose(usize),
+    /// A device's app, whose release its space never had, is replaced by a newer one.
+    Outdated(usize),
     /// Something goes wrong.
     Fault,
     /// A state that a fault brought is over.
@@ -246,7 +248,7 @@ impl World {
         let calendar = Calendar::draw(script.seed, everything, spaces);
         let releases = calendar.releases.clone();
         let beginnings = Beginnings::draw(script.seed, &calendar);
-        let plan = Plan::draw(&mut random).fit(calendar.grows(), beginnings.plays());
+        let plan = Plan::draw(&mut random);
         let mut world = Self {
             now: START_MS,
             slept_ms: 0,
@@ -407,6 +409,7 @@ impl World {
             Event::Restart { device, session } => self.restart(device, session),
             Event::Flush { space } => self.flush(space),
             Event::Choose(device) => self.choose(device),
+            Event::Outdated(device) => self.replace_outdated(device),
             Event::Fault => self.fault(),
             Event::Relief { device, relief } => self.relieve(device, relief),
         }

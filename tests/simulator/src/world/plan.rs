@@ -19,11 +19,6 @@ impl Plan {
         Self { sleeps: random.percent(35), restores: random.percent(25) }
     }
 
-    /// Where the app grows, or devices begin by themselves, no space is set back: what that means is for the conversations.
-    pub(super) fn fit(self, grows: bool, apart: bool) -> Self {
-        Self { restores: self.restores && !grows && !apart, ..self }
-    }
-
     /// The kinds of faults to draw from: the ones that every world has, and those of this one.
     pub(super) fn kinds(self) -> Vec<u64> {
         let rarer = [(self.sleeps, vec![18]), (self.restores, vec![19, 19])];

@@ -3,7 +3,7 @@
 //! Part of the world.
 
 use super::network::finding;
-use super::{Event, World};
+use super::{Event, Seat, World};
 use crate::device::{Device, Durable};
 use crate::disk::Tape;
 use crate::judge::{Finding, Judge};
@@ -24,6 +24,9 @@ const JOINING: u64 = 35;
 
 /// Apart from that, for the same reason.
 const JOINED: u64 = 0x6a6f_696e_696e_6721;
+
+/// What a device says then.
+const OUTDATED: &str = "schema_mismatch";
 
 /// Later than any piece of work.
 const NEVER: u64 = u64::MAX;
@@ -209,6 +212,23 @@ impl World {
         self.counts.upgrades_with_pending += u64::from(status.pending > 0 && seat.link.connection.is_none());
         self.switch_off(device);
         self.reopen(device)
+    }
+
+    /// Whether a device says that its space never had its release: set back, the space went past it.
+    pub(super) fn is_outdated(&self, device: usize) -> bool {
+        let Seat { device: open, space, release, .. } = &self.seats[device];
+        let status = open.as_ref().map(|open| open.session().status());
+        let is_refused = status.is_some_and(|status| status.reason.as_deref() == Some(OUTDATED));
+        is_refused && self.spaces[*space].judge.went_past(*release)
+    }
+
+    pub(super) fn replace_outdated(&mut self, device: usize) -> Result<(), Finding> {
+        if !self.is_outdated(device) {
+            return Ok(());
+        }
+        // What the disk refuses is tried again.
+        self.after(5_000, Event::Outdated(device));
+        self.upgrade_to(device, self.spaces[self.seats[device].space].judge.release())
     }
 
     /// The page is closed in peace.
