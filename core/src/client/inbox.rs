@@ -101,7 +101,7 @@ impl ClientSession {
             ServerMessage::Page(page) => self.page(page, step)?,
             ServerMessage::Catalogue(catalogue) => {
                 self.pulling = false;
-                step.store.put_catalogue(&catalogue)?;
+                step.store.put_told_catalogue(&catalogue)?;
             }
             ServerMessage::Predicted(predictions) => self.predicted(predictions, step)?,
         }
@@ -125,6 +125,7 @@ impl ClientSession {
         }
         self.backoff.reset();
         self.space = Some(SpaceVersion { version: welcome.schema, head: welcome.head });
+        versions::note_agreed(welcome.schema, step.store)?;
         // A snapshot comes under the space's version.
         if step.device.rebuild.is_some() && !versions::knows(welcome.schema, step.store)? {
             step.outputs.push(Output::Send(vec![ClientMessage::Catalogue { version: welcome.schema }]));

@@ -33,9 +33,19 @@ pub fn first_unknown<S: ClientStore, C: Codec>(
     Ok(None)
 }
 
+/// The greeting makes sure that both sides mean the same by this device's version.
 fn find<S: ClientStore>(version: SchemaVersion, store: &mut S) -> Result<Option<Rc<Catalogue>>, S::Error> {
     let own = store.catalogue();
-    if own.version == version { Ok(Some(own)) } else { store.catalogue_of(version) }
+    if own.version == version { Ok(Some(own)) } else { store.told_catalogue(version) }
+}
+
+/// The space was found to mean the same by this device's version, also for when that is an earlier one.
+pub fn note_agreed<S: ClientStore>(space: SchemaVersion, store: &mut S) -> Result<(), S::Error> {
+    let own = store.catalogue();
+    if space < own.version || store.told_catalogue(own.version)?.is_some() {
+        return Ok(());
+    }
+    store.put_told_catalogue(&own)
 }
 
 /// Whether commits of this version can be read here.
@@ -159,7 +169,9 @@ pub fn open_own<S: ClientStore, C: Codec>(
     store: &mut S,
     codec: &C,
 ) -> Result<(Changeset, Rc<Catalogue>), Fault<S::Error>> {
-    let then = catalogue(codec.schema_of(bytes).map_err(Fault::Peer)?, store)?;
+    let (own, version) = (store.catalogue(), codec.schema_of(bytes).map_err(Fault::Peer)?);
+    let then = if own.version == version { Some(own) } else { store.catalogue_of(version)? };
+    let then = then.ok_or(Fault::Peer(Malformed { what: "a schema version that was never here" }))?;
     Ok((codec.open(bytes, number, &then).map_err(Fault::Peer)?, then))
 }
 

@@ -202,7 +202,12 @@ pub(super) fn check_schema<S: ServerStore>(hello: &Hello, store: &mut S) -> Resu
         Ordering::Greater => return Ok(Ok(())),
     };
     let code = match known {
-        Some(known) if known.hash == hello.schema_hash => return Ok(Ok(())),
+        Some(known) if known.hash == hello.schema_hash => {
+            if known.version != catalogue.version {
+                store.note_release(known.version)?;
+            }
+            return Ok(Ok(()));
+        }
         Some(_) => RefusalCode::SchemaMismatch,
         None => RefusalCode::ReloadNeeded,
     };

@@ -166,7 +166,8 @@ pub(super) fn open<S: ServerStore, C: Codec>(
     };
     let theirs = match sealed_under == current.version {
         true => Some(current.clone()),
-        false => store.catalogue_of(sealed_under)?,
+        false if store.is_release(sealed_under)? => store.catalogue_of(sealed_under)?,
+        false => None,
     };
     let Some(theirs) = theirs else { return Ok(Err(unknown_version(sealed_under, device_seq, &current))) };
     Ok(unpack(bytes, device_seq, &theirs, codec).map(|changeset| {

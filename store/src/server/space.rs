@@ -67,7 +67,10 @@ impl Space {
     pub fn load<S: Sql>(sql: &mut S, schema: &Schema) -> Result<Rc<Self>, OpenError> {
         let opened = sql.savepoint(|sql| {
             let catalogue = catalogue::read(sql, schema)?;
-            Ok(Self::of(sql, catalogue)?)
+            let version = catalogue.version;
+            let space = Self::of(sql, catalogue)?;
+            note_release(sql, version)?;
+            Ok(space)
         });
         opened?
     }
@@ -160,6 +163,18 @@ pub(super) fn catalogue_of<S: Sql>(sql: &mut S, version: SchemaVersion) -> Resul
     let Some(row) = rows.into_iter().next() else { return Ok(None) };
     let bytes = blob(row.into_iter().next())?;
     postcard::from_bytes(&bytes).map(Some).map_err(|_| fail::corrupt("catalogue"))
+}
+
+/// Notes that devices may have this version as this space has it.
+pub(super) fn note_release<S: Sql>(sql: &mut S, version: SchemaVersion) -> Result<(), SqlError> {
+    let params = [stored(u64::from(version.0))?];
+    sql.execute("INSERT INTO _ebb_release (version) VALUES (?) ON CONFLICT (version) DO NOTHING", &params).map(drop)
+}
+
+/// Whether that was noted.
+pub(super) fn is_release<S: Sql>(sql: &mut S, version: SchemaVersion) -> Result<bool, SqlError> {
+    let params = [stored(u64::from(version.0))?];
+    Ok(!sql.query("SELECT 1 FROM _ebb_release WHERE version=?", &params)?.is_empty())
 }
 
 fn keep_catalogue<S: Sql>(sql: &mut S, catalogue: &Catalogue) -> Result<(), SqlError> {

@@ -28,6 +28,7 @@ mod rules;
 mod rules_changed;
 mod script;
 mod setback;
+mod skipped;
 mod snapshot;
 mod staging;
 mod start;

@@ -1,0 +1,100 @@
+//! Spaces that go from one schema version past the next, which devices have had: what they call by its number is then not the same.
+
+use crate::script::{A, B, of_users, refused, text, value};
+use crate::versions::schema;
+use ebbtide_core::client::{Input, TwoPhase};
+use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_store::schema::Schema;
+
+/// By the last version another table is synced that stands before the first one, and was there without sync in the second.
+fn release(number: usize) -> Schema {
+    with_update(number, "; UPDATE note SET title = title || '!'")
+}
+
+fn with_update(number: usize, update: &str) -> Schema {
+    let migrations = [
+        "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT".into(),
+        format!("CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, number INTEGER) STRICT{update}"),
+        "ALTER TABLE note ADD COLUMN colour TEXT".into(),
+    ];
+    let tables: &[&str] = if number == 3 { &["aside", "note"] } else { &["note"] };
+    schema(&serde_json::json!(migrations[..number]), tables)
+}
+
+fn on_both_paths(script: impl Fn(&mut Dialogue)) {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = of_users(2, two_phase, release(1));
+        talk.exec(A, "INSERT INTO note VALUES ('n', 'first')", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        script(&mut talk);
+    }
+}
+
+fn titles(talk: &mut Dialogue, party: usize) -> String {
+    format!("{:?}", value(talk, party, "SELECT group_concat(id || title, ' ') FROM (SELECT * FROM note ORDER BY id)"))
+}
+
+#[test]
+fn cs204_a_device_that_had_a_version_that_its_space_went_past_reads_what_was_committed_under_that() {
+    on_both_paths(|talk| {
+        // The device takes both releases without a network; nobody opens the space in between.
+        talk.restart_with(A, &release(2));
+        talk.exec(A, "INSERT INTO note VALUES ('m', 'of the second')", &[]);
+        talk.restart_with(A, &release(3));
+        talk.deploy(&release(3));
+        talk.restart_with(B, &release(3));
+        [A, B, A].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        for party in [A, B] {
+            assert_eq!(titles(talk, party), format!("{:?}", text("mof the second nfirst!")), "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn sv212_what_was_sealed_under_a_version_that_the_space_went_past_is_not_read_by_another_of_that_number() {
+    on_both_paths(|talk| {
+        let backup = talk.space.backup();
+        let [second, third] = [2, 3].map(|number| with_update(number, ""));
+        talk.deploy(&second);
+        talk.restart_with(A, &second);
+        talk.sync(A);
+        talk.exec(A, "INSERT INTO note VALUES ('m', 'of the second')", &[]);
+        talk.exec(A, "UPDATE note SET title = title || '?' WHERE id = 'n'", &[]);
+        // Sealed, and on its way when the space is set back to before that release, and gets the next one.
+        talk.cut(A);
+        assert!(!talk.durable(A).sealed.is_empty(), "{}", talk.transcript());
+        talk.deploy(&third);
+        talk.restore_space(&backup);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &third));
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        assert!(refused(talk, A).is_empty(), "{}", talk.transcript());
+        assert!(!talk.transcript().contains("malformed"), "{}", talk.transcript());
+        talk.assert_in_step();
+        assert_eq!(titles(talk, B), format!("{:?}", text("mof the second nfirst?")), "{}", talk.transcript());
+    });
+}
+
+#[test]
+fn sv212_a_version_that_a_device_has_is_one_that_the_space_knows_where_both_say_the_same_of_it() {
+    on_both_paths(|talk| {
+        let two = |number: usize| {
+            let migrations = [
+                "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT",
+                "ALTER TABLE note ADD COLUMN colour TEXT",
+                "ALTER TABLE note ADD COLUMN size TEXT",
+            ];
+            schema(&serde_json::json!(migrations[..number]), &["note"])
+        };
+        // The space goes past the second version; a device that has it goes on with that.
+        talk.deploy(&two(3));
+        talk.restart_with(A, &two(2));
+        talk.exec(A, "INSERT INTO note VALUES ('m', 'of the second', 'red')", &[]);
+        talk.visit(A);
+        talk.input(A, Input::Tick);
+        talk.restart_with(B, &two(3));
+        talk.visit(B);
+        assert!(refused(talk, A).is_empty(), "{}", talk.transcript());
+        assert_eq!(value(talk, B, "SELECT title || colour FROM note WHERE id = 'm'"), text("of the secondred"));
+    });
+}
