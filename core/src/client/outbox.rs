@@ -3,7 +3,7 @@
 
 use super::seal::{self, Folding};
 use super::session::{ClientSession, Link, Output, Step};
-use super::store::{ClientStore, DeviceState};
+use super::store::{ClientStore, DeviceState, Rebuild};
 use super::upload::Order;
 use crate::codec::Codec;
 use crate::error::Fault;
@@ -172,14 +172,14 @@ impl ClientSession {
 /// Who speaks, and from where it continues.
 pub(super) fn hello<S: ClientStore>(device: &DeviceState, store: &mut S) -> Result<Hello, S::Error> {
     let catalogue = store.catalogue();
-    // While its rows are being replaced, a device is where its snapshot is.
-    let (features, cursor) = match device.rebuild {
-        None => (0, device.cursor),
-        Some(_) => {
-            let staged = store.snapshot()?.filter(|state| state.complete);
-            (WANTS_SNAPSHOT, staged.map_or_else(Cursor::default, |state| state.upto))
-        }
+    // While its rows are being replaced, a device is where its snapshot is, once that is whole; and nowhere, if it came from another history.
+    let staged = if device.rebuild.is_some() { store.snapshot()? } else { None };
+    let cursor = match (device.rebuild, staged.filter(|state| state.complete)) {
+        (Some(_), Some(whole)) => whole.upto,
+        (Some(Rebuild::OtherHistory), None) => Cursor::default(),
+        _ => device.cursor,
     };
+    let features = if device.rebuild.is_some() { WANTS_SNAPSHOT } else { 0 };
     Ok(Hello {
         min_version: *VERSIONS.start(),
         max_version: *VERSIONS.end(),

@@ -1,7 +1,9 @@
 //! A space that was set back to a backup, and a history that was pruned: nobody loses a write, and all end in the same state.
 
-use crate::script::{A, B, on_both_paths, refused, status, text, value, with_household};
-use ebbtide_core::client::{Input, Output};
+use crate::script::{A, B, of_users, on_both_paths, refused, status, text, value, with_household};
+use crate::versions;
+use ebbtide_core::client::store::Rebuild;
+use ebbtide_core::client::{Input, Output, Start, TwoPhase};
 use ebbtide_core::ids::{DeviceSeq, Seq};
 use ebbtide_core::limits::{CONFIRM_AFTER_MS, CURSOR_EVERY_MS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
@@ -169,6 +171,48 @@ fn cs203_what_was_sent_before_an_upgrade_comes_back_into_a_space_that_was_set_ba
         assert_eq!(value(talk, B, "SELECT name || doses FROM household"), text("of before2"));
         assert_eq!(value(talk, B, "SELECT group_concat(id) FROM visit"), text("of a"));
     });
+}
+
+/// The second version keeps another table in step.
+fn with_aside(number: usize) -> Schema {
+    let note = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT";
+    let aside = "CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, number INTEGER) STRICT";
+    let more = "ALTER TABLE note ADD COLUMN colour TEXT";
+    let (migrations, tables) =
+        if number == 1 { (vec![note, aside], vec!["note"]) } else { (vec![note, aside, more], vec!["aside", "note"]) };
+    versions::schema(&serde_json::json!(migrations), &tables)
+}
+
+#[test]
+fn cs205_a_device_that_waits_for_a_snapshot_notices_that_its_space_was_set_back() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = of_users(2, two_phase, with_aside(1));
+        let talk = &mut talk;
+        talk.exec(A, "INSERT INTO note VALUES ('n', 'first')", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        let backup = talk.space.backup();
+        talk.deploy(&with_aside(2));
+        talk.restart_with(B, &with_aside(2));
+        talk.exec(B, "INSERT INTO aside VALUES ('of b', 1)", &[]);
+        talk.exec(B, "UPDATE note SET title = 'second'", &[]);
+        [B, A].into_iter().for_each(|party| talk.visit(party));
+        // What A has in the table for itself meets what the space has: a snapshot is to lay the one beneath the other.
+        talk.exec(A, "INSERT INTO aside VALUES ('of a', 2)", &[]);
+        talk.exec(A, "UPDATE note SET title = 'of a, on the second'", &[]);
+        talk.start_with(Start::Merge);
+        talk.restart_with(A, &with_aside(2));
+        assert_eq!(talk.durable(A).state.rebuild, Some(Rebuild::Behind));
+        talk.restore_space(&backup);
+        // In the other history A has not seen what B writes.
+        talk.pass_ms(1_000);
+        talk.exec(B, "UPDATE note SET title = 'of b, in the other history'", &[]);
+        talk.visit(B);
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        let title = value(talk, A, "SELECT title FROM note");
+        assert_eq!(title, text("of b, in the other history"), "{}", talk.transcript());
+    }
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Judge {
         (after, to): (&Durable, usize),
         knew_all: bool,
     ) -> Result<(), Finding> {
-        let waits = |transaction: &&LoggedTransaction| !after.log.iter().any(|now| same(now, transaction));
+        let waits = |transaction: &&LoggedTransaction| !after.log.iter().any(|now| same(transaction, now));
         if let Some(lost) = before.log.iter().find(waits) {
             return Err(format!("G1: what waited is not there after an upgrade: {lost:?}"));
         }
