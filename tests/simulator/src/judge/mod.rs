@@ -96,7 +96,7 @@ pub struct Line {
     queue: BTreeMap<ConflictId, OpenConflict>,
     receipts: BTreeMap<(Incarnation, DeviceSeq), Receipt>,
     /// Texts in which a word may stand twice.
-    doubled: BTreeSet<(RowId, usize)>,
+    doubled: BTreeMap<(RowId, usize), BTreeSet<char>>,
     /// Accepted and refused transactions, and those of them that are part of a commit.
     decided: BTreeSet<Id>,
     accepted: BTreeSet<Id>,
@@ -118,7 +118,7 @@ impl Judge {
             log: Vec::new(),
             decisions: Vec::new(),
             queue: BTreeMap::new(),
-            doubled: BTreeSet::new(),
+            doubled: BTreeMap::new(),
             receipts: BTreeMap::new(),
             decided: BTreeSet::new(),
             accepted: BTreeSet::new(),
