@@ -95,7 +95,7 @@ pub struct Line {
     /// The conflicts that wait for a person, as commits told them.
     queue: BTreeMap<ConflictId, OpenConflict>,
     receipts: BTreeMap<(Incarnation, DeviceSeq), Receipt>,
-    /// Texts in which a word may stand twice.
+    /// Texts in which words may stand twice or have been put anew, and those words.
     doubled: BTreeMap<(RowId, usize), BTreeSet<char>>,
     /// Accepted and refused transactions, and those of them that are part of a commit.
     decided: BTreeSet<Id>,

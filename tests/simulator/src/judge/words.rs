@@ -24,17 +24,21 @@ impl Judge {
     ) -> Result<(), Finding> {
         let (mut there, mut wanted) = (texts::words(actual), texts::words(expected));
         let place = (row.clone(), position);
+        let stands = there.clone();
         if let Some(doubled) = self.line.doubled.get(&place) {
             there.dedup();
             wanted.dedup();
-            // Who takes away a word that is there twice may see it once.
+            // Who takes away a word that is there twice, or was put there anew meanwhile, may see it still.
             there.retain(|word| wanted.contains(word) || !doubled.contains(word));
+        }
+        let loose = self.line.reference.loose.contains(&place);
+        if loose {
+            self.line.doubled.entry(place.clone()).or_default().extend(stands);
         }
         if there == wanted {
             return Ok(());
         }
         let recorded = commit.conflicts.iter().any(|conflict| conflict.row == *row && conflict.column == Some(column));
-        let loose = self.line.reference.loose.contains(&place);
         let typed = there.iter().all(|word| self.words.contains(word));
         let once = there.windows(2).all(|pair| pair[0] != pair[1]);
         // What comes back into a space that was set back may meet words that came with somebody else's already.
