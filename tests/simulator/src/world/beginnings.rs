@@ -41,6 +41,8 @@ pub(super) struct Beginning {
     start: Start,
     /// Whether that has come.
     is_on: bool,
+    /// When its app turns sync off again, and for how many pieces of work: what is written meanwhile is as all that waits.
+    rest: Option<(u64, u64)>,
     /// What waits for the choice.
     local: BTreeSet<LogId>,
 }
@@ -65,7 +67,9 @@ impl Beginnings {
         let start = if self.together.is_some() { Start::Seed } else { start };
         let apart = self.plays && alone;
         let begins = self.joins || apart;
-        begins.then_some(Beginning { until, start, is_on: !apart, local: BTreeSet::new() })
+        let rest = self.random.percent(40).then(|| (until + self.random.between(10, 60), self.random.between(5, 60)));
+        let rest = rest.filter(|_| apart);
+        begins.then_some(Beginning { until, start, is_on: !apart, rest, local: BTreeSet::new() })
     }
 }
 
@@ -91,15 +95,24 @@ impl World {
         self.seats[device].beginning.as_ref().is_some_and(|beginning| !beginning.is_on)
     }
 
-    /// Turns sync on if its time has come, or all time is over.
+    /// Turns sync on if its time has come, or all time is over; some devices' apps turn it off again for a while.
     pub(super) fn turn_on_if_due(&mut self, device: usize) -> Result<(), Finding> {
         let (works, calm) = (self.works, self.calm);
         let Some(beginning) = self.seats[device].beginning.as_mut() else { return Ok(()) };
-        if beginning.is_on || beginning.until > works && !calm {
+        let due = match (beginning.is_on, beginning.rest) {
+            (false, _) => beginning.until <= works || calm,
+            (true, Some((from, _))) => from <= works && !calm,
+            (true, None) => false,
+        };
+        if !due {
             return Ok(());
         }
-        beginning.is_on = true;
-        self.trace.event(self.now, "turns sync on", &[device as u64]);
+        if let Some((_, rests)) = beginning.rest.take_if(|_| beginning.is_on) {
+            beginning.until = works + rests;
+            self.counts.rests += 1;
+        }
+        beginning.is_on = !beginning.is_on;
+        self.trace.event(self.now, "turns sync", &[device as u64, u64::from(beginning.is_on)]);
         if self.seats[device].device.is_none() {
             return Ok(());
         }

@@ -60,13 +60,15 @@ pub struct Counts {
     pub merges: u64,
     /// Those whose rows gave way.
     pub takes: u64,
+    /// Databases that had been in step and were used without sync for a while.
+    pub rests: u64,
     /// Devices that had rows in a table when it joined.
     pub joined: u64,
 }
 
 impl Counts {
     /// Their names and numbers.
-    pub fn named(&self) -> [(&'static str, u64); 16] {
+    pub fn named(&self) -> [(&'static str, u64); 17] {
         [
             ("prunings", self.prunings),
             ("snapshots", self.snapshots),
@@ -83,6 +85,7 @@ impl Counts {
             ("choices of apps that were asked", self.asked),
             ("merges of such databases", self.merges),
             ("databases that took what their space has", self.takes),
+            ("databases used without sync again", self.rests),
             ("tables that joined with rows in them", self.joined),
         ]
     }
