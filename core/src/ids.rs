@@ -40,10 +40,6 @@ number!(
     ColumnId(u16)
 );
 number!(
-    /// How many migrations of the schema are applied.
-    SchemaVersion(u32)
-);
-number!(
     /// A local transaction in the device's log, in the order of local commits.
     LogId(i64)
 );
@@ -51,6 +47,32 @@ number!(
     /// Milliseconds since the Unix epoch, or of a virtual clock.
     Millis(u64)
 );
+
+/// A version of a schema: how many migrations are applied, and part of the schema's hash. Two that have the same migrations and keep other
+/// tables in step, or merge them by other rules, are two versions; of neither can be said that it is the later one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SchemaVersion(pub u64);
+
+impl SchemaVersion {
+    /// Migrations that a schema may have: the whole stays below 2^53.
+    pub const MOST_MIGRATIONS: u32 = 1 << 21;
+
+    /// The version of a schema's first `migrations`, fewer than `MOST_MIGRATIONS`.
+    pub fn of(migrations: u32, hash: SchemaHash) -> Self {
+        let [a, b, c, d, ..] = hash.0;
+        Self(u64::from(migrations) << 32 | u64::from(u32::from_le_bytes([a, b, c, d])))
+    }
+
+    /// How many migrations are applied.
+    pub fn migrations(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// Whether it has more migrations than another.
+    pub fn is_later_than(self, other: Self) -> bool {
+        self.migrations() > other.migrations()
+    }
+}
 
 /// One life of one local database and one user: minted at creation, import and recovery, never exported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

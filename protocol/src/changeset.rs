@@ -28,7 +28,7 @@ pub(crate) fn seal(changeset: &Changeset, catalogue: &Catalogue) -> Vec<u8> {
     let base = commonest_base(changeset);
     let mut out = Output::default();
     out.varint(changeset.device_seq.0);
-    out.varint(u64::from(changeset.schema.0));
+    out.varint(changeset.schema.0);
     out.varint(base.seq.0);
     out.signed(changeset.device_seq.0.wrapping_sub(1).wrapping_sub(base.device_seq.0) as i64);
     let content = match changeset.transactions.as_slice() {

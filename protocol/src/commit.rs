@@ -25,7 +25,7 @@ pub(crate) fn seal(commit: &Commit, catalogue: &Catalogue) -> Vec<u8> {
     assert_eq!(commit.schema, catalogue.version, "a commit is packed with its own catalogue");
     let mut out = Output::default();
     out.varint(commit.device_seq.0);
-    out.varint(u64::from(commit.schema.0));
+    out.varint(commit.schema.0);
     out.varint(u64::from(commit.author.0));
     write_stamp(&mut out, commit.stamp);
     let context = context(catalogue);

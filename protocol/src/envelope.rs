@@ -283,5 +283,5 @@ fn peek_deflated(section: &[u8]) -> Result<Peek, Malformed> {
 
 /// Both bodies begin with these two numbers.
 pub(crate) fn peek(input: &mut Input<'_>) -> Result<Peek, Malformed> {
-    Ok(Peek { device_seq: DeviceSeq(input.varint()?), schema: SchemaVersion(input.varint_u32()?) })
+    Ok(Peek { device_seq: DeviceSeq(input.varint()?), schema: SchemaVersion(input.varint()?) })
 }

@@ -39,7 +39,10 @@ pub fn inspection(database: &mut Database, status: &str, storage: Storage) -> Re
     let mut kept = ObjectWriter::default();
     kept.text("kind", kind).whole("bytes", database.size_bytes()?);
     let mut inspection = ObjectWriter::default();
-    inspection.raw("status", status).text("device", &hex(&device.incarnation.0)).number("schemaVersion", version.0);
+    inspection
+        .raw("status", status)
+        .text("device", &hex(&device.incarnation.0))
+        .number("schemaVersion", version.migrations());
     inspection.raw("changesets", &list(&sealed.iter().map(changeset).collect::<Vec<_>>()));
     inspection.number("unsealed", waiting.unsealed).raw("storage", &kept.finish());
     Ok(inspection.finish())

@@ -86,7 +86,9 @@ fn hello(message: &Json, catalogue: &Catalogue) -> Result<Hello, Box<dyn Error>>
         last_decided: None,
         applied_receipt: DeviceSeq(message["appliedReceipt"].as_u64().unwrap_or_default()),
         cursor: cursor(message)?,
-        schema: message["schema"].as_u64().map_or(catalogue.version, |version| SchemaVersion(version as u32)),
+        schema: message["schema"]
+            .as_u64()
+            .map_or(catalogue.version, |count| SchemaVersion::of(count as u32, schema_hash)),
         schema_hash,
     })
 }
@@ -180,7 +182,7 @@ fn server_message(message: &ServerMessage, catalogue: &Catalogue) -> Json {
     match message {
         ServerMessage::Welcome(welcome) => json!({
             "type": "welcome", "author": welcome.author.0, "head": welcome.head.0, "expected": welcome.expected.0,
-            "schema": welcome.schema.0,
+            "schema": welcome.schema.migrations(),
         }),
         ServerMessage::Staged { device_seq, next_chunk } => {
             json!({ "type": "staged", "deviceSeq": device_seq.0, "nextChunk": next_chunk })
@@ -196,7 +198,9 @@ fn server_message(message: &ServerMessage, catalogue: &Catalogue) -> Json {
             "type": "part", "seq": part.seq.0, "index": part.index, "count": part.count, "bytes": part.bytes.len(),
         }),
         ServerMessage::Head { seq } => json!({ "type": "head", "seq": seq.0 }),
-        ServerMessage::Catalogue(catalogue) => json!({ "type": "catalogue", "version": catalogue.version.0 }),
+        ServerMessage::Catalogue(catalogue) => {
+            json!({ "type": "catalogue", "version": catalogue.version.migrations() })
+        }
         ServerMessage::Refused(refusal) => json!({
             "type": "refused", "code": refusal.code.code(), "deviceSeq": refusal.device_seq.map(|number| number.0),
             "detail": refusal.detail,

@@ -15,7 +15,6 @@ use crate::ids::{DeviceSeq, Hash, SchemaVersion};
 use crate::limits;
 use crate::message::{ClientMessage, ItemBody, Part, Range, RangeItem, ServerMessage, Welcome};
 use alloc::{string::String, vec, vec::Vec};
-use core::cmp::Ordering;
 
 /// A commit larger than this many parts cannot exist: the largest changeset in parts.
 const MAX_PARTS: usize = limits::INFLATED_BYTES / limits::PART_BYTES;
@@ -101,7 +100,7 @@ impl ClientSession {
             ServerMessage::Page(page) => self.page(page, step)?,
             ServerMessage::Catalogue(catalogue) => {
                 self.pulling = false;
-                step.store.put_told_catalogue(&catalogue)?;
+                step.store.put_catalogue(&catalogue)?;
             }
             ServerMessage::Predicted(predictions) => self.predicted(predictions, step)?,
         }
@@ -125,7 +124,6 @@ impl ClientSession {
         }
         self.backoff.reset();
         self.space = Some(SpaceVersion { version: welcome.schema, head: welcome.head });
-        versions::note_agreed(welcome.schema, step.store)?;
         // A snapshot comes under the space's version.
         if step.device.rebuild.is_some() && !versions::knows(welcome.schema, step.store)? {
             step.outputs.push(Output::Send(vec![ClientMessage::Catalogue { version: welcome.schema }]));
@@ -141,10 +139,11 @@ impl ClientSession {
 
     /// What an app should know of the two sides' versions, while the sync goes on.
     pub(super) fn version_reason<S: ClientStore, C: Codec>(&self, step: &Step<S, C>) -> Option<String> {
-        let code = match step.store.catalogue().version.cmp(&self.space?.version) {
-            Ordering::Less => RefusalCode::ReloadNeeded,
-            Ordering::Equal => return None,
-            Ordering::Greater => RefusalCode::WaitingForServer,
+        let (own, space) = (step.store.catalogue().version, self.space?.version);
+        let code = match own.is_later_than(space) {
+            _ if own == space => return None,
+            true => RefusalCode::WaitingForServer,
+            false => RefusalCode::ReloadNeeded,
         };
         Some(String::from(code.code()))
     }

@@ -274,8 +274,9 @@ impl ClientSession {
     /// What is sealed and can be predicted now: in order, up to the first that the space will not take or cannot read.
     fn predictable<S: ClientStore, C: Codec>(&self, step: &mut Step<S, C>) -> Result<Vec<SealedEntry>, S::Error> {
         let mut waiting = undecided(step)?;
-        let takes =
-            |entry: &&SealedEntry| entry.schema <= self.readable() && !self.uploads.is_refused(entry.device_seq);
+        let takes = |entry: &&SealedEntry| {
+            !entry.schema.is_later_than(self.readable()) && !self.uploads.is_refused(entry.device_seq)
+        };
         let length = waiting.iter().take_while(takes).count();
         waiting.truncate(length);
         Ok(waiting)

@@ -406,7 +406,8 @@ impl ClientSession {
 
     /// Whether this device has migrations that the space lacks, so that new changes have to wait.
     pub(super) fn waits_for_server<S: ClientStore, C: Codec>(&self, step: &Step<S, C>) -> bool {
-        self.link == Link::Up && self.space.is_some_and(|space| space.version < step.store.catalogue().version)
+        self.link == Link::Up
+            && self.space.is_some_and(|space| step.store.catalogue().version.is_later_than(space.version))
     }
 
     /// Everything that can be exchanged is; what the space cannot read yet waits.

@@ -211,18 +211,11 @@ pub trait ClientStore {
     /// The synced tables of the present schema.
     fn catalogue(&self) -> Rc<Catalogue>;
 
-    /// The synced tables of an earlier schema version, if this database was open under it: by them own changesets are read.
+    /// The synced tables of another schema version, if this device knows it.
     fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, Self::Error>;
 
-    /// The synced tables of another schema version of the space, if it has told: by them its commits are read. A space that went past a
-    /// version in which this database was open calls something else by that number.
-    fn told_catalogue(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, Self::Error>;
-
-    /// Remembers what the space tells of a schema version of its own.
-    fn put_told_catalogue(&mut self, catalogue: &Catalogue) -> Result<(), Self::Error>;
-
-    /// Forgets all of that: the space was set back.
-    fn forget_told_catalogues(&mut self) -> Result<(), Self::Error>;
+    /// Remembers the synced tables of another schema version.
+    fn put_catalogue(&mut self, catalogue: &Catalogue) -> Result<(), Self::Error>;
 
     /// Keeps cells that this version has no place for, until a migration makes one.
     fn keep_unknown(&mut self, unknown: &[Unknown]) -> Result<(), Self::Error>;

@@ -107,7 +107,7 @@ impl Uploads {
             if entry.receipt.is_some() {
                 continue;
             }
-            if entry.schema > readable {
+            if entry.schema.is_later_than(readable) {
                 break;
             }
             let may_commit = entry.device_seq <= may_commit;

@@ -33,24 +33,19 @@ pub fn first_unknown<S: ClientStore, C: Codec>(
     Ok(None)
 }
 
-/// The greeting makes sure that both sides mean the same by this device's version.
 fn find<S: ClientStore>(version: SchemaVersion, store: &mut S) -> Result<Option<Rc<Catalogue>>, S::Error> {
     let own = store.catalogue();
-    if own.version == version { Ok(Some(own)) } else { store.told_catalogue(version) }
-}
-
-/// The space was found to mean the same by this device's version, also for when that is an earlier one.
-pub fn note_agreed<S: ClientStore>(space: SchemaVersion, store: &mut S) -> Result<(), S::Error> {
-    let own = store.catalogue();
-    if space < own.version || store.told_catalogue(own.version)?.is_some() {
-        return Ok(());
-    }
-    store.put_told_catalogue(&own)
+    if own.version == version { Ok(Some(own)) } else { store.catalogue_of(version) }
 }
 
 /// Whether commits of this version can be read here.
 pub fn knows<S: ClientStore>(version: SchemaVersion, store: &mut S) -> Result<bool, S::Error> {
     Ok(find(version, store)?.is_some())
+}
+
+/// Whether rows of a version may have cells for which another has no place yet.
+fn is_newer(version: SchemaVersion, own: SchemaVersion) -> bool {
+    version != own && !own.is_later_than(version)
 }
 
 fn catalogue<S: ClientStore>(version: SchemaVersion, store: &mut S) -> Result<Rc<Catalogue>, Fault<S::Error>> {
@@ -77,7 +72,7 @@ pub fn keep_of_staged<S: ClientStore, C: Codec>(store: &mut S, codec: &C) -> Res
     while let Some((id, part)) = store.staged_after(after)? {
         after = id;
         let (StagedPart::Page(bytes) | StagedPart::LastPage(bytes) | StagedPart::Commit(_, bytes)) = part;
-        if codec.schema_of(&bytes).map_err(Fault::Peer)? > own {
+        if is_newer(codec.schema_of(&bytes).map_err(Fault::Peer)?, own) {
             open_commit(&bytes, store, codec)?;
         }
     }
@@ -87,7 +82,7 @@ pub fn keep_of_staged<S: ClientStore, C: Codec>(store: &mut S, codec: &C) -> Res
 /// An own changeset became what was sent: what a newer version had in rows that it deletes or makes anew is gone there as well.
 pub fn forget_own<S: ClientStore>(number: DeviceSeq, device: &DeviceState, store: &mut S) -> Result<(), S::Error> {
     let own = store.catalogue();
-    if device.space_schema <= own.version {
+    if !is_newer(device.space_schema, own.version) {
         return Ok(());
     }
     let mut gone = Vec::new();
@@ -119,7 +114,7 @@ pub fn look_into<S: ClientStore, C: Codec>(bytes: &[u8], store: &mut S, codec: &
     }
     let map = VersionMap::new(&theirs, &own);
     let unknown = || commit.outcomes.iter().filter_map(|outcome| map.unknown(outcome, &theirs)).collect();
-    let unknown = (version > own.version).then(unknown);
+    let unknown = is_newer(version, own.version).then(unknown);
     commit.outcomes = commit.outcomes.into_iter().filter_map(|outcome| map.outcome(outcome)).collect();
     commit.conflicts = commit.conflicts.into_iter().filter_map(|conflict| map.conflict(conflict)).collect();
     commit.queue = queue(commit.queue, &map, store)?;
@@ -169,9 +164,7 @@ pub fn open_own<S: ClientStore, C: Codec>(
     store: &mut S,
     codec: &C,
 ) -> Result<(Changeset, Rc<Catalogue>), Fault<S::Error>> {
-    let (own, version) = (store.catalogue(), codec.schema_of(bytes).map_err(Fault::Peer)?);
-    let then = if own.version == version { Some(own) } else { store.catalogue_of(version)? };
-    let then = then.ok_or(Fault::Peer(Malformed { what: "a schema version that was never here" }))?;
+    let then = catalogue(codec.schema_of(bytes).map_err(Fault::Peer)?, store)?;
     Ok((codec.open(bytes, number, &then).map_err(Fault::Peer)?, then))
 }
 
@@ -182,14 +175,14 @@ pub fn space_is_at<S: ClientStore>(
     device: &mut DeviceState,
     store: &mut S,
 ) -> Result<(), S::Error> {
-    if version <= device.space_schema {
+    if version == device.space_schema || device.space_schema.is_later_than(version) {
         return Ok(());
     }
     let own = store.catalogue().version;
-    let was_ahead = device.space_schema < own;
+    let was_ahead = own.is_later_than(device.space_schema);
     device.space_schema = version;
     store.set_device(device)?;
-    if was_ahead && version >= own { give_way(store) } else { Ok(()) }
+    if was_ahead && !own.is_later_than(version) { give_way(store) } else { Ok(()) }
 }
 
 fn give_way<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {

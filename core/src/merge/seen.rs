@@ -26,7 +26,7 @@ impl Writer {
 
     /// What a migration wrote was seen by all who had run that migration, before they pulled what it did in the space.
     fn migrated(&self, mark: &Mark) -> bool {
-        mark.author == AuthorId::MIGRATION && (1..=u64::from(self.schema.0)).contains(&mark.device_seq.0)
+        mark.author == AuthorId::MIGRATION && (1..=u64::from(self.schema.migrations())).contains(&mark.device_seq.0)
     }
 
     fn wrote_before(&self, mark: &Mark) -> bool {
@@ -39,11 +39,16 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::clock::Stamp;
-    use crate::ids::Seq;
+    use crate::ids::{SchemaHash, Seq};
 
     fn writer(seq: u64, own: u64) -> Writer {
         let base = Base { seq: Seq(seq), device_seq: DeviceSeq(own) };
-        Writer { author: AuthorId(1), device_seq: DeviceSeq(own + 1), schema: SchemaVersion(2), base }
+        Writer {
+            author: AuthorId(1),
+            device_seq: DeviceSeq(own + 1),
+            schema: SchemaVersion::of(2, SchemaHash::default()),
+            base,
+        }
     }
 
     fn mark(seq: u64, author: u32, device_seq: u64) -> Mark {

@@ -9,7 +9,6 @@ use crate::ids::{Cursor, DeviceSeq, SchemaVersion, Seq};
 use crate::limits;
 use crate::message::{Hello, ItemBody, Page, Part, Range, RangeItem, ServerMessage};
 use alloc::{format, string::String, vec, vec::Vec};
-use core::cmp::Ordering;
 
 impl ServerSession {
     /// What this connection should be sent after another one's commit: the commits themselves,
@@ -196,22 +195,18 @@ pub(super) fn check_history<S: ServerStore>(
 /// Whether the two sides can understand each other: the same schema, one that the space had before, or one that it will have.
 pub(super) fn check_schema<S: ServerStore>(hello: &Hello, store: &mut S) -> Result<Result<(), Refusal>, S::Error> {
     let catalogue = store.catalogue();
-    let known = match hello.schema.cmp(&catalogue.version) {
-        Ordering::Less => store.catalogue_of(hello.schema)?,
-        Ordering::Equal => Some(catalogue.clone()),
-        Ordering::Greater => return Ok(Ok(())),
-    };
+    if hello.schema.is_later_than(catalogue.version) {
+        return Ok(Ok(()));
+    }
+    let is_present = hello.schema == catalogue.version;
+    let known = if is_present { Some(catalogue.clone()) } else { store.catalogue_of(hello.schema)? };
     let code = match known {
-        Some(known) if known.hash == hello.schema_hash => {
-            if known.version != catalogue.version {
-                store.note_release(known.version)?;
-            }
-            return Ok(Ok(()));
-        }
-        Some(_) => RefusalCode::SchemaMismatch,
-        None => RefusalCode::ReloadNeeded,
+        Some(known) if known.hash == hello.schema_hash => return Ok(Ok(())),
+        None if catalogue.version.is_later_than(hello.schema) => RefusalCode::ReloadNeeded,
+        _ => RefusalCode::SchemaMismatch,
     };
-    let detail = format!("device at schema version {}, space at {}", hello.schema.0, catalogue.version.0);
+    let [device, space] = [hello.schema, catalogue.version].map(SchemaVersion::migrations);
+    let detail = format!("device at schema version {device}, space at {space}");
     Ok(Err(Refusal { code, device_seq: None, detail }))
 }
 

@@ -166,8 +166,7 @@ pub(super) fn open<S: ServerStore, C: Codec>(
     };
     let theirs = match sealed_under == current.version {
         true => Some(current.clone()),
-        false if store.is_release(sealed_under)? => store.catalogue_of(sealed_under)?,
-        false => None,
+        false => store.catalogue_of(sealed_under)?,
     };
     let Some(theirs) = theirs else { return Ok(Err(unknown_version(sealed_under, device_seq, &current))) };
     Ok(unpack(bytes, device_seq, &theirs, codec).map(|changeset| {
@@ -192,7 +191,7 @@ pub(super) fn record_ignored(ignored: Vec<Conflict>, changeset: &Changeset, auth
 }
 
 fn unknown_version(version: SchemaVersion, device_seq: DeviceSeq, current: &Catalogue) -> Refusal {
-    let (code, detail) = match version > current.version {
+    let (code, detail) = match version.is_later_than(current.version) {
         true => (RefusalCode::WaitingForServer, "made under a schema version that the space does not have yet"),
         false => (RefusalCode::SchemaMismatch, "made under a schema version that the space never had"),
     };

@@ -211,12 +211,6 @@ pub trait ServerStore {
     /// The synced tables of an earlier schema version of this space, also of one that it went past on its way to a later one.
     fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, Self::Error>;
 
-    /// Whether devices mean the same by an earlier version: it was this space's, or `note_release` said so.
-    fn is_release(&mut self, version: SchemaVersion) -> Result<bool, Self::Error>;
-
-    /// A device was found to mean the same by it.
-    fn note_release(&mut self, version: SchemaVersion) -> Result<(), Self::Error>;
-
     /// The end of history.
     fn head(&mut self) -> Result<Head, Self::Error>;
 

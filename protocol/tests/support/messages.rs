@@ -83,7 +83,7 @@ pub fn client(random: &mut Random, kind: u64) -> ClientMessage {
         8 => ClientMessage::Recall(recall(random)),
         9 => ClientMessage::Snapshot { token: maybe(random, token), max_bytes: random.number() as u32 },
         10 => ClientMessage::Predict { upto: device_seq },
-        11 => ClientMessage::Catalogue { version: SchemaVersion(random.number() as u32) },
+        11 => ClientMessage::Catalogue { version: SchemaVersion(random.number()) },
         _ => ClientMessage::Applied { seq: Seq(random.number()), applied_receipt },
     }
 }
@@ -115,7 +115,7 @@ fn token(random: &mut Random) -> Token {
         begun_at: Seq(random.number()),
         chain: ChainHash(array(random)),
         view: View(array(random)),
-        schema: SchemaVersion(random.number() as u32),
+        schema: SchemaVersion(random.number()),
         begun: Millis(random.number()),
         table: TableId(random.number() as u16),
         after: maybe(random, |random| Key(vec![Value::Integer(random.number() as i64), Value::Text(random.text())])),
@@ -138,7 +138,7 @@ fn hello(random: &mut Random) -> Hello {
         last_decided: maybe(random, |random| (device_seq(random), Hash(array(random)))),
         applied_receipt: device_seq(random),
         cursor: cursor(random),
-        schema: SchemaVersion(random.number() as u32),
+        schema: SchemaVersion(random.number()),
         schema_hash: SchemaHash(array(random)),
     }
 }
@@ -181,7 +181,7 @@ fn welcome(random: &mut Random) -> Welcome {
         author: AuthorId(random.number() as u32),
         head: Seq(random.number()),
         expected: device_seq(random),
-        schema: SchemaVersion(random.number() as u32),
+        schema: SchemaVersion(random.number()),
         view: View(array(random)),
         now: Millis(random.number()),
         floor: Seq(random.number()),

@@ -117,7 +117,7 @@ pub fn odd(random: &mut Random) -> Value {
 
 pub fn catalogue(random: &mut Random) -> Catalogue {
     let tables = (0..1 + random.below(4)).map(|n| table(random, n)).collect();
-    Catalogue { version: SchemaVersion(random.below(200) as u32), tables, ..Catalogue::default() }
+    Catalogue { version: SchemaVersion(random.below(200)), tables, ..Catalogue::default() }
 }
 
 fn table(random: &mut Random, number: u64) -> Table {

@@ -11,7 +11,6 @@ pub(crate) mod writable;
 use crate::schema::{Schema, SchemaError, TableRules};
 use crate::sql::{Row, Sql};
 use ebbtide_core::catalogue::{Catalogue, Table};
-use ebbtide_core::ids::SchemaVersion;
 use ebbtide_core::value::Value;
 
 /// The catalogue of a database that has all of the schema's migrations.
@@ -23,11 +22,7 @@ pub fn read(sql: &mut impl Sql, schema: &Schema) -> Result<Catalogue, SchemaErro
         tables.push(table::read(sql, &listed, name, rules)?);
     }
     tables.iter_mut().for_each(|table| name_origins(table, schema));
-    let mut catalogue = Catalogue {
-        version: SchemaVersion(u32::try_from(schema.migrations.len()).expect("fewer migrations than 2^32")),
-        hash: schema.hash(),
-        tables,
-    };
+    let mut catalogue = Catalogue { version: schema.version(schema.migrations.len()), hash: schema.hash(), tables };
     references::read(sql, &mut catalogue)?;
     Ok(catalogue)
 }
@@ -53,8 +48,7 @@ pub fn read_at(sql: &mut impl Sql, schema: &Schema, migrations: usize) -> Result
         }
     }
     tables.iter_mut().for_each(|table| name_origins(table, &then));
-    let version = SchemaVersion(u32::try_from(migrations).expect("fewer migrations than 2^32"));
-    let mut catalogue = Catalogue { version, hash: then.hash(), tables };
+    let mut catalogue = Catalogue { version: then.version(migrations), hash: then.hash(), tables };
     match references::read(sql, &mut catalogue) {
         Err(SchemaError::Sql(error)) => Err(error.into()),
         _ => Ok(catalogue),

@@ -46,7 +46,7 @@ pub(super) fn put(
 ) -> Result<(), SqlError> {
     let number = sealed.device_seq.0 as i64;
     let length = sealed.bytes.len() as i64;
-    execute(connection, PUT, params![number, &sealed.hash.0[..], transactions, upto.0, length, schema.0])?;
+    execute(connection, PUT, params![number, &sealed.hash.0[..], transactions, upto.0, length, schema.0 as i64])?;
     execute(connection, PUT_BYTES, params![number, sealed.bytes])?;
     Ok(())
 }
@@ -66,7 +66,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<SealedEntry> {
         hash: Hash(row.get(1)?),
         total_bytes: row.get::<_, i64>(2)? as usize,
         transactions: row.get(3)?,
-        schema: SchemaVersion(row.get(7)?),
+        schema: SchemaVersion(row.get::<_, i64>(7)? as u64),
         progress: match row.get::<_, i64>(4)? {
             0 => Progress::Sealed,
             1 => Progress::Staging { next_chunk: row.get(5)? },

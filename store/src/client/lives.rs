@@ -108,7 +108,8 @@ pub(super) fn prepend_log(connection: &Connection, transactions: &[LoggedTransac
             [] => None,
             absorbed => Some(packed(&absorbed, PREPEND)?),
         };
-        let row = params![place as i64 + 1, stamp, opening, seq, transaction.schema.0, changes, origin, absorbed];
+        let row =
+            params![place as i64 + 1, stamp, opening, seq, transaction.schema.0 as i64, changes, origin, absorbed];
         execute(connection, PREPEND, row)?;
     }
     Ok(())

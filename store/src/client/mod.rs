@@ -46,25 +46,16 @@ impl ClientStore for SyncStep<'_> {
     }
 
     fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, SqlError> {
-        Ok(unknown::catalogue(&self.db.connection, version)?.map(Rc::new))
-    }
-
-    fn told_catalogue(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, SqlError> {
-        if let Some(known) = self.told.iter().find(|known| known.version == version) {
+        if let Some(known) = self.catalogues.iter().find(|known| known.version == version) {
             return Ok(Some(Rc::clone(known)));
         }
-        let found = unknown::told_catalogue(&self.db.connection, version)?.map(Rc::new);
-        self.told.extend(found.clone());
+        let found = unknown::catalogue(&self.db.connection, version)?.map(Rc::new);
+        self.catalogues.extend(found.clone());
         Ok(found)
     }
 
-    fn put_told_catalogue(&mut self, catalogue: &Catalogue) -> Result<(), SqlError> {
-        unknown::put_told_catalogue(&self.db.connection, catalogue)
-    }
-
-    fn forget_told_catalogues(&mut self) -> Result<(), SqlError> {
-        self.told.clear();
-        unknown::forget_told_catalogues(&self.db.connection)
+    fn put_catalogue(&mut self, catalogue: &Catalogue) -> Result<(), SqlError> {
+        unknown::put_catalogue(&self.db.connection, catalogue)
     }
 
     fn keep_unknown(&mut self, unknown: &[Unknown]) -> Result<(), SqlError> {

@@ -62,6 +62,6 @@ pub(crate) fn open(row: &rusqlite::Row<'_>, present: &Catalogue) -> rusqlite::Re
 
 fn put(connection: &Connection, open: &OpenConflict, catalogue: &Catalogue) -> Result<(), SqlError> {
     let bytes = packed(open, PUT)?;
-    let row = params![open.id.seq.0 as i64, open.id.index, catalogue.version.0, bytes];
+    let row = params![open.id.seq.0 as i64, open.id.index, catalogue.version.0 as i64, bytes];
     execute(connection, PUT, row).map(|_| ())
 }

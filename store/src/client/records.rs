@@ -32,7 +32,7 @@ pub(super) fn put_rejected(
     let changes = packed(&rejected.changes, PUT_REJECTED)?;
     let (stamp, device_seq) = (rejected.stamp.0 as i64, rejected.device_seq.0 as i64);
     let resolutions = packed(&rejected.resolutions, PUT_REJECTED)?;
-    let row = params![stamp, device_seq, reason, rejected.detail, schema.0, changes, resolutions];
+    let row = params![stamp, device_seq, reason, rejected.detail, schema.0 as i64, changes, resolutions];
     execute(connection, PUT_REJECTED, row)?;
     Ok(())
 }
@@ -46,7 +46,7 @@ pub(super) fn put_conflicts(
     for conflict in conflicts {
         let key = packed(&conflict.row.key, PUT_CONFLICT)?;
         let bytes = packed(conflict, PUT_CONFLICT)?;
-        execute(connection, PUT_CONFLICT, params![seq.0 as i64, schema.0, conflict.row.table.0, key, bytes])?;
+        execute(connection, PUT_CONFLICT, params![seq.0 as i64, schema.0 as i64, conflict.row.table.0, key, bytes])?;
     }
     Ok(())
 }

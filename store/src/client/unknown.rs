@@ -13,41 +13,26 @@ use ebbtide_core::version_map::{Unknown, UnknownCells};
 use rusqlite::{Connection, OptionalExtension, params};
 
 const CATALOGUE: &str = "SELECT catalogue FROM _ebb_catalogue WHERE version = ?";
-const TOLD: &str = "SELECT catalogue FROM _ebb_told WHERE version = ?";
-const PUT_TOLD: &str = "INSERT INTO _ebb_told (version, catalogue) VALUES (?, ?)
-    ON CONFLICT (version) DO UPDATE SET catalogue = excluded.catalogue WHERE catalogue <> excluded.catalogue";
+const PUT_CATALOGUE: &str = "INSERT INTO _ebb_catalogue (version, catalogue) VALUES (?, ?)
+    ON CONFLICT (version) DO NOTHING";
 const DROP_ROW: &str = "DELETE FROM _ebb_unknown WHERE tbl = ? AND key = ?";
 const PUT_CELL: &str = "INSERT OR REPLACE INTO _ebb_unknown (tbl, key, col, value) VALUES (?, ?, ?, ?)";
 
 /// The column that says that a newer version made the row; no column of an app has this name.
 pub(crate) const ROW: &str = "";
 
-/// Of a version under which this database was open.
 pub(crate) fn catalogue(connection: &Connection, version: SchemaVersion) -> Result<Option<Catalogue>, SqlError> {
-    read(CATALOGUE, connection, version)
-}
-
-/// Of a version of the space.
-pub(super) fn told_catalogue(connection: &Connection, version: SchemaVersion) -> Result<Option<Catalogue>, SqlError> {
-    read(TOLD, connection, version)
-}
-
-fn read(sql: &str, connection: &Connection, version: SchemaVersion) -> Result<Option<Catalogue>, SqlError> {
     let read = || {
-        let mut statement = connection.prepare_cached(sql)?;
+        let mut statement = connection.prepare_cached(CATALOGUE)?;
         let unpacked = |row: &rusqlite::Row<'_>| postcard::from_bytes(row.get_ref(0)?.as_blob()?).map_err(damaged);
-        statement.query_row([version.0], unpacked).optional()
+        statement.query_row([version.0 as i64], unpacked).optional()
     };
-    read().map_err(|error| sql_error(&error, sql))
+    read().map_err(|error| sql_error(&error, CATALOGUE))
 }
 
-pub(super) fn put_told_catalogue(connection: &Connection, catalogue: &Catalogue) -> Result<(), SqlError> {
-    let bytes = packed(catalogue, PUT_TOLD)?;
-    execute(connection, PUT_TOLD, params![catalogue.version.0, bytes]).map(drop)
-}
-
-pub(super) fn forget_told_catalogues(connection: &Connection) -> Result<(), SqlError> {
-    execute(connection, "DELETE FROM _ebb_told", []).map(drop)
+pub(super) fn put_catalogue(connection: &Connection, catalogue: &Catalogue) -> Result<(), SqlError> {
+    let bytes = packed(catalogue, PUT_CATALOGUE)?;
+    execute(connection, PUT_CATALOGUE, params![catalogue.version.0 as i64, bytes]).map(drop)
 }
 
 pub(super) fn keep(connection: &Connection, unknown: &[Unknown]) -> Result<(), SqlError> {

@@ -51,7 +51,7 @@ fn state(row: &Row<'_>) -> rusqlite::Result<(DeviceState, Clock)> {
             Some(bytes) => Some(postcard::from_bytes(bytes).map_err(damaged)?),
             None => None,
         },
-        space_schema: SchemaVersion(row.get(14)?),
+        space_schema: SchemaVersion(row.get::<_, i64>(14)? as u64),
     };
     Ok((state, Clock::resume(Stamp(number(13)?))))
 }
@@ -73,7 +73,7 @@ pub(crate) fn write(connection: &Connection, state: &DeviceState, clock: Clock) 
         postcard::to_allocvec(&state.trail).map_err(damaged)?,
         state.rebuild.map(|rebuild| postcard::to_allocvec(&rebuild).map_err(damaged)).transpose()?,
         clock.last().0 as i64,
-        state.space_schema.0,
+        state.space_schema.0 as i64,
     ])?;
     Ok(())
 }

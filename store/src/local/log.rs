@@ -49,7 +49,7 @@ pub(crate) fn append(connection: &Connection, taken: &Taken, head: Head) -> rusq
         let changes = &taken.bytes[start..end];
         if part == 0 {
             let (stamp, seq, device_seq) = (stamp.0 as i64, base.seq.0 as i64, base.device_seq.0 as i64);
-            let row = params![stamp, opening.0, seq, device_seq, schema.0, changes, made == Made::Apart];
+            let row = params![stamp, opening.0, seq, device_seq, schema.0 as i64, changes, made == Made::Apart];
             connection.prepare_cached(INSERT)?.execute(row)?;
             id = connection.last_insert_rowid();
         } else {
@@ -141,7 +141,7 @@ fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(Logg
         id: LogId(id),
         stamp: Stamp(row.get::<_, i64>(1)? as u64),
         base: Base { seq: Seq(row.get::<_, i64>(2)? as u64), device_seq: DeviceSeq(row.get::<_, i64>(3)? as u64) },
-        schema: SchemaVersion(row.get(4)?),
+        schema: SchemaVersion(row.get::<_, i64>(4)? as u64),
         origin: row.get::<_, Option<[u8; 16]>>(6)?.map(Incarnation),
         opening: Opening(row.get(7)?),
         changes,

@@ -122,7 +122,7 @@ impl Migrated<'_> {
         let server = kept.unwrap_or_else(|| take_back(moved.before.clone(), waiting, table));
         Ok(match server {
             None if moved.before.is_some() => Fate::Captured,
-            _ if device.space_schema >= self.after.version => Fate::GivesWay,
+            _ if !self.after.version.is_later_than(device.space_schema) => Fate::GivesWay,
             _ if is_kept => Fate::Settled,
             server => Fate::Preview(server),
         })

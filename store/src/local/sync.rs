@@ -13,8 +13,8 @@ use std::rc::Rc;
 pub struct SyncStep<'a> {
     pub(crate) db: &'a mut LocalDatabase,
     pub(crate) touched: TouchedRows,
-    /// Catalogues of other schema versions of the space, as read in this step.
-    pub(crate) told: Vec<Rc<Catalogue>>,
+    /// Catalogues of other schema versions, as read in this step.
+    pub(crate) catalogues: Vec<Rc<Catalogue>>,
     /// Whether the device's record has to be written at the end.
     pub(crate) device_changed: bool,
 }
@@ -35,7 +35,7 @@ impl LocalDatabase {
         self.begin_step()?;
         self.capture.lock().set_on(false);
         let mut running =
-            SyncStep { db: self, touched: TouchedRows::default(), told: Vec::new(), device_changed: false };
+            SyncStep { db: self, touched: TouchedRows::default(), catalogues: Vec::new(), device_changed: false };
         let result = step(&mut running);
         let finished = if result.is_ok() { running.finish() } else { Ok(()) };
         self.capture.lock().set_on(true);

@@ -22,10 +22,10 @@ CREATE TABLE IF NOT EXISTS _ebb_log (
 CREATE INDEX IF NOT EXISTS _ebb_log_local ON _ebb_log (id) WHERE local;
 CREATE TABLE IF NOT EXISTS _ebb_log_part (
   log INTEGER NOT NULL, part INTEGER NOT NULL, changes BLOB NOT NULL, PRIMARY KEY (log, part)) WITHOUT ROWID;
--- The catalogue of each schema version that was open here: changes name tables and columns by position.
+-- The catalogue of each schema version that was open here or that the space told of: changes name tables and columns by position.
 CREATE TABLE IF NOT EXISTS _ebb_catalogue (version INTEGER PRIMARY KEY, catalogue BLOB NOT NULL);
--- What the space says of its own: of one that it went past it may say something else.
-CREATE TABLE IF NOT EXISTS _ebb_told (version INTEGER PRIMARY KEY, catalogue BLOB NOT NULL);
+-- Under which version the database was open last.
+CREATE TABLE IF NOT EXISTS _ebb_opened (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
 -- Transactions that are out of the view because they collide with what the space decided.
 CREATE TABLE IF NOT EXISTS _ebb_blocked (log INTEGER PRIMARY KEY);
 -- Sealed changesets that wait, each with its range of the log; what is above all ranges is unsealed. progress: 0 sealed, 1 staging, 2 staged, 3 prepared, 4 committed.

@@ -10,7 +10,7 @@ use ebbtide_core::version_map::VersionMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 const LAST: &str = "SELECT catalogue FROM _ebb_catalogue
-    WHERE version = (SELECT count(*) FROM _ebb_migration)";
+    WHERE version = (SELECT version FROM _ebb_opened)";
 
 /// The catalogue under which the database was open last. To be asked before migrations run: the space may have told of newer ones.
 pub(super) fn last_catalogue(connection: &Connection) -> rusqlite::Result<Option<Catalogue>> {
@@ -26,7 +26,7 @@ pub(super) fn carry_over(connection: &Connection, old: &Catalogue, new: &Catalog
         rewrite_server_rows(connection, &map)?;
     }
     if old.version != new.version {
-        connection.execute("UPDATE _ebb_log SET schema = ?", [new.version.0])?;
+        connection.execute("UPDATE _ebb_log SET schema = ?", [new.version.0 as i64])?;
     }
     Ok(())
 }

@@ -22,12 +22,15 @@ const CREATE: &str = "CREATE TEMP VIEW IF NOT EXISTS ebb_log AS
         UNION ALL SELECT log, part, changes FROM main._ebb_log_part) AS p
     JOIN main._ebb_log AS l ON l.id = p.log, json_each(_ebb_changes(l.schema, p.changes)) AS c";
 
-/// Keeps a version's catalogue, by which its logged changes are read.
+/// Keeps the catalogue of the version under which the database is open, by which its logged changes are read.
 pub(super) fn store_catalogue(connection: &Connection, catalogue: &Catalogue) -> rusqlite::Result<()> {
     let bytes = postcard::to_allocvec(catalogue).map_err(log::damaged)?;
     let sql = "INSERT INTO _ebb_catalogue (version, catalogue) VALUES (?1, ?2)
                ON CONFLICT (version) DO UPDATE SET catalogue = ?2 WHERE catalogue <> ?2";
-    connection.execute(sql, params![catalogue.version.0, bytes])?;
+    connection.execute(sql, params![catalogue.version.0 as i64, bytes])?;
+    let opened = "INSERT INTO _ebb_opened (id, version) VALUES (1, ?1)
+                  ON CONFLICT (id) DO UPDATE SET version = ?1 WHERE version <> ?1";
+    connection.execute(opened, [catalogue.version.0 as i64])?;
     Ok(())
 }
 
@@ -39,7 +42,7 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(CREATE)
 }
 
-fn catalogues(connection: &Connection) -> rusqlite::Result<SortedMap<u32, Catalogue>> {
+fn catalogues(connection: &Connection) -> rusqlite::Result<SortedMap<i64, Catalogue>> {
     let mut statement = connection.prepare("SELECT version, catalogue FROM _ebb_catalogue")?;
     let mut rows = statement.query([])?;
     let mut all = SortedMap::new();
@@ -50,8 +53,8 @@ fn catalogues(connection: &Connection) -> rusqlite::Result<SortedMap<u32, Catalo
     Ok(all)
 }
 
-fn changes(context: &Context<'_>, catalogues: &SortedMap<u32, Catalogue>) -> rusqlite::Result<String> {
-    let version: u32 = context.get(0)?;
+fn changes(context: &Context<'_>, catalogues: &SortedMap<i64, Catalogue>) -> rusqlite::Result<String> {
+    let version: i64 = context.get(0)?;
     let empty = Catalogue::default();
     let catalogue = catalogues.get(&version).unwrap_or(&empty);
     let changes = log::decode(context.get_raw(1).as_blob()?)?;

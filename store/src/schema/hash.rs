@@ -3,7 +3,7 @@
 //! Used by the catalogue and, per migration, to notice changed texts.
 
 use super::{Migration, Schema};
-use ebbtide_core::ids::SchemaHash;
+use ebbtide_core::ids::{SchemaHash, SchemaVersion};
 use sha2::{Digest, Sha256};
 
 impl Schema {
@@ -11,6 +11,12 @@ impl Schema {
     pub fn hash(&self) -> SchemaHash {
         let canonical = postcard::to_allocvec(self).expect("texts and lists always have bytes");
         SchemaHash(short(&canonical))
+    }
+
+    /// Its version, once its first `migrations` are applied, which are all that it says anything of.
+    pub(crate) fn version(&self, migrations: usize) -> SchemaVersion {
+        let count = u32::try_from(migrations).ok().filter(|count| *count < SchemaVersion::MOST_MIGRATIONS);
+        SchemaVersion::of(count.expect("fewer migrations than 2^21"), self.hash())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::event::SpaceStore;
 use super::places::put_marks;
-use super::space::{Space, catalogue_of, create_tables};
+use super::space::{Space, create_tables, present};
 use super::triggers;
 use super::values::{blob, number, stored};
 use super::{OpenError, fail, formers, marks};
@@ -18,7 +18,7 @@ use ebbtide_core::change::Field;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Commit, Effect, Outcome, SealedCommit};
-use ebbtide_core::ids::{AuthorId, DeviceSeq, Millis, SchemaVersion, TableId};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Millis, TableId};
 use ebbtide_core::merge::record::CellRecord;
 use ebbtide_core::server::store::{Mark, NewCommit, RowMarks, Tombstone};
 use ebbtide_core::value::Value;
@@ -37,8 +37,7 @@ pub(super) fn run<S: Sql + Clone>(
     codec: &dyn Codec,
 ) -> Result<(), OpenError> {
     create_tables(sql)?;
-    let version = SchemaVersion(u32::try_from(index).map_err(|_| fail::misuse("too many migrations"))?);
-    let old = catalogue_of(sql, version)?.unwrap_or_default();
+    let old = present(sql)?.unwrap_or_default();
     let share = Side::Server.share(&schema.migrations[index]);
     let compares = share.is_some_and(compare::may_change_rows);
     if compares {
@@ -77,7 +76,7 @@ fn commit<S: Sql + Clone>(
 ) -> Result<(), SqlError> {
     let catalogue = store.space.catalogue();
     let head = store.log_head()?;
-    let (seq, number) = (head.seq.next(), DeviceSeq(u64::from(catalogue.version.0)));
+    let (seq, number) = (head.seq.next(), DeviceSeq(u64::from(catalogue.version.migrations())));
     let author = AuthorId::MIGRATION;
     let mark = Mark { seq, stamp: Stamp(0), author, device_seq: number, as_sent: true };
     let mut outcomes = Vec::with_capacity(moved.len());

@@ -36,14 +36,6 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         Ok(self.catalogue_at(version)?.map(Rc::new))
     }
 
-    fn is_release(&mut self, version: SchemaVersion) -> Result<bool, SqlError> {
-        super::space::is_release(&mut self.sql, version)
-    }
-
-    fn note_release(&mut self, version: SchemaVersion) -> Result<(), SqlError> {
-        super::space::note_release(&mut self.sql, version)
-    }
-
     fn head(&mut self) -> Result<Head, SqlError> {
         self.log_head()
     }

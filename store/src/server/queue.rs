@@ -66,7 +66,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         self.delete_conflict(*id)?;
         let body = postcard::to_allocvec(entry).map_err(|_| fail::misuse("a conflict that cannot be packed"))?;
         let [table, key] = self.place(row)?;
-        let version = stored(u64::from(self.space.catalogue().version.0))?;
+        let version = stored(self.space.catalogue().version.0)?;
         for (part, bytes) in (0..).zip(body.chunks(PART_BYTES)) {
             let params = [
                 stored(id.seq.0)?,
@@ -110,7 +110,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         for row in rows {
             let mut cells = row.into_iter();
             let id = ConflictId { seq: Seq(number(cells.next())?), index: number(cells.next())? as u32 };
-            let schema = SchemaVersion(number(cells.next())? as u32);
+            let schema = SchemaVersion(number(cells.next())?);
             let body = blob(cells.next())?;
             match bodies.last_mut().filter(|(last, ..)| *last == id) {
                 Some((_, _, whole)) => whole.extend(body),

@@ -67,21 +67,15 @@ impl Space {
     pub fn load<S: Sql>(sql: &mut S, schema: &Schema) -> Result<Rc<Self>, OpenError> {
         let opened = sql.savepoint(|sql| {
             let catalogue = catalogue::read(sql, schema)?;
-            let version = catalogue.version;
-            let space = Self::of(sql, catalogue)?;
-            note_release(sql, version)?;
-            Ok(space)
+            Ok(Self::of(sql, catalogue)?)
         });
         opened?
     }
 
     /// Opens a database whose pending migrations could not run, under the version that it has. `None` if it never had one.
     pub fn load_present<S: Sql>(sql: &mut S) -> Result<Option<Rc<Self>>, OpenError> {
-        let opened = sql.savepoint(|sql| {
-            let applied = migrate::applied_count(sql)?;
-            let catalogue = catalogue_of(sql, SchemaVersion(applied))?;
-            Ok::<_, OpenError>(catalogue.map(|catalogue| Self::of(sql, catalogue)).transpose()?)
-        });
+        let opened = sql
+            .savepoint(|sql| Ok::<_, OpenError>(present(sql)?.map(|catalogue| Self::of(sql, catalogue)).transpose()?));
         opened?
     }
 
@@ -89,6 +83,7 @@ impl Space {
     pub fn of<S: Sql>(sql: &mut S, catalogue: Catalogue) -> Result<Rc<Self>, SqlError> {
         create_tables(sql)?;
         keep_catalogue(sql, &catalogue)?;
+        note_present(sql, catalogue.version)?;
         triggers::guard(sql, &catalogue)?;
         let mut shapes = Vec::new();
         for (position, table) in catalogue.tables.iter().enumerate() {
@@ -156,30 +151,37 @@ pub(super) fn create_tables<S: Sql>(sql: &mut S) -> Result<(), SqlError> {
     Ok(())
 }
 
+/// The catalogue that the space has; none before its first migration.
+pub(super) fn present<S: Sql>(sql: &mut S) -> Result<Option<Catalogue>, SqlError> {
+    let rows = sql.query("SELECT value FROM _ebb_fact WHERE name=?", &[Value::Text(tables::PRESENT.into())])?;
+    match rows.into_iter().next() {
+        Some(row) => catalogue_of(sql, SchemaVersion(number(row.into_iter().next())?)),
+        None => Ok(None),
+    }
+}
+
+fn note_present<S: Sql>(sql: &mut S, version: SchemaVersion) -> Result<(), SqlError> {
+    let params = [Value::Text(tables::PRESENT.into()), stored(version.0)?];
+    sql.execute(
+        "INSERT INTO _ebb_fact (name,value) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value WHERE value<>excluded.value",
+        &params,
+    )?;
+    Ok(())
+}
+
 /// The catalogue of an earlier schema version, to read the commits made under it.
 pub(super) fn catalogue_of<S: Sql>(sql: &mut S, version: SchemaVersion) -> Result<Option<Catalogue>, SqlError> {
-    let params = [stored(u64::from(version.0))?];
-    let rows = sql.query("SELECT catalogue FROM _ebb_catalogue WHERE version=?", &params)?;
+    // A number that nobody's schema has.
+    let Ok(number) = stored(version.0) else { return Ok(None) };
+    let rows = sql.query("SELECT catalogue FROM _ebb_catalogue WHERE version=?", &[number])?;
     let Some(row) = rows.into_iter().next() else { return Ok(None) };
     let bytes = blob(row.into_iter().next())?;
     postcard::from_bytes(&bytes).map(Some).map_err(|_| fail::corrupt("catalogue"))
 }
 
-/// Notes that devices may have this version as this space has it.
-pub(super) fn note_release<S: Sql>(sql: &mut S, version: SchemaVersion) -> Result<(), SqlError> {
-    let params = [stored(u64::from(version.0))?];
-    sql.execute("INSERT INTO _ebb_release (version) VALUES (?) ON CONFLICT (version) DO NOTHING", &params).map(drop)
-}
-
-/// Whether that was noted.
-pub(super) fn is_release<S: Sql>(sql: &mut S, version: SchemaVersion) -> Result<bool, SqlError> {
-    let params = [stored(u64::from(version.0))?];
-    Ok(!sql.query("SELECT 1 FROM _ebb_release WHERE version=?", &params)?.is_empty())
-}
-
 fn keep_catalogue<S: Sql>(sql: &mut S, catalogue: &Catalogue) -> Result<(), SqlError> {
     let bytes = postcard::to_allocvec(catalogue).map_err(|_| fail::misuse("a catalogue that cannot be packed"))?;
-    let params = [stored(u64::from(catalogue.version.0))?, Value::Blob(bytes)];
+    let params = [stored(catalogue.version.0)?, Value::Blob(bytes)];
     sql.execute(
         "INSERT INTO _ebb_catalogue (version, catalogue) VALUES (?,?)
          ON CONFLICT (version) DO UPDATE SET catalogue=excluded.catalogue WHERE catalogue<>excluded.catalogue",

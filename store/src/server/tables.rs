@@ -2,13 +2,11 @@
 //! `space` creates them when an object opens.
 
 /// Statements that create what is missing.
-pub(super) const CREATE: [&str; 12] = [
+pub(super) const CREATE: [&str; 11] = [
     // Short numbers of synced tables that no migration changes, unlike their positions in the catalogue.
     "CREATE TABLE IF NOT EXISTS _ebb_table (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",
     // Commits name the catalogue of their schema version, so each version's is kept.
     "CREATE TABLE IF NOT EXISTS _ebb_catalogue (version INTEGER PRIMARY KEY, catalogue BLOB NOT NULL) STRICT",
-    // Those of them that devices have too; between them are versions that the space only went past.
-    "CREATE TABLE IF NOT EXISTS _ebb_release (version INTEGER PRIMARY KEY) STRICT",
     "CREATE TABLE IF NOT EXISTS _ebb_author (id INTEGER PRIMARY KEY, incarnation BLOB NOT NULL UNIQUE, user TEXT NOT NULL,
      expected INTEGER NOT NULL, applied_receipt INTEGER NOT NULL, retired INTEGER NOT NULL, registered_at INTEGER NOT NULL,
      cursor INTEGER NOT NULL, seen_at INTEGER NOT NULL) STRICT",
@@ -49,6 +47,9 @@ pub(super) const CREATE_ORIGIN_INDEX: &str =
 pub(super) const CREATE_CONFLICT_INDEX: &str =
     "CREATE INDEX IF NOT EXISTS _ebb_conflict_row ON _ebb_conflict (tbl, key)";
 
-/// One-row facts: the name of the space, how far the outbox is acknowledged.
+/// The fact that holds the version of the space's schema.
+pub(super) const PRESENT: &str = "schema";
+
+/// One-row facts: the name of the space, its schema's version, how far the outbox is acknowledged.
 pub(super) const CREATE_FACTS: &str =
     "CREATE TABLE IF NOT EXISTS _ebb_fact (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID";

@@ -7,7 +7,7 @@ use ebbtide_core::client::Input;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::error::RefusalCode;
-use ebbtide_core::ids::{DeviceSeq, Hash, Opening, SchemaVersion, TableId};
+use ebbtide_core::ids::{DeviceSeq, Hash, Opening, SchemaHash, SchemaVersion, TableId};
 use ebbtide_core::limits::{
     ABSORBED_TRANSACTIONS, CHANGESET_BYTES, CHANGESET_ROWS, CHUNK_BYTES, CLOCK_AHEAD_MS, SEALED_AHEAD,
 };
@@ -97,7 +97,9 @@ fn sv126_a_version_that_the_space_lacks_is_waited_for_and_one_that_it_never_had_
         with_household(talk);
         let present = talk.space.catalogue().version;
         let versions = [
-            (SchemaVersion(present.0 + 1), RefusalCode::WaitingForServer),
+            (SchemaVersion::of(present.migrations() + 1, SchemaHash::default()), RefusalCode::WaitingForServer),
+            (SchemaVersion(u64::MAX), RefusalCode::WaitingForServer),
+            (SchemaVersion(present.0 + 1), RefusalCode::SchemaMismatch),
             (SchemaVersion(0), RefusalCode::SchemaMismatch),
         ];
         for (schema, expected) in versions {

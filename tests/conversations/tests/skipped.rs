@@ -1,6 +1,6 @@
 //! Spaces that go from one schema version past the next, which devices have had: what they call by its number is then not the same.
 
-use crate::script::{A, B, of_users, refused, text, value};
+use crate::script::{A, B, of_users, refused, status, text, value};
 use crate::versions::schema;
 use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_simulator::dialogue::Dialogue;
@@ -96,5 +96,63 @@ fn sv212_a_version_that_a_device_has_is_one_that_the_space_knows_where_both_say_
         talk.visit(B);
         assert!(refused(talk, A).is_empty(), "{}", talk.transcript());
         assert_eq!(value(talk, B, "SELECT title || colour FROM note WHERE id = 'm'"), text("of the secondred"));
+    });
+}
+
+/// The same migrations, with one table or both in step.
+fn few_and_more() -> [Schema; 2] {
+    let migrations = [
+        "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT",
+        "CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, number INTEGER) STRICT",
+    ];
+    [&["note"][..], &["aside", "note"]].map(|tables| schema(&serde_json::json!(migrations), tables))
+}
+
+#[test]
+fn sv213_what_was_sealed_before_the_tables_changed_without_a_migration_is_read_by_those_of_then() {
+    on_both_paths(|talk| {
+        let [few, more] = few_and_more();
+        talk.deploy(&few);
+        talk.restart_with(A, &few);
+        talk.sync(A);
+        talk.exec(A, "INSERT INTO note VALUES ('m', 'sealed')", &[]);
+        talk.cut(A);
+        assert!(!talk.durable(A).sealed.is_empty());
+        talk.exec(A, "UPDATE note SET title = title || '!'", &[]);
+        talk.deploy(&more);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &more));
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        assert!(refused(talk, A).is_empty(), "{}", talk.transcript());
+        talk.assert_in_step();
+        assert_eq!(titles(talk, B), format!("{:?}", text("msealed! nfirst!")), "{}", talk.transcript());
+    });
+}
+
+#[test]
+fn sv213_an_app_from_before_goes_on_and_a_later_one_reads_the_history_from_before() {
+    on_both_paths(|talk| {
+        let [few, more] = few_and_more();
+        talk.deploy(&few);
+        talk.restart_with(A, &few);
+        talk.exec(A, "INSERT INTO note VALUES ('m', 'of before')", &[]);
+        talk.visit(A);
+        talk.deploy(&more);
+        talk.exec(A, "UPDATE note SET title = title || '?' WHERE id = 'm'", &[]);
+        talk.sync(A);
+        assert_eq!(status(talk, A).reason.as_deref(), Some("reload_needed"), "{}", talk.transcript());
+        talk.cut(A);
+        // What came before is history to B, and so is what the app from before wrote afterwards.
+        talk.restart_with(B, &more);
+        talk.visit(B);
+        talk.exec(B, "INSERT INTO aside VALUES ('of b', 1)", &[]);
+        talk.exec(B, "UPDATE note SET title = 'of b' WHERE id = 'n'", &[]);
+        [B, A].into_iter().for_each(|party| talk.visit(party));
+        talk.restart_with(A, &more);
+        talk.visit(A);
+        talk.assert_in_step();
+        for party in [A, B] {
+            assert_eq!(titles(talk, party), format!("{:?}", text("mof before? nof b")), "{}", talk.transcript());
+            assert_eq!(value(talk, party, "SELECT id || number FROM aside"), text("of b1"), "{}", talk.transcript());
+        }
     });
 }

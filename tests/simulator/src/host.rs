@@ -8,7 +8,7 @@ use crate::disk::{Aftermath, Disk, connect};
 use crate::rows::{Rows, dump};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::commit::{Reason, Receipt, SealedCommit};
-use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Hash, Incarnation, Millis, SchemaHash, SchemaVersion, Seq};
+use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Hash, Incarnation, Millis, SchemaHash, Seq};
 use ebbtide_core::limits;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::server::retention::{self, Pruned};
@@ -197,13 +197,6 @@ impl SpaceHost {
     pub fn prune_delivered(&mut self, delivered: Option<Seq>, now: Millis) {
         while self.read(|store| retention::prune(delivered, now, store, &WireCodec)) == Pruned::More {}
         self.disk.flush();
-    }
-
-    /// A device has this earlier version as the space has it.
-    pub fn note_release(&mut self, version: SchemaVersion) {
-        if version < self.space.catalogue().version {
-            self.read(|store| store.note_release(version));
-        }
     }
 
     /// Up to where the history is pruned.

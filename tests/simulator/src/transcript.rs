@@ -128,7 +128,7 @@ pub fn client(message: &ClientMessage, book: &Book) -> String {
         ClientMessage::Commit { device_seq, applied_receipt, .. } => {
             format!("commit {}, applied {}", device_seq.0, applied_receipt.0)
         }
-        ClientMessage::Catalogue { version } => format!("catalogue of version {}?", version.0),
+        ClientMessage::Catalogue { version } => format!("catalogue of version {}?", version.migrations()),
         ClientMessage::Void { device_seq } => format!("void {}", device_seq.0),
         ClientMessage::Pull { cursor, .. } => format!("pull above {}", cursor.seq.0),
         ClientMessage::Recall(recall) => {
@@ -166,7 +166,7 @@ pub fn server(message: &ServerMessage, book: &Book) -> String {
             format!("range ({}, {}]{}", range.from.0, range.upto.0, items.collect::<String>())
         }
         ServerMessage::Part(part) => format!("part {}/{} of @{}", part.index, part.count, part.seq.0),
-        ServerMessage::Catalogue(catalogue) => format!("catalogue of version {}", catalogue.version.0),
+        ServerMessage::Catalogue(catalogue) => format!("catalogue of version {}", catalogue.version.migrations()),
         ServerMessage::Head { seq } => format!("head {}", seq.0),
         ServerMessage::Recalled(recalled) => format!(
             "recalled at {}, fork {}: {} accepted, {} rejected",

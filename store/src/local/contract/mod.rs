@@ -71,7 +71,6 @@ cases! {
     records::st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_changes_neither,
     records::st27_records_are_kept,
     records::st28_pieces_of_a_commit_are_kept_until_the_last,
-    records::st177_what_the_space_tells_of_a_version_is_not_what_the_device_had,
     records::st178_accepted_changesets_are_kept_beside_each_other_until_they_are_taken,
     records::st72_a_snapshot_is_kept_in_pieces_and_keys_are_listed_in_order,
     records::st71_a_new_life_inherits_what_waits,

@@ -2,18 +2,14 @@
 //! The session itself is played.
 //! Rules ST-24 to ST-28.
 
-use super::super::SyncStep;
 use super::words::{NOW, Speak, open, reopen, row, step, text};
-use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::change::{LoggedTransaction, Sealed};
 use ebbtide_core::client::store::{
     ClientStore, Inherited, Kept, Progress, RejectedTransaction, ServerRow, SnapshotState, StagedPart, Waiting,
 };
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Reason, Receipt};
-use ebbtide_core::ids::{
-    ChainHash, Cursor, DeviceSeq, Fingerprint, Hash, Incarnation, LogId, SchemaVersion, Seq, TableId, View,
-};
+use ebbtide_core::ids::{ChainHash, Cursor, DeviceSeq, Fingerprint, Hash, Incarnation, LogId, Seq, TableId, View};
 use ebbtide_core::message::{Part, Token};
 use ebbtide_core::value::{Key, Value};
 use rusqlite::Connection;
@@ -67,24 +63,6 @@ pub fn st24_the_log_is_sealed_in_order_and_dropped_with_its_changeset(connection
     let pending = step(&mut db, |store| store.pending_changes(&[row(0, "a")]));
     assert_eq!(pending[0].len(), 1, "ids may be given out again");
     assert_eq!(step(&mut db, |store| store.unsealed(usize::MAX, 9)).len(), 1);
-}
-
-pub fn st177_what_the_space_tells_of_a_version_is_not_what_the_device_had(connection: Connection) {
-    let mut db = open(connection, &[NOTE], &["note"]);
-    let own = step(&mut db, |store| Ok(store.catalogue()));
-    let told = |version| Catalogue { version, ..Catalogue::default() };
-    step(&mut db, |store| store.put_told_catalogue(&told(own.version)));
-    step(&mut db, |store| store.put_told_catalogue(&told(SchemaVersion(9))));
-    let both = |store: &mut SyncStep<'_>| Ok([store.catalogue_of(own.version)?, store.told_catalogue(own.version)?]);
-    assert_eq!(step(&mut db, both), [Some(own.clone()), Some(told(own.version).into())]);
-    assert_eq!(step(&mut db, |store| store.catalogue_of(SchemaVersion(9))), None);
-    step(&mut db, |store| {
-        assert!(store.told_catalogue(SchemaVersion(9))?.is_some());
-        store.forget_told_catalogues()?;
-        assert_eq!(store.told_catalogue(SchemaVersion(9))?, None);
-        Ok(())
-    });
-    assert_eq!(step(&mut db, both), [Some(own), None]);
 }
 
 pub fn st178_accepted_changesets_are_kept_beside_each_other_until_they_are_taken(connection: Connection) {

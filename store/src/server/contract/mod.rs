@@ -64,7 +64,6 @@ cases! {
     records::st54_a_large_commit_is_kept_in_parts,
     records::st54_a_commit_out_of_order_is_refused,
     records::st54_what_was_taken_back_is_not_remembered,
-    records::st176_versions_that_devices_have_are_told_from_those_between,
     records::st55_the_outbox_moves_forward_only,
     records::st160_each_reader_of_the_log_has_a_position_of_its_own,
     records::st56_a_ticket_is_good_once,

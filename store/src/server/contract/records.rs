@@ -6,7 +6,7 @@ use crate::server::{OutboxPosition, Reader, Ticket};
 use crate::sql::Sql;
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Decided, Reason, Receipt, Rejection, SealedCommit};
-use ebbtide_core::ids::{AuthorId, DeviceSeq, Fingerprint, Hash, Incarnation, Millis, Opening, SchemaVersion, Seq};
+use ebbtide_core::ids::{AuthorId, DeviceSeq, Fingerprint, Hash, Incarnation, Millis, Opening, Seq};
 use ebbtide_core::message::{Chunk, Then};
 use ebbtide_core::server::store::{DecidedTransactions, Fate, Head, NewCommit, ServerStore};
 
@@ -244,17 +244,6 @@ pub(super) fn st57_opening_again_finds_everything<S: Sql + Clone>(sql: S) {
     assert_eq!(fixture.event(|store| store.space_name()), Some("clinic-7".into()));
     let version = fixture.catalogue().version;
     assert_eq!(fixture.event(|store| store.catalogue_at(version)).as_ref(), Some(&*fixture.catalogue()));
-}
-
-pub(super) fn st176_versions_that_devices_have_are_told_from_those_between<S: Sql + Clone>(sql: S) {
-    let fixture = Fixture::new(sql);
-    let own = fixture.catalogue().version;
-    let between = SchemaVersion(own.0 - 1);
-    assert_eq!(fixture.event(|store| Ok([store.is_release(own)?, store.is_release(between)?])), [true, false]);
-    for _ in 0..2 {
-        fixture.event(|store| store.note_release(between));
-        assert!(fixture.event(|store| store.is_release(between)));
-    }
 }
 
 pub(super) fn st54_what_was_taken_back_is_not_remembered<S: Sql + Clone>(sql: S) {

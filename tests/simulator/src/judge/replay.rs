@@ -55,10 +55,6 @@ impl Judge {
 
     fn decide_again(&self, fresh: &mut SpaceHost, decision: &Decision) -> Result<(), Finding> {
         let (device_seq, bytes) = (decision.device_seq, decision.bytes.clone());
-        if !decision.is_void() {
-            // The space took it, perhaps since a device had said hello under this version that is not known here.
-            fresh.note_release(WireCodec.schema_of(&bytes).map_err(|malformed| malformed.what)?);
-        }
         let said = match decision.is_void() {
             true => ClientMessage::Void { device_seq },
             false => ClientMessage::Submit(Submit { device_seq, applied_receipt: DeviceSeq(0), bytes }),

@@ -84,7 +84,7 @@ impl Judge {
             return Err(format!("G1: what waited is not there after an upgrade: {lost:?}"));
         }
         let steps = self.releases.between(from, to);
-        let ahead = steps.iter().all(|(_, version)| after.state.space_schema.0 < *version);
+        let ahead = steps.iter().all(|(_, version)| after.state.space_schema.migrations() < *version);
         if !ahead || !knew_all {
             return Ok(());
         }
@@ -143,7 +143,7 @@ pub(super) fn without_previews<'d>(
         // Rows of tables that came lately may refer to what this device has deleted: a snapshot is on its way to sort that out.
         constraints::without_dangling(expected, catalogue);
     }
-    let is_ahead = release.steps.iter().any(|(_, version)| durable.state.space_schema.0 < *version);
+    let is_ahead = release.steps.iter().any(|(_, version)| durable.state.space_schema.migrations() < *version);
     let previews = |name: &str| is_ahead && release.steps.iter().any(|(piece, _)| piece.changes_rows_of(name));
     // What the space has of a table that joined, and an older release was told, a snapshot lays beneath this device's own.
     let unsorted = |name: &str| name == "setting" && durable.state.rebuild == Some(Rebuild::Behind);

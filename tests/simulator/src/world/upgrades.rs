@@ -10,6 +10,7 @@ use crate::judge::{Finding, Judge};
 use crate::random::{Random, nth};
 use crate::releases::{Piece, Releases, piece};
 use crate::rows::{Rows, difference};
+use ebbtide_core::client::{State, Status};
 use ebbtide_store::local::{DbError, DbErrorCode};
 use ebbtide_store::schema::Schema;
 
@@ -26,7 +27,7 @@ const JOINING: u64 = 35;
 const JOINED: u64 = 0x6a6f_696e_696e_6721;
 
 /// What a device says then.
-const OUTDATED: &str = "schema_mismatch";
+const OUTDATED: &str = "reload_needed";
 
 /// Later than any piece of work.
 const NEVER: u64 = u64::MAX;
@@ -218,7 +219,8 @@ impl World {
     pub(super) fn is_outdated(&self, device: usize) -> bool {
         let Seat { device: open, space, release, .. } = &self.seats[device];
         let status = open.as_ref().map(|open| open.session().status());
-        let is_refused = status.is_some_and(|status| status.reason.as_deref() == Some(OUTDATED));
+        let is_outdated = |status: &Status| (status.state, status.reason.as_deref()) == (State::Error, Some(OUTDATED));
+        let is_refused = status.is_some_and(is_outdated);
         is_refused && self.spaces[*space].judge.went_past(*release)
     }
 

@@ -15,7 +15,7 @@ const NOBODY: u32 = 0;
 impl Write {
     /// Whether a migration wrote it that is part of this schema version.
     pub(super) fn is_of_a_migration_before(&self, schema: SchemaVersion) -> bool {
-        self.author == NOBODY && self.number <= u64::from(schema.0)
+        self.author == NOBODY && self.number <= u64::from(schema.migrations())
     }
 }
 
