@@ -42,7 +42,7 @@ fn st01_the_catalogue_is_read_off_the_database() {
         r#"{"parent":{},"child":{"merge":{"dose":"lww"}}}"#,
     );
     let found = catalogue::read(&mut migrated(&schema), &schema).unwrap();
-    assert_eq!(found.version.0, 1);
+    assert_eq!(found.version.migrations(), 1);
     assert_eq!(found.tables.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["child", "parent"]);
     let child = &found.tables[0];
     let names: Vec<_> = child.columns.iter().map(|c| c.name.as_str()).collect();
