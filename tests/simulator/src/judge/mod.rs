@@ -74,8 +74,8 @@ pub struct Judge {
     pub absorbed: u64,
     /// Changesets that were given up.
     pub taken_apart: u64,
-    /// Every word that anybody typed.
-    words: BTreeSet<char>,
+    /// Every word that anybody typed, and in which life of a database.
+    words: BTreeMap<char, Incarnation>,
 }
 
 /// One history of a space. When the space is set back, this is what goes back with it.
@@ -142,7 +142,7 @@ impl Judge {
             not_taken: BTreeSet::new(),
             absorbed: 0,
             taken_apart: 0,
-            words: BTreeSet::new(),
+            words: BTreeMap::new(),
         }
     }
 
@@ -177,7 +177,7 @@ impl Judge {
     pub fn captured(&mut self, life: Incarnation, transaction: &LoggedTransaction) -> u64 {
         let typed = texts::typed(transaction, &self.catalogue);
         let texts = typed.len() as u64;
-        self.words.extend(typed.values().flat_map(|typed| &typed.came));
+        self.words.extend(typed.values().flat_map(|typed| &typed.came).map(|word| (*word, life)));
         let id = id_of(life, transaction);
         if texts > 0 {
             self.typed.insert(id, typed);
@@ -286,7 +286,8 @@ impl Judge {
             if seq.0 != self.head() + 1 {
                 return Err(format!("G6: commit {} follows {}", seq.0, self.head()));
             }
-            let rows = Rc::new(self.ordered(decision.commit.as_ref())?);
+            let writer = changeset.origin.unwrap_or(decision.incarnation);
+            let rows = Rc::new(self.ordered(decision.commit.as_ref(), writer)?);
             self.points.insert((seq.0, decision.chain), rows.clone());
             self.line.history.push(rows);
             self.line.log.extend(decision.commit.clone());
@@ -300,7 +301,7 @@ impl Judge {
     }
 
     /// The reference's rows, with the elements of sets in the order in which the space has put them.
-    fn ordered(&mut self, commit: Option<&SealedCommit>) -> Result<Rows, Finding> {
+    fn ordered(&mut self, commit: Option<&SealedCommit>, writer: Incarnation) -> Result<Rows, Finding> {
         let mut rows = self.line.reference.rows();
         let commit = commit.ok_or("G1: a commit is missing")?;
         let commit = WireCodec.open_commit(&commit.bytes, &self.present().catalogue).map_err(|error| error.what)?;
@@ -314,7 +315,7 @@ impl Judge {
             for (position, (column, _)) in texts {
                 let told = told(&commit, row, position, column).or_else(|| before.get(row)?.get(position));
                 let Some(actual) = told else { continue };
-                self.holds_the_words(&commit, (row, position, column), actual, &values[position])?;
+                self.holds_the_words((&commit, writer), (row, position, column), actual, &values[position])?;
                 values[position] = actual.clone();
             }
             let sets = table.fields().enumerate().filter(|(_, (column, _))| table.strategy(*column) == Strategy::Set);

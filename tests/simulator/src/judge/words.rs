@@ -8,7 +8,7 @@ use crate::rows::Rows;
 use ebbtide_core::catalogue::Strategy;
 use ebbtide_core::change::RowId;
 use ebbtide_core::commit::Commit;
-use ebbtide_core::ids::ColumnId;
+use ebbtide_core::ids::{ColumnId, Incarnation};
 use ebbtide_core::value::Value;
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ impl Judge {
     /// otherwise, all its words are words that somebody typed.
     pub(super) fn holds_the_words(
         &mut self,
-        commit: &Commit,
+        (commit, writer): (&Commit, Incarnation),
         (row, position, column): (&RowId, usize, ColumnId),
         actual: &Value,
         expected: &Value,
@@ -39,11 +39,17 @@ impl Judge {
             return Ok(());
         }
         let recorded = commit.conflicts.iter().any(|conflict| conflict.row == *row && conflict.column == Some(column));
-        let typed = there.iter().all(|word| self.words.contains(word));
+        let typed = there.iter().all(|word| self.words.contains_key(word));
         let once = there.windows(2).all(|pair| pair[0] != pair[1]);
         // What comes back into a space that was set back may meet words that came with somebody else's already.
         let again = !self.lost.is_empty() && same_but_for_number(&there, &wanted);
-        if !(loose || recorded && once || again) || !typed {
+        // What its writer took away may lie elsewhere in the space, behind what others put at the same place.
+        let own = |word: &char| self.words.get(word) == Some(&writer);
+        let moved = once
+            && wanted.iter().all(|word| there.contains(word))
+            && there.iter().all(|word| wanted.contains(word) || own(word))
+            && !there.iter().all(own);
+        if !(loose || recorded && once || again || moved) || !typed {
             return Err(format!("G5: a text has the words {there:x?}, by the rules {wanted:x?}: {row:?}"));
         }
         let twice = there.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
@@ -62,7 +68,7 @@ impl Judge {
         let lives = self.cursors.keys().filter(|(other, _)| *other == device).count();
         let again = lives > 1 || durable.log.iter().any(|transaction| transaction.origin.is_some());
         let same_words = |shown: &Value, folded: &Value| match again {
-            true => texts::words(shown).iter().all(|word| self.words.contains(word)),
+            true => texts::words(shown).iter().all(|word| self.words.contains_key(word)),
             false => {
                 let (shown, folded) = (texts::words(shown), texts::words(folded));
                 same_but_for_number(&shown, &folded)
