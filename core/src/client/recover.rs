@@ -92,6 +92,7 @@ impl ClientSession {
         self.begin_new_life(RefusalCode::UnknownHistory, step)?;
         // What was known of the lost history's end says nothing of this one's.
         self.status.head = Seq(0);
+        step.store.begin_other_history()?;
         let applied = revive::revive(step.store, step.codec)?;
         self.report(applied, step);
         self.begin_rebuild(Rebuild::OtherHistory, step)

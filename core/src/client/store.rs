@@ -266,7 +266,11 @@ pub trait ClientStore {
     /// Puts transactions before everything that waits. Their ids are given by the store.
     fn prepend_log(&mut self, transactions: &[LoggedTransaction]) -> Result<(), Self::Error>;
 
-    /// Takes back what waiting transactions claim to have seen beyond a commit.
+    /// The space's short names for authors are given anew from here on; records of conflicts keep the ones that they were written with.
+    fn begin_other_history(&mut self) -> Result<(), Self::Error>;
+
+    /// Takes back what waiting transactions claim to have seen beyond a commit; of choices in conflicts that were opened beyond it only what they
+    /// write is left.
     fn clamp_bases(&mut self, fork: Seq) -> Result<(), Self::Error>;
 
     /// How far the fetching of a snapshot has come.

@@ -115,8 +115,18 @@ pub(super) fn prepend_log(connection: &Connection, transactions: &[LoggedTransac
     Ok(())
 }
 
+/// A conflict that was opened above the fork is another one in the other history, or none.
+const CLAMP: [&str; 3] = [
+    "UPDATE _ebb_log SET seq = ?1 WHERE seq > ?1",
+    "DELETE FROM _ebb_resolution WHERE seq > ?1",
+    "UPDATE _ebb_resolution SET seen = ?1 WHERE seen > ?1",
+];
+
 pub(super) fn clamp_bases(connection: &Connection, fork: Seq) -> Result<(), SqlError> {
-    execute(connection, "UPDATE _ebb_log SET seq = ?1 WHERE seq > ?1", [fork.0 as i64]).map(drop)
+    for sql in CLAMP {
+        execute(connection, sql, [fork.0 as i64])?;
+    }
+    Ok(())
 }
 
 pub(super) fn local(connection: &Connection) -> Result<Vec<LogId>, SqlError> {

@@ -135,7 +135,12 @@ impl ClientStore for SyncStep<'_> {
         lives::prepend_log(&self.db.connection, transactions)
     }
 
+    fn begin_other_history(&mut self) -> Result<(), SqlError> {
+        queue::begin_era(&self.db.connection)
+    }
+
     fn clamp_bases(&mut self, fork: Seq) -> Result<(), SqlError> {
+        self.db.waitlist.forget_counts();
         lives::clamp_bases(&self.db.connection, fork)
     }
 

@@ -40,6 +40,18 @@ pub(super) fn put_author(connection: &Connection, author: &AuthorName) -> Result
     execute(connection, PUT_AUTHOR, params![author.id.0, &author.incarnation.0[..], author.user]).map(|_| ())
 }
 
+/// In two steps, since names may not meet on the way.
+const BEGIN_ERA: [&str; 3] = [
+    "UPDATE _ebb_author SET era = -1 - era",
+    "UPDATE _ebb_author SET era = -era",
+    "UPDATE _ebb_conflict SET era = era + 1",
+];
+
+/// The space gives its short names anew; records keep the ones that they were written with.
+pub(super) fn begin_era(connection: &Connection) -> Result<(), SqlError> {
+    BEGIN_ERA.iter().try_for_each(|sql| execute(connection, sql, []).map(drop))
+}
+
 /// An open conflict in the words of the present schema.
 pub(crate) fn find(
     connection: &Connection,

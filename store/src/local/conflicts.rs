@@ -18,9 +18,12 @@ const OPEN: &str =
     WHERE NOT EXISTS (SELECT 1 FROM _ebb_resolution AS r
       WHERE r.seq = q.seq AND r.idx = q.idx AND r.log NOT IN (SELECT log FROM _ebb_blocked))
     ORDER BY q.seq, q.idx";
-const DECIDED: &str = "SELECT k.id, k.seq, k.conflict, c.catalogue
+const DECIDED: &str = "SELECT k.id, k.seq, k.conflict, c.catalogue, k.era
     FROM _ebb_conflict AS k JOIN _ebb_catalogue AS c ON c.version = k.schema ORDER BY k.id";
-const AUTHORS: &str = "SELECT id, device, user FROM _ebb_author";
+const AUTHORS: &str = "SELECT era, id, device, user FROM _ebb_author";
+
+/// The space's present history.
+const PRESENT: i64 = 0;
 
 /// What a side wants, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +107,7 @@ impl LocalDatabase {
     }
 
     fn people(&self) -> Result<People, DbError> {
-        let read = |row: &Row<'_>| Ok((AuthorId(row.get(0)?), (Incarnation(row.get(1)?), row.get(2)?)));
+        let read = |row: &Row<'_>| Ok(((row.get(0)?, AuthorId(row.get(1)?)), (Incarnation(row.get(2)?), row.get(3)?)));
         let known = self.listed(AUTHORS, read)?.into_iter().collect();
         Ok(People { known, me: self.device.author })
     }
@@ -112,7 +115,8 @@ impl LocalDatabase {
 
 /// Who stands behind short names.
 struct People {
-    known: BTreeMap<AuthorId, (Incarnation, String)>,
+    /// By the history in which they have these names.
+    known: BTreeMap<(i64, AuthorId), (Incarnation, String)>,
     me: Option<AuthorId>,
 }
 
@@ -125,7 +129,7 @@ impl People {
             key: open.row.key.0,
             column: open.column.map(|column| name(table, column)),
             base: open.base.as_ref().map(|base| wanted(base, table)),
-            sides: open.sides.iter().map(|side| self.side(side, table)).collect(),
+            sides: open.sides.iter().map(|side| self.side(PRESENT, side, table)).collect(),
             opened_at: open.opened_at,
         })
     }
@@ -133,6 +137,7 @@ impl People {
     fn decided(&self, row: &Row<'_>) -> rusqlite::Result<ConflictRecord> {
         let conflict: Conflict = unpacked(row, 2)?;
         let catalogue: Catalogue = unpacked(row, 3)?;
+        let era = row.get(4)?;
         let gone = Table::default();
         let table = catalogue.table(conflict.row.table).unwrap_or(&gone);
         Ok(ConflictRecord {
@@ -142,14 +147,14 @@ impl People {
             key: conflict.row.key.0,
             column: conflict.column.map(|column| name(table, column)),
             kept: conflict.kept,
-            incumbent: self.side(&conflict.incumbent, table),
-            challenger: self.side(&conflict.challenger, table),
+            incumbent: self.side(era, &conflict.incumbent, table),
+            challenger: self.side(era, &conflict.challenger, table),
         })
     }
 
-    fn side(&self, claim: &Claim, table: &Table) -> SideRecord {
-        let (device, author) = self.known.get(&claim.author).cloned().unzip();
-        let mine = self.me == Some(claim.author);
+    fn side(&self, era: i64, claim: &Claim, table: &Table) -> SideRecord {
+        let (device, author) = self.known.get(&(era, claim.author)).cloned().unzip();
+        let mine = era == PRESENT && self.me == Some(claim.author);
         SideRecord {
             wanted: wanted(&claim.claimed, table),
             author: author.unwrap_or_default(),

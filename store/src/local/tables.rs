@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS _ebb_rejected (
 -- What met unseen and was decided by a rule.
 CREATE TABLE IF NOT EXISTS _ebb_conflict (
   id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL, schema INTEGER NOT NULL, tbl INTEGER NOT NULL, key BLOB NOT NULL,
-  conflict BLOB NOT NULL);
+  conflict BLOB NOT NULL, era INTEGER NOT NULL DEFAULT 0);
 -- Conflicts that wait for a person, as the space has them.
 CREATE TABLE IF NOT EXISTS _ebb_queue (
   seq INTEGER NOT NULL, idx INTEGER NOT NULL, schema INTEGER NOT NULL, conflict BLOB NOT NULL,
@@ -52,8 +52,9 @@ CREATE TABLE IF NOT EXISTS _ebb_queue (
 CREATE TABLE IF NOT EXISTS _ebb_resolution (
   log INTEGER NOT NULL, seq INTEGER NOT NULL, idx INTEGER NOT NULL, seen INTEGER NOT NULL, side INTEGER,
   PRIMARY KEY (log, seq, idx)) WITHOUT ROWID;
--- Devices and users behind the short names in conflicts.
-CREATE TABLE IF NOT EXISTS _ebb_author (id INTEGER PRIMARY KEY, device BLOB NOT NULL, user TEXT NOT NULL);
+-- Devices and users behind the short names in conflicts. A space that was set back gives these names again: era 0 is its present history, 1 the one before.
+CREATE TABLE IF NOT EXISTS _ebb_author (
+  era INTEGER NOT NULL DEFAULT 0, id INTEGER NOT NULL, device BLOB NOT NULL, user TEXT NOT NULL, PRIMARY KEY (era, id)) WITHOUT ROWID;
 -- Accepted changesets, kept in case the space is set back.
 CREATE TABLE IF NOT EXISTS _ebb_kept (
   id INTEGER PRIMARY KEY AUTOINCREMENT, life BLOB NOT NULL, device_seq INTEGER NOT NULL, kept_at INTEGER NOT NULL,

@@ -147,3 +147,31 @@ fn grown() -> Schema {
     json["migrations"].as_array_mut().expect("a list").push(moved.into());
     serde_json::from_value(json).expect("the schema above has the schema's shape")
 }
+
+#[test]
+fn cs206_a_choice_from_before_a_space_was_set_back_closes_no_conflict_that_has_the_place_of_another() {
+    for_each_table(|talk, table| {
+        talk.exec(A, &format!("INSERT INTO {table} (id, diagnosis) VALUES ('w', 'first')"), &[]);
+        [A, B, C].into_iter().for_each(|party| talk.visit(party));
+        let backup = talk.space.backup();
+        talk.exec(A, &format!("UPDATE {table} SET diagnosis = 'of a' WHERE id = 'v'"), &[]);
+        talk.exec(B, &format!("UPDATE {table} SET diagnosis = 'of b' WHERE id = 'v'"), &[]);
+        [A, B, A].into_iter().for_each(|party| talk.visit(party));
+        let before = open(talk, A)[0].id;
+        choose(talk, A, before, 1);
+        talk.restore_space(&backup);
+        // In the other history the first conflict is of another row.
+        talk.exec(C, &format!("UPDATE {table} SET diagnosis = 'of c' WHERE id = 'w'"), &[]);
+        talk.visit(C);
+        talk.exec(B, &format!("UPDATE {table} SET diagnosis = 'of b' WHERE id = 'w'"), &[]);
+        [B, C].into_iter().for_each(|party| talk.visit(party));
+        assert_eq!(open(talk, C).iter().map(|record| record.id).collect::<Vec<_>>(), [before]);
+        [A, B, C, A].into_iter().for_each(|party| talk.visit(party));
+        for party in [A, B, C] {
+            let waiting = open(talk, party);
+            assert!(waiting.iter().any(|record| record.id == before), "{waiting:?} {}", talk.transcript());
+            assert_eq!(value(talk, party, &format!("SELECT diagnosis FROM {table} WHERE id = 'w'")), text("of c"));
+        }
+        assert!(refused(talk, A).is_empty(), "{}", talk.transcript());
+    });
+}

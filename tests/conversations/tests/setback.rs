@@ -173,6 +173,36 @@ fn cs203_what_was_sent_before_an_upgrade_comes_back_into_a_space_that_was_set_ba
     });
 }
 
+#[test]
+fn cs207_a_conflict_from_before_a_space_was_set_back_keeps_the_names_of_those_who_met() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let talk = &mut of_users(3, two_phase, schema());
+        talk.exec(A, "INSERT INTO household (id, name) VALUES ('h', 'first')", &[]);
+        talk.visit(A);
+        let backup = talk.space.backup();
+        let meets = |talk: &mut Dialogue, other: usize| {
+            talk.visit(other);
+            talk.exec(A, "UPDATE household SET name = 'of a'", &[]);
+            talk.exec(other, "UPDATE household SET name = 'of another'", &[]);
+            [A, other, A].into_iter().for_each(|party| talk.visit(party));
+            let decided = talk.device(A).database().decided_conflicts().expect("a list");
+            decided.into_iter().map(|record| record.challenger.author).collect::<Vec<_>>()
+        };
+        assert_eq!(meets(talk, B), ["bob", "bob"]);
+        // B is not known any more, and somebody else gets the number that it had.
+        talk.restore_space(&backup);
+        talk.visit(2);
+        talk.visit(A);
+        let names = meets(talk, 2);
+        assert_eq!(
+            (names[0].as_str(), names.last().map(String::as_str)),
+            ("bob", Some("cid")),
+            "{}",
+            talk.transcript()
+        );
+    }
+}
+
 /// The second version keeps another table in step.
 fn with_aside(number: usize) -> Schema {
     let note = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT";
