@@ -273,7 +273,7 @@ pub fn st29_what_waits_follows_a_migration(connection: Connection) {
     let mut db = reopen(db, &[first, second], &["aaa", "note", "zzz"]);
     assert_eq!(db.log(), [r#"note|["n"]|insert|null|{"a":1,"b":3,"c":5}"#, r#"note|["n"]|update|{"b":3}|{"b":4}"#,]);
     let log = step(&mut db, |store| store.unsealed(usize::MAX, usize::MAX));
-    assert!(log.len() == 4 && log.iter().all(|transaction| transaction.schema.0 == 2));
+    assert!(log.len() == 4 && log.iter().all(|transaction| transaction.schema.migrations() == 2));
     let moved = ServerRow::Kept(Some(vec![Value::Integer(7), Value::Integer(9), Value::Integer(5)]));
     assert_eq!(step(&mut db, |store| store.server_row(&row(1, "n"))), moved);
     assert_eq!(step(&mut db, |store| store.pending_changes(&[row(1, "n")]))[0].len(), 2);
