@@ -16,6 +16,7 @@ mod golden;
 mod hearing;
 mod history;
 mod lives;
+mod lost_history;
 mod plans;
 mod pruning;
 mod questions;
