@@ -140,11 +140,10 @@ impl ClientSession {
     /// What an app should know of the two sides' versions, while the sync goes on.
     pub(super) fn version_reason<S: ClientStore, C: Codec>(&self, step: &Step<S, C>) -> Option<String> {
         let (own, space) = (step.store.catalogue().version, self.space?.version);
-        let code = match own.is_later_than(space) {
-            _ if own == space => return None,
-            true => RefusalCode::WaitingForServer,
-            false => RefusalCode::ReloadNeeded,
-        };
+        if own == space {
+            return None;
+        }
+        let code = if own.is_later_than(space) { RefusalCode::WaitingForServer } else { RefusalCode::ReloadNeeded };
         Some(String::from(code.code()))
     }
 

@@ -173,13 +173,14 @@ impl ClientSession {
 pub(super) fn hello<S: ClientStore>(device: &DeviceState, store: &mut S) -> Result<Hello, S::Error> {
     let catalogue = store.catalogue();
     // While its rows are being replaced, a device is where its snapshot is, once that is whole; and nowhere, if it came from another history.
-    let staged = if device.rebuild.is_some() { store.snapshot()? } else { None };
-    let cursor = match (device.rebuild, staged.filter(|state| state.complete)) {
-        (Some(_), Some(whole)) => whole.upto,
-        (Some(Rebuild::OtherHistory), None) => Cursor::default(),
-        _ => device.cursor,
+    let (features, cursor) = match device.rebuild {
+        None => (0, device.cursor),
+        Some(why) => {
+            let before = if why == Rebuild::OtherHistory { Cursor::default() } else { device.cursor };
+            let staged = store.snapshot()?.filter(|state| state.complete);
+            (WANTS_SNAPSHOT, staged.map_or(before, |state| state.upto))
+        }
     };
-    let features = if device.rebuild.is_some() { WANTS_SNAPSHOT } else { 0 };
     Ok(Hello {
         min_version: *VERSIONS.start(),
         max_version: *VERSIONS.end(),

@@ -48,7 +48,9 @@ pub fn revive<S: ClientStore, C: Codec>(store: &mut S, codec: &C) -> Result<Appl
                 let unsaid = LoggedTransaction { changes: unsaid, ..transaction.clone() };
                 list(unsaid, Reason::Schema, OTHER_RULE, store, &mut applied)?;
             }
-            log.extend(Some(transaction).filter(|_| comes_back));
+            if comes_back {
+                log.push(transaction);
+            }
         }
     }
     store.prepend_log(&log)?;

@@ -175,7 +175,7 @@ pub fn space_is_at<S: ClientStore>(
     device: &mut DeviceState,
     store: &mut S,
 ) -> Result<(), S::Error> {
-    if version == device.space_schema || device.space_schema.is_later_than(version) {
+    if !is_newer(version, device.space_schema) {
         return Ok(());
     }
     let own = store.catalogue().version;

@@ -24,7 +24,6 @@ impl Judge {
     ) -> Result<(), Finding> {
         let (mut there, mut wanted) = (texts::words(actual), texts::words(expected));
         let place = (row.clone(), position);
-        let stands = there.clone();
         if let Some(doubled) = self.line.doubled.get(&place) {
             there.dedup();
             wanted.dedup();
@@ -33,7 +32,7 @@ impl Judge {
         }
         let loose = self.line.reference.loose.contains(&place);
         if loose {
-            self.line.doubled.entry(place.clone()).or_default().extend(stands);
+            self.line.doubled.entry(place.clone()).or_default().extend(texts::words(actual));
         }
         if there == wanted {
             return Ok(());
@@ -52,10 +51,9 @@ impl Judge {
         if !(loose || recorded && once || again || moved) || !typed {
             return Err(format!("G5: a text has the words {there:x?}, by the rules {wanted:x?}: {row:?}"));
         }
-        let twice = there.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
-        let doubled: BTreeSet<char> = twice.collect();
-        if !doubled.is_empty() {
-            self.line.doubled.entry(place).or_default().extend(doubled);
+        if !once {
+            let twice = there.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+            self.line.doubled.entry(place).or_default().extend(twice);
         }
         self.line.reference.put(row, position, actual);
         Ok(())
