@@ -2,8 +2,9 @@
 //! Until that is decided they wait, and nothing is sealed. Which transactions these are the log says; the session asks at every step.
 
 use super::apply::Applied;
+use super::recover::list;
 use super::session::{ClientSession, Link, Step, cause};
-use super::store::{ClientStore, DeviceState, Rebuild, RejectedTransaction, ServerRow};
+use super::store::{ClientStore, DeviceState, Rebuild, ServerRow};
 use crate::change::{LoggedChange, LoggedMutation, LoggedTransaction, RowId};
 use crate::codec::Codec;
 use crate::commit::Reason;
@@ -11,7 +12,7 @@ use crate::error::Fault;
 use crate::ids::{LogId, Seq, TableId};
 use crate::sorted::{SortedMap, SortedSet};
 use crate::value::Key;
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 
 /// What becomes of what was written before there was a space.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,16 +146,7 @@ pub(super) fn give_way<S: ClientStore>(store: &mut S, applied: &mut Applied) -> 
         if transaction.changes.is_empty() && transaction.resolutions.is_empty() {
             continue;
         }
-        let rejected = RejectedTransaction {
-            stamp: transaction.stamp,
-            device_seq: Default::default(),
-            reason: Reason::Replaced,
-            detail: String::from(GAVE_WAY),
-            changes: transaction.changes,
-            resolutions: transaction.resolutions,
-        };
-        store.put_rejected(&rejected)?;
-        applied.rejected.push(rejected);
+        list(transaction, Reason::Replaced, GAVE_WAY, store, applied)?;
     }
     store.drop_transactions(&ids)
 }
