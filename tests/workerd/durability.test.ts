@@ -152,25 +152,70 @@ test('SV-33 a large commit arrives in several steps, each row once', async () =>
     return last.length === 1 ? last : undefined;
   });
   assert.deepEqual(await server.d1(count), [{ n: 3000, keys: 3000, first: 0, last: 2999 }]);
-  const steps = await server.d1('SELECT seq,part FROM ebbtide_step ORDER BY seq,part');
-  assert.ok(steps.length > 2, `${steps.length} steps`);
+  const [{ bytes } = {}] = await server.d1('SELECT sum(length(value)) AS bytes FROM ebbtide_change WHERE seq=1');
+  assert.ok(Number(bytes) > 512 * 1024, `${String(bytes)} bytes are more than a step has`);
 });
 
+/** The commits of a space as D1 has them: `1 h` is an insert of household h by commit 1. */
+async function historyOf(server: Server, space: string, most: number): Promise<string[]> {
+  const place = "SELECT 1 FROM ebbtide_space WHERE space=? AND seq=?";
+  await until(`commit ${most} in D1`, async () => (await server.d1(place, space, most).catch(() => [])).at(0));
+  const rows = await server.d1('SELECT seq,key FROM ebbtide_change WHERE space=? ORDER BY seq,op', space);
+  return rows.map(({ seq, key }) => `${String(seq)} ${(JSON.parse(String(key)) as string[]).join()}`);
+}
+
 test('SV-34 a step that D1 already has is not applied twice', async () => {
-  await using server = await Server.start();
+  await using server = await Server.start({ withoutD1: true });
   const a = new Device(server, frames, 'steps');
-  const create = `CREATE TABLE ebbtide_step (space TEXT NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL,
-    upto_seq INTEGER NOT NULL, upto_part INTEGER NOT NULL, done_at INTEGER NOT NULL, PRIMARY KEY (space, seq, part)) WITHOUT ROWID`;
-  await server.d1(create);
-  // As if the object had died after D1 took the first commit and before it noted so.
-  await server.d1("INSERT INTO ebbtide_step VALUES ('steps', 0, 0, 1, 0, 0)");
   await a.sync(a.submit([household('h', 'delivered before')]));
+  await server.backUp('objects');
+  await server.restart({});
+  await a.sync();
+  assert.deepEqual(await historyOf(server, 'steps', 1), ['1 h']);
+  // As if the object had died after D1 took the first commit and before it noted so.
+  await server.setBack('objects');
+  await server.restart();
   await a.sync(a.submit([household('i', 'new')]));
-  const keys = await until('the second commit', async () => {
-    const rows = await server.d1('SELECT key FROM ebbtide_change').catch(() => []);
-    return rows.length > 0 ? rows : undefined;
-  });
-  assert.deepEqual(keys, [{ key: '["i"]' }]);
+  assert.deepEqual(await historyOf(server, 'steps', 2), ['1 h', '2 i']);
+});
+
+test('SV-214 a space that was set back has its own history in D1 again', async () => {
+  await using server = await Server.start();
+  const a = new Device(server, frames, 'back');
+  await a.sync(a.submit([household('h', 'common')]));
+  await historyOf(server, 'back', 1);
+  await server.backUp('objects');
+  await server.restart();
+  for (const id of ['i', 'j', 'k']) await a.sync(a.submit([household(id, 'lost')]));
+  assert.deepEqual(await historyOf(server, 'back', 4), ['1 h', '2 i', '3 j', '4 k']);
+  await server.setBack('objects');
+  await server.restart();
+  const b = new Device(server, frames, 'back');
+  await b.sync(b.submit([household('x', 'present')]));
+  assert.deepEqual(await historyOf(server, 'back', 2), ['1 h', '2 x']);
+  await b.sync(b.submit([household('y', 'present')]));
+  assert.deepEqual(await historyOf(server, 'back', 3), ['1 h', '2 x', '3 y']);
+  const devices = await server.d1('SELECT device,last_seq FROM ebbtide_device ORDER BY last_seq');
+  assert.deepEqual(devices, [{ device: a.id, last_seq: 1 }, { device: b.id, last_seq: 3 }]);
+});
+
+test('SV-214 D1 that was set back, or is another one, gets what it lacks', async () => {
+  await using server = await Server.start();
+  const a = new Device(server, frames, 'again');
+  await a.sync(a.submit([household('h', 'kept')]));
+  await historyOf(server, 'again', 1);
+  await server.backUp('d1');
+  await server.restart();
+  await a.sync(a.submit([household('i', 'lacked')]));
+  await historyOf(server, 'again', 2);
+  await server.setBack('d1');
+  await server.restart();
+  await a.sync(a.submit([household('j', 'new')]));
+  assert.deepEqual(await historyOf(server, 'again', 3), ['1 h', '2 i', '3 j']);
+  for (const table of ['change', 'device', 'space']) await server.d1(`DROP TABLE ebbtide_${table}`);
+  await server.restart();
+  await a.sync(a.submit([household('k', 'newer')]));
+  assert.deepEqual(await historyOf(server, 'again', 4), ['1 h', '2 i', '3 j', '4 k']);
 });
 
 test('SV-35 without D1 the sync works all the same', async () => {

@@ -8,7 +8,6 @@ import type { SchemaDefinition } from '../types.ts';
 import type { Authenticate } from './auth.ts';
 import { handle, type FrontOptions } from './front.ts';
 import type { OnCommit } from './hook.ts';
-import { STEP_MEMORY_MS } from './limits.ts';
 import type { ServerEnv } from './platform.ts';
 import { appFunctions, type Rules } from './rules.ts';
 import { spaceObjectClass, type SpaceObjectClass } from './space-object.ts';
@@ -39,7 +38,7 @@ export interface ServerOptions extends Rules {
 export interface Server {
   /** Answers every request; under a path of an existing Worker, call it for that path. */
   fetch(request: Request, env: ServerEnv, ctx?: unknown): Promise<Response>;
-  /** For a cron trigger, if there is one: forgets what D1 need not remember any more. */
+  /** For a cron trigger, if the app has one. Ebbtide itself has nothing to do by the clock: a space's alarm does it. */
   scheduled(event: unknown, env: ServerEnv, ctx?: unknown): Promise<void>;
   /** Ebbtide consumes no queue; a queue bound to it is a mistake, and told so. */
   queue(batch: unknown, env: ServerEnv, ctx?: unknown): Promise<void>;
@@ -56,7 +55,7 @@ export function createServer(options: ServerOptions): Server {
   if (onCommit !== undefined && typeof onCommit !== 'function') throw new EbbtideError('server_misconfigured', 'onCommit must be a function');
   return {
     fetch: (request, env) => handle(front, request, env),
-    scheduled: (_event, env) => forgetSteps(env),
+    scheduled: () => Promise.resolve(),
     queue: () => Promise.reject(new EbbtideError('server_misconfigured', 'Ebbtide consumes no queue')),
     SyncSpace: spaceObjectClass(JSON.stringify(schema), functions, onCommit),
   };
@@ -69,11 +68,4 @@ function frontOptions({ auth, prefix = '/ebbtide', origins = [] }: ServerOptions
   const isOrigin = (origin: unknown) => origin === '*' || (typeof origin === 'string' && URL.canParse(origin) && new URL(origin).origin === origin);
   if (!Array.isArray(origins) || !origins.every(isOrigin)) throw invalid('origins must be a list such as https://app.example');
   return { prefix, origins, authenticate: auth };
-}
-
-async function forgetSteps({ DB }: ServerEnv): Promise<void> {
-  if (DB === undefined) return;
-  const latest = 'SELECT max(seq) FROM ebbtide_step AS s WHERE s.space=ebbtide_step.space';
-  const statement = DB.prepare(`DELETE FROM ebbtide_step WHERE done_at<? AND seq<(${latest})`);
-  await statement.bind(Date.now() - STEP_MEMORY_MS).run();
 }

@@ -20,9 +20,6 @@ export const OUTBOX_RETRY_MAX_MS = 5 * 60_000;
 /** How long a page may remember the answer to a preflight: two hours is what browsers take. */
 export const PREFLIGHT_SECONDS = 7_200;
 
-/** Applied steps of the outbox are remembered this long: far longer than an unacknowledged one is retried. */
-export const STEP_MEMORY_MS = 30 * 24 * 3_600_000;
-
 /** Random bytes of a ticket; Rust checks it. */
 export const TICKET_BYTES = 32;
 

@@ -6,20 +6,33 @@ import type { Space } from '../../wasm/worker/ebbtide_worker.js';
 import { tell, type OnCommit } from './hook.ts';
 import { OUTBOX_DELAY_MS, OUTBOX_RETRY_FIRST_MS, OUTBOX_RETRY_MAX_MS, OUTBOX_TURN_MS, PRUNE_EVERY_MS } from './limits.ts';
 import { rust } from './module.ts';
-import type { Database, ObjectStorage, ServerEnv } from './platform.ts';
+import type { Database, ObjectStorage, ServerEnv, Statement } from './platform.ts';
 
 type SqlCall = readonly [sql: string, ...params: (string | number | null)[]];
 
 interface Step {
-  readonly from: readonly [seq: number, part: number];
   readonly upto: readonly [seq: number, part: number];
   readonly statements: readonly SqlCall[];
+  readonly findPlace: SqlCall;
+}
+
+/** Where D1 is in a space's history. */
+interface Place {
+  readonly seq: number;
+  readonly part: number;
+  readonly chain: string | null;
+}
+
+/** What D1 has of another history than the space's. */
+interface Elsewhere {
+  readonly from: number;
+  readonly forget: SqlCall;
+  readonly settle: readonly SqlCall[];
 }
 
 interface HistoryStatements {
   readonly create: readonly string[];
-  readonly alreadyApplied: string;
-  readonly findStep: string;
+  readonly elsewhere: string;
 }
 
 /** Something to be done by alarm. It answers whether it is finished; what it throws is tried again later. */
@@ -103,8 +116,8 @@ export class Outbox {
       const step = space.nextStep(Date.now()) as Step | undefined;
       if (step === undefined) return true;
       await this.#createTables(db);
-      const [seq, part] = await deliverStep(db, step);
-      space.acknowledge(seq, part);
+      if (await deliverStep(db, step)) space.acknowledge(...step.upto);
+      else await resume(db, step, space);
     }
     return false;
   }
@@ -142,19 +155,30 @@ function retryAfter(failures: number, what: string, thrown: unknown): number {
   return wait;
 }
 
-/** Runs a step, or finds out how far it went when it ran before. */
-async function deliverStep(db: Database, { from, upto, statements }: Step): Promise<readonly [number, number]> {
-  const { alreadyApplied, findStep } = historyStatements();
+/** Runs a step. `false`: D1 is not where the step begins, and nothing was changed. */
+async function deliverStep(db: Database, { statements }: Step): Promise<boolean> {
   try {
-    await db.batch(statements.map(([sql, ...params]) => db.prepare(sql).bind(...params)));
-    return upto;
+    await db.batch(statements.map((call) => prepare(db, call)));
+    return true;
   } catch (thrown) {
-    if (!String(thrown).includes(alreadyApplied)) throw thrown;
-    const space = statements[0]?.[1] ?? null;
-    const row = await db.prepare(findStep).bind(space, ...from).first<{ upto_seq: number; upto_part: number }>();
-    if (row === null) throw thrown;
-    return [row.upto_seq, row.upto_part];
+    if (String(thrown).includes(historyStatements().elsewhere)) return false;
+    throw thrown;
   }
+}
+
+/** Lets the next step begin where D1 is: it has more than the space knows, or one of the two was set back. */
+async function resume(db: Database, { findPlace }: Step, space: Space): Promise<void> {
+  const place = await prepare(db, findPlace).first<Place>() ?? { seq: 0, part: 0, chain: null };
+  const elsewhere = space.resumeHistory(place.seq, place.part, place.chain) as Elsewhere | undefined;
+  if (elsewhere === undefined) return;
+  const { from, forget, settle } = elsewhere;
+  console.warn(`ebbtide: D1 has commit ${place.seq} of another history of the space; what it has after commit ${from} is written anew`);
+  for (let more = true; more;) more = ((await prepare(db, forget).run()).meta.changes ?? 0) > 0;
+  await db.batch(settle.map((call) => prepare(db, call)));
+}
+
+function prepare(db: Database, [sql, ...params]: SqlCall): Statement {
+  return db.prepare(sql).bind(...params);
 }
 
 function historyStatements(): HistoryStatements {

@@ -2,38 +2,62 @@
 //! It holds SQL text and JSON, and runs nothing: D1 is asynchronous, so the adapter does. Values are JSON that loses nothing.
 
 use super::limits::HISTORY_VALUE_BYTES;
+use super::outbox::OutboxPosition;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Effect, Outcome, SealedCommit};
-use ebbtide_core::ids::{ColumnId, Millis, Seq};
+use ebbtide_core::ids::{ColumnId, Hash, Millis};
 use ebbtide_core::value::Value;
 use serde_json::{Map, Value as Json, json};
 
 /// Creates the tables where they are missing.
 ///
+/// `ebbtide_space` says up to where a space's history is here: all commits up to `seq`, of the next one the first `part`
+/// outcomes, and the chain hash of the newest commit of which there is anything.
 /// `ebbtide_change` has one row for each field of an update, and one for an insert or a delete, whose `value` is then
 /// the whole row as an object, or NULL. `op` orders the rows within a commit. A value too large for D1 is `{"$omitted": bytes}`.
-pub const CREATE: [&str; 5] = [
+pub const CREATE: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS ebbtide_space (space TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL,
-     updated_at INTEGER NOT NULL) WITHOUT ROWID",
+     part INTEGER NOT NULL, chain TEXT, updated_at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS ebbtide_device (space TEXT NOT NULL, device TEXT NOT NULL, user TEXT NOT NULL,
      last_seq INTEGER NOT NULL, last_at INTEGER NOT NULL, PRIMARY KEY (space, device)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS ebbtide_change (space TEXT NOT NULL, seq INTEGER NOT NULL, op INTEGER NOT NULL,
      kind TEXT NOT NULL, tbl TEXT NOT NULL, key TEXT NOT NULL, col TEXT, value TEXT, user TEXT NOT NULL,
      device TEXT NOT NULL, device_seq INTEGER NOT NULL, stamp TEXT NOT NULL, decided_at INTEGER NOT NULL,
      PRIMARY KEY (space, seq, op)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS ebbtide_step (space TEXT NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL,
-     upto_seq INTEGER NOT NULL, upto_part INTEGER NOT NULL, done_at INTEGER NOT NULL,
-     PRIMARY KEY (space, seq, part)) WITHOUT ROWID",
     // Without it the history of one row would read that of the whole space.
     "CREATE INDEX IF NOT EXISTS ebbtide_change_of_row ON ebbtide_change (space, tbl, key)",
 ];
 
-/// What a batch fails with when it was applied before: SQLite names the columns of the key it met.
-pub const ALREADY_APPLIED: &str = "ebbtide_step.space";
+/// What a batch fails with, as a whole, when D1 is not where the batch begins: SQLite names the column that must not be NULL.
+pub const ELSEWHERE: &str = "ebbtide_space.seq";
 
-/// Answers up to where an applied step went; binds space, seq and part of its beginning.
-pub const FIND_STEP: &str = "SELECT upto_seq, upto_part FROM ebbtide_step WHERE space=? AND seq=? AND part=?";
+/// Rows of another history that are deleted at once: D1 gives a statement 30 seconds.
+const FORGET_ROWS: u32 = 5_000;
+
+/// Up to where the history of a space is in D1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Everything up to here is there.
+    pub position: OutboxPosition,
+    /// The chain hash of the newest commit of which there is anything; none at the beginning.
+    pub chain: Option<Hash>,
+}
+
+impl Place {
+    /// Reads what `find_place` answered.
+    pub fn read(position: OutboxPosition, chain: Option<&str>) -> Self {
+        let digits =
+            |chain: &str| (0..32).map(|at| u8::from_str_radix(chain.get(2 * at..2 * at + 2)?, 16).ok()).collect();
+        let bytes = |chain: &str| Option::<Vec<u8>>::and_then(digits(chain), |bytes| <[u8; 32]>::try_from(bytes).ok());
+        Self { position, chain: chain.and_then(bytes).map(Hash) }
+    }
+
+    fn params(&self) -> [Json; 3] {
+        let chain = self.chain.map(|chain| hexadecimal(&chain.0));
+        [json!(self.position.seq.0), json!(self.position.part), json!(chain)]
+    }
+}
 
 /// A statement with what it binds.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,13 +79,24 @@ impl Entry {
     }
 }
 
-/// The batch of a step. It begins with the step itself, so that a second run fails as a whole.
-pub fn batch(space: &str, from: (Seq, u64), upto: (Seq, u64), entries: &[Entry], now: Millis) -> Vec<Statement> {
+/// Answers seq, part and chain of a space, if anything of it is in D1.
+pub fn find_place(space: &str) -> Statement {
+    Statement { sql: "SELECT seq, part, chain FROM ebbtide_space WHERE space=?", params: vec![json!(space)] }
+}
+
+/// The batch of a step. It fails as a whole unless D1 is where the step begins, so that no step runs twice.
+pub fn batch(space: &str, from: &Place, upto: &Place, entries: &[Entry], now: Millis) -> Vec<Statement> {
     let rows = Json::Array(entries.iter().map(|entry| entry.0.clone()).collect()).to_string();
     vec![
         Statement {
-            sql: "INSERT INTO ebbtide_step (space,seq,part,upto_seq,upto_part,done_at) VALUES (?,?,?,?,?,?)",
-            params: vec![json!(space), json!(from.0.0), json!(from.1), json!(upto.0.0), json!(upto.1), json!(now.0)],
+            sql: "INSERT INTO ebbtide_space (space,seq,part,chain,updated_at) VALUES (?,0,0,NULL,?)
+                  ON CONFLICT (space) DO NOTHING",
+            params: vec![json!(space), json!(now.0)],
+        },
+        Statement {
+            sql: "UPDATE ebbtide_space SET seq=CASE WHEN seq=?1 AND part=?2 AND chain IS ?3 THEN ?4 END, part=?5, chain=?6,
+                  updated_at=?7 WHERE space=?8",
+            params: [from.params(), upto.params()].concat().into_iter().chain([json!(now.0), json!(space)]).collect(),
         },
         Statement {
             sql: "INSERT INTO ebbtide_change (space,seq,op,kind,tbl,key,col,value,user,device,device_seq,stamp,decided_at)
@@ -76,12 +111,44 @@ pub fn batch(space: &str, from: (Seq, u64), upto: (Seq, u64), entries: &[Entry],
                   ON CONFLICT (space,device) DO UPDATE SET last_seq=excluded.last_seq, last_at=excluded.last_at",
             params: vec![json!(space), json!(rows)],
         },
-        Statement {
-            sql: "INSERT INTO ebbtide_space (space,seq,updated_at) VALUES (?,?,?)
-                  ON CONFLICT (space) DO UPDATE SET seq=excluded.seq, updated_at=excluded.updated_at",
-            params: vec![json!(space), json!(upto.0.0), json!(now.0)],
-        },
     ]
+}
+
+/// Takes D1 back to an earlier place, where what it has behind it is of another history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rewind {
+    /// Deletes some rows; to be repeated until it changes none.
+    pub forget: Statement,
+    /// Says that D1 is there, in one batch.
+    pub settle: Vec<Statement>,
+}
+
+/// The way from where D1 was found back to a place. Nothing is done once D1 is no longer where it was found: then
+/// another life of the object was quicker.
+pub fn rewind(space: &str, found: &Place, to: &Place) -> Rewind {
+    let seq = json!(to.position.seq.0);
+    let found = || found.params().into_iter();
+    Rewind {
+        forget: Statement {
+            sql: "DELETE FROM ebbtide_change WHERE (space,seq,op) IN (SELECT space,seq,op FROM ebbtide_change
+                  WHERE space=?1 AND seq>?2 ORDER BY seq DESC, op DESC LIMIT ?3)
+                  AND EXISTS (SELECT 1 FROM ebbtide_space WHERE space=?1 AND seq=?4 AND part=?5 AND chain IS ?6)",
+            params: [json!(space), seq.clone(), json!(FORGET_ROWS)].into_iter().chain(found()).collect(),
+        },
+        settle: vec![
+            // A device that was only there in the other history stays listed until it comes back.
+            Statement {
+                sql: "UPDATE ebbtide_device SET last_seq=min(last_seq,?2) WHERE space=?1
+                      AND EXISTS (SELECT 1 FROM ebbtide_space WHERE space=?1 AND seq=?3 AND part=?4 AND chain IS ?5)",
+                params: [json!(space), seq].into_iter().chain(found()).collect(),
+            },
+            Statement {
+                sql: "UPDATE ebbtide_space SET seq=?1, part=?2, chain=?3
+                      WHERE space=?4 AND seq=?5 AND part=?6 AND chain IS ?7",
+                params: to.params().into_iter().chain([json!(space)]).chain(found()).collect(),
+            },
+        ],
+    }
 }
 
 /// How many rows the outcomes make: the place of the next one's first row within its commit.
@@ -205,5 +272,15 @@ mod tests {
         let large = to_json(&Value::Blob(vec![0; 600_000]));
         assert_eq!(bounded(&large, HISTORY_VALUE_BYTES), r#"{"$omitted":1200012}"#);
         assert_eq!(bounded(&json!("x"), HISTORY_VALUE_BYTES), "\"x\"");
+    }
+
+    #[test]
+    fn sv214_a_place_is_read_as_it_was_written() {
+        let digits = "0f".repeat(32);
+        let read = |chain: Option<&str>| Place::read(OutboxPosition::default(), chain).chain;
+        assert_eq!(read(Some(&digits)), Some(Hash([15; 32])));
+        for foreign in [None, Some(""), Some("0f"), Some("é"), Some(&*"x".repeat(64))] {
+            assert_eq!(read(foreign), None, "{foreign:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ mod authors;
 mod barrier;
 mod collision;
 mod event;
+mod facts;
 mod fail;
 mod formers;
 pub mod history;

@@ -2,9 +2,10 @@
 //! It knows neither D1 nor the app's function. The adapter's alarm reads a commit, delivers it in steps and acknowledges each.
 
 use super::event::SpaceStore;
-use super::fail;
+use super::history::Place;
 use super::space::catalogue_of;
 use super::values::{array, number, stored, text};
+use super::{facts, fail};
 use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::commit::SealedCommit;
@@ -71,11 +72,42 @@ impl<S: Sql + Clone> SpaceStore<S> {
     /// Moves a reader's position forward. An older position changes nothing.
     pub fn acknowledge(&mut self, reader: Reader, position: OutboxPosition) -> Result<(), SqlError> {
         if position > self.outbox_position(reader)? {
-            let [seq, part] = reader.facts();
-            self.set_fact(seq, stored(position.seq.0)?)?;
-            self.set_fact(part, stored(position.part)?)?;
+            self.set_outbox_position(reader, position)?;
         }
         Ok(())
+    }
+
+    /// Moves a reader to where it says that it is.
+    fn set_outbox_position(&mut self, reader: Reader, position: OutboxPosition) -> Result<(), SqlError> {
+        let [seq, part] = reader.facts();
+        self.set_fact(seq, stored(position.seq.0)?)?;
+        self.set_fact(part, stored(position.part)?)
+    }
+
+    /// The place of a position in this history, as D1 keeps it.
+    pub fn place_of(&mut self, position: OutboxPosition) -> Result<Place, SqlError> {
+        let OutboxPosition { seq, part } = position;
+        // Of a commit that is delivered in part, D1 has what it begins with.
+        let newest = if part == 0 { seq } else { Seq(seq.0.saturating_add(1)) };
+        Ok(Place { position, chain: if newest == Seq(0) { None } else { self.log_chain(newest)? } })
+    }
+
+    /// D1 is elsewhere than where it was left. Answers from where on it has to be written anew, if what it has is of another history.
+    ///
+    /// In this history it is where a batch took it whose answer was lost, or where it was set back to: the delivery goes on from there.
+    /// Otherwise one of the two was set back, and all that D1 has behind the answer goes; up to it, it has what this history has.
+    pub fn resume_history(&mut self, found: &Place) -> Result<Option<Place>, SqlError> {
+        let reader = Reader::History;
+        let own = self.outbox_position(reader)?;
+        if *found == self.place_of(found.position)? {
+            self.set_outbox_position(reader, found.position)?;
+            return Ok(None);
+        }
+        // What was delivered before the space was set back is common to both. D1 that was set back itself may have less.
+        let seq = if found.position > own { own.seq } else { self.log_floor()?.seq };
+        let from = OutboxPosition { seq, part: 0 };
+        self.set_outbox_position(reader, from)?;
+        self.place_of(from).map(Some)
     }
 
     /// Lets a reader who comes for the first time begin with the next commit.
@@ -122,15 +154,10 @@ impl<S: Sql + Clone> SpaceStore<S> {
     }
 
     pub(super) fn fact(&mut self, name: &str) -> Result<Option<Value>, SqlError> {
-        let rows = self.sql.query("SELECT value FROM _ebb_fact WHERE name=?", &[Value::Text(name.to_owned())])?;
-        Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()))
+        facts::fact(&mut self.sql, name)
     }
 
     pub(super) fn set_fact(&mut self, name: &str, value: Value) -> Result<(), SqlError> {
-        self.sql.execute(
-            "INSERT INTO _ebb_fact (name,value) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value",
-            &[Value::Text(name.to_owned()), value],
-        )?;
-        Ok(())
+        facts::set_fact(&mut self.sql, name, value)
     }
 }

@@ -6,7 +6,7 @@ use super::text::{join, quote};
 use super::triggers;
 use super::values::{blob, number, stored};
 use super::{barrier, fail};
-use super::{formers, tables};
+use super::{facts, formers, tables};
 use crate::catalogue;
 use crate::migrate;
 use crate::schema::{Schema, SchemaError};
@@ -83,7 +83,7 @@ impl Space {
     pub fn of<S: Sql>(sql: &mut S, catalogue: Catalogue) -> Result<Rc<Self>, SqlError> {
         create_tables(sql)?;
         keep_catalogue(sql, &catalogue)?;
-        note_present(sql, catalogue.version)?;
+        facts::set_fact(sql, tables::PRESENT, stored(catalogue.version.0)?)?;
         triggers::guard(sql, &catalogue)?;
         let mut shapes = Vec::new();
         for (position, table) in catalogue.tables.iter().enumerate() {
@@ -153,20 +153,8 @@ pub(super) fn create_tables<S: Sql>(sql: &mut S) -> Result<(), SqlError> {
 
 /// The catalogue that the space has; none before its first migration.
 pub(super) fn present<S: Sql>(sql: &mut S) -> Result<Option<Catalogue>, SqlError> {
-    let rows = sql.query("SELECT value FROM _ebb_fact WHERE name=?", &[Value::Text(tables::PRESENT.into())])?;
-    match rows.into_iter().next() {
-        Some(row) => catalogue_of(sql, SchemaVersion(number(row.into_iter().next())?)),
-        None => Ok(None),
-    }
-}
-
-fn note_present<S: Sql>(sql: &mut S, version: SchemaVersion) -> Result<(), SqlError> {
-    let params = [Value::Text(tables::PRESENT.into()), stored(version.0)?];
-    sql.execute(
-        "INSERT INTO _ebb_fact (name,value) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value WHERE value<>excluded.value",
-        &params,
-    )?;
-    Ok(())
+    let Some(version) = facts::fact(sql, tables::PRESENT)? else { return Ok(None) };
+    catalogue_of(sql, SchemaVersion(number(Some(version))?))
 }
 
 /// The catalogue of an earlier schema version, to read the commits made under it.

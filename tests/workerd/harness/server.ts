@@ -4,7 +4,7 @@
  */
 import { build } from 'esbuild';
 import { readdirSync } from 'node:fs';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,9 @@ export const SECRET = 'only-for-tests-only-for-tests-only-for-tests';
 
 const WASM = fileURLToPath(new URL('../../../npm/wasm/worker/ebbtide_worker_bg.wasm', import.meta.url));
 const APP = fileURLToPath(new URL('../app/worker.ts', import.meta.url));
+
+/** Where miniflare keeps the state of the objects, and that of D1. */
+const STATE = { objects: 'do', d1: 'd1' } as const;
 
 /** How a server differs from the usual one. */
 export interface ServerOptions {
@@ -78,6 +81,19 @@ export class Server implements AsyncDisposable {
     this.#port = Number((await this.#miniflare.ready).port);
   }
 
+  /** Stops it and copies the state of its objects, or of D1, aside. `restart` starts it again. */
+  async backUp(what: keyof typeof STATE): Promise<void> {
+    await this.#stop();
+    await cp(join(this.state, STATE[what]), join(this.state, `copy of ${what}`), { recursive: true });
+  }
+
+  /** Stops it and puts the state of its objects, or of D1, back to the copy. `restart` starts it again. */
+  async setBack(what: keyof typeof STATE): Promise<void> {
+    await this.#stop();
+    await rm(join(this.state, STATE[what]), { recursive: true });
+    await cp(join(this.state, `copy of ${what}`), join(this.state, STATE[what]), { recursive: true });
+  }
+
   /** Rows of a D1 query. */
   async d1(sql: string, ...params: unknown[]): Promise<Record<string, unknown>[]> {
     const database = await this.#running().getD1Database('DB', 'app');
@@ -118,6 +134,11 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#miniflare?.dispose();
     await rm(this.state, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async #stop(): Promise<void> {
+    await this.#miniflare?.dispose();
+    this.#miniflare = undefined;
   }
 
   #running(): Miniflare {

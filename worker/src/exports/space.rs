@@ -7,11 +7,11 @@ use crate::auth::Access;
 use crate::durable::{DurableSql, ObjectStorage};
 use crate::failure::Failure;
 use crate::messages::device;
-use crate::space::{Answer, Pushed, SpaceObject, Step};
+use crate::space::{Answer, Elsewhere, Pushed, SpaceObject, Step};
 use ebbtide_core::ids::{Incarnation, Millis, Seq};
-use ebbtide_store::server::Reader;
-use ebbtide_store::server::history;
+use ebbtide_store::server::history::{self, Place};
 use ebbtide_store::server::trail::{self, Question};
+use ebbtide_store::server::{OutboxPosition, Reader};
 use js_sys::{Array, Uint8Array};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
@@ -140,6 +140,17 @@ impl JsSpace {
         Ok(self.object.acknowledge(Reader::History, Seq(seq as u64), part as u64)?)
     }
 
+    /// D1 was found elsewhere than where a step begins; `null` for `chain` at the beginning of a history.
+    ///
+    /// Answers nothing if the next step begins there, else `{ from, forget, settle }`: what D1 has behind commit `from` is of
+    /// another history. `forget` is run until it changes nothing, then the batch `settle`.
+    #[wasm_bindgen(js_name = resumeHistory)]
+    pub fn resume_history(&mut self, seq: f64, part: f64, chain: Option<String>) -> Result<JsValue, JsValue> {
+        let position = OutboxPosition { seq: Seq(seq as u64), part: part as u64 };
+        let elsewhere = self.object.resume_history(Place::read(position, chain.as_deref()))?;
+        Ok(elsewhere.map_or(JsValue::UNDEFINED, |elsewhere| plain_elsewhere(&elsewhere)))
+    }
+
     /// From now on commits are kept until the app's function was told of them.
     #[wasm_bindgen(js_name = beginTelling)]
     pub fn begin_telling(&mut self) -> Result<(), JsValue> {
@@ -176,15 +187,11 @@ impl JsSpace {
     }
 }
 
-/// The statements of D1's tables, and how an applied step is recognised and looked up.
+/// The statements of D1's tables, and what a step fails with where D1 is not where it begins.
 #[wasm_bindgen(js_name = historyStatements)]
 pub fn history_statements() -> JsValue {
     let create: Array = history::CREATE.iter().map(|sql| JsValue::from_str(sql)).collect();
-    Plain::new()
-        .with("create", create)
-        .with("alreadyApplied", history::ALREADY_APPLIED)
-        .with("findStep", history::FIND_STEP)
-        .done()
+    Plain::new().with("create", create).with("elsewhere", history::ELSEWHERE).done()
 }
 
 /// What to ask D1 for a page of a space's history: `{ sql, params, limit, nothingYet }`.
@@ -233,7 +240,14 @@ fn plain_push(pushed: &Pushed) -> JsValue {
 
 fn plain_step(step: &Step) -> JsValue {
     let statements: Array = step.statements.iter().map(plain_statement).collect();
-    Plain::new().with("from", place(step.from)).with("upto", place(step.upto)).with("statements", statements).done()
+    let plain = Plain::new().with("upto", place(step.upto)).with("statements", statements);
+    plain.with("findPlace", plain_statement(&step.find_place)).done()
+}
+
+fn plain_elsewhere(elsewhere: &Elsewhere) -> JsValue {
+    let settle: Array = elsewhere.rewind.settle.iter().map(plain_statement).collect();
+    let plain = Plain::new().with("from", elsewhere.from.0 as f64).with("settle", settle);
+    plain.with("forget", plain_statement(&elsewhere.rewind.forget)).done()
 }
 
 fn plain_statement(statement: &history::Statement) -> JsValue {
@@ -244,6 +258,7 @@ fn plain_statement(statement: &history::Statement) -> JsValue {
 fn plain_params(params: &[serde_json::Value]) -> impl Iterator<Item = JsValue> {
     params.iter().map(|param| match param {
         serde_json::Value::String(text) => JsValue::from_str(text),
+        serde_json::Value::Null => JsValue::NULL,
         number => JsValue::from_f64(number.as_f64().unwrap_or_default()),
     })
 }

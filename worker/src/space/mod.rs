@@ -11,5 +11,5 @@ mod tickets;
 pub use conversation::{Answer, Pushed, SocketAnswer, close_code};
 pub use hook::Slice;
 pub use opening::SpaceObject;
-pub use outbox::Step;
+pub use outbox::{Elsewhere, Step};
 pub use seat::Seat;

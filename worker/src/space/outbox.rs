@@ -11,19 +11,28 @@ use ebbtide_core::commit::Commit;
 use ebbtide_core::ids::{Millis, Seq};
 use ebbtide_core::server::retention::{self, Pruned};
 use ebbtide_protocol::{WireCodec, peek_commit};
-use ebbtide_store::server::history::{self, Entry, Origin, Statement};
+use ebbtide_store::server::history::{self, Entry, Origin, Place, Rewind, Statement};
 use ebbtide_store::server::{OutboxCommit, OutboxPosition, Reader, SpaceStore};
 use ebbtide_store::sql::{Sql, SqlError};
 
 /// A step: one batch for D1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// Where it begins: its identity.
-    pub from: OutboxPosition,
     /// Up to where everything is delivered after it.
     pub upto: OutboxPosition,
     /// The batch, to be run in one transaction.
     pub statements: Vec<Statement>,
+    /// Asks where D1 is, should it not be where the batch begins.
+    pub find_place: Statement,
+}
+
+/// What D1 has that is of another history than the space's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elsewhere {
+    /// Commits after this one are written anew.
+    pub from: Seq,
+    /// How to be rid of what D1 has there.
+    pub rewind: Rewind,
 }
 
 impl<S: Sql + Clone> SpaceObject<S> {
@@ -36,8 +45,18 @@ impl<S: Sql + Clone> SpaceObject<S> {
             if upto == from {
                 return Ok(None);
             }
-            let statements = history::batch(&name, (from.seq, from.part), (upto.seq, upto.part), &entries, now);
-            Ok(Some(Step { from, upto, statements }))
+            let statements = history::batch(&name, &store.place_of(from)?, &store.place_of(upto)?, &entries, now);
+            Ok(Some(Step { upto, statements, find_place: history::find_place(&name) }))
+        })
+    }
+
+    /// D1 was found elsewhere than where it was left. The next step begins there, where that is in the space's history.
+    /// Where it is not, one of the two was set back, and the answer has to be carried out first.
+    pub fn resume_history(&mut self, found: Place) -> Result<Option<Elsewhere>, Failure> {
+        let name = self.name()?.to_owned();
+        self.event(|store| {
+            let resumed = store.resume_history(&found)?;
+            Ok(resumed.map(|to| Elsewhere { from: to.position.seq, rewind: history::rewind(&name, &found, &to) }))
         })
     }
 
