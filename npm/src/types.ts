@@ -315,14 +315,17 @@ export interface RejectedTransaction {
 export interface RowEdit {
   readonly table: string;
   readonly key: readonly Parameter[];
-  /** By column. A part of the key can be edited only of a row that is inserted. */
+  /** By column. A part of the key can be edited only of a row that is inserted, or gets another key. What referred to it in the same transaction follows. */
   readonly values: Readonly<Record<string, Parameter>>;
 }
 
 /** The list of refused transactions. */
 export interface Rejected {
   list(): Promise<RejectedTransaction[]>;
-  /** Commits its changes again, with these edits, as a new local transaction, and takes it off the list. */
+  /**
+   * Commits its changes again, with these edits, as a new local transaction, and takes it off the list. What was added to a `sum`, a set or a text
+   * is added to what stands there now; what an edit says is written as it is. Throws, and changes nothing, where SQLite refuses it or a changed row is gone.
+   */
   retry(id: string, edits?: readonly RowEdit[]): Promise<void>;
   /** Takes it off the list. */
   discard(id: string): Promise<void>;

@@ -23,6 +23,7 @@ mod quiet;
 mod recorded;
 mod references;
 mod resolve;
+mod retry;
 mod rowlog;
 mod savepoints;
 mod sync;
@@ -36,8 +37,9 @@ mod watch;
 pub use conflicts::{ConflictRecord, OpenRecord, SideRecord, Wanted};
 pub use error::{DbError, DbErrorCode};
 pub use execute::{Executed, NoRows, RowSink, RowSource};
-pub use recorded::{ChangeKind, Edit, NamedChange, RejectedRecord};
+pub use recorded::{ChangeKind, NamedChange, RejectedRecord};
 pub use resolve::Choice;
+pub use retry::Edit;
 pub use rowlog::{ChangeState, RowEntry};
 pub use sync::SyncStep;
 

@@ -30,6 +30,19 @@ pub enum Work {
     },
     /// A choice between the sides of an open conflict: which of them, and how.
     Choice(u64, Choosing),
+    /// A look at the refused transactions: which of them, and what becomes of it.
+    Refused(u64, Refused),
+}
+
+/// What a person does about a refused transaction.
+#[derive(Debug, Clone, Copy)]
+pub enum Refused {
+    /// Takes it off the list.
+    Discard,
+    /// Commits it again as it was.
+    Again,
+    /// Commits it again with another code or key.
+    Edited(u64),
 }
 
 /// How a person chooses.
@@ -70,6 +83,16 @@ fn choosing(random: &mut Random) -> Choosing {
         1 => Choosing::Other(random.below(1_000)),
         side => Choosing::Side(side as u32 - 2),
     }
+}
+
+/// What somebody does who looks at the refused transactions.
+pub fn about_refused(random: &mut Random) -> Work {
+    let what = match random.below(6) {
+        0 => Refused::Discard,
+        1 | 2 => Refused::Again,
+        _ => Refused::Edited(random.below(8)),
+    };
+    Work::Refused(random.draw(), what)
 }
 
 /// The two halves change together or not at all.

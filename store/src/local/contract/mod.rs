@@ -9,6 +9,7 @@ mod queue;
 mod quiet;
 mod records;
 mod replay;
+mod retry;
 mod undo;
 mod values;
 pub mod words;
@@ -84,6 +85,11 @@ cases! {
     queue::st61_a_choice_is_a_logged_transaction_that_leaves_with_its_changeset,
     queue::st61_a_choice_without_a_difference_is_logged_and_a_refused_one_leaves_nothing,
     queue::st170_a_choice_between_rows_is_logged_whole_or_leaves_nothing,
-    queue::st64_a_refused_transaction_is_committed_again_with_edits,
+    retry::st64_a_refused_transaction_is_committed_again_with_edits,
+    retry::st176_what_adds_up_or_merges_is_done_again_and_not_written_again,
+    retry::st176_what_is_known_only_as_it_travelled_is_listed_and_done_as_a_text,
+    retry::st177_a_changed_key_is_changed_again_and_nothing_falls_with_it,
+    retry::st177_what_refers_to_an_edited_row_follows,
+    retry::st177_a_refused_transaction_is_committed_again_under_names_that_changed_since,
     replay::st10_replaying_the_log_gives_the_database,
 }

@@ -1,13 +1,12 @@
-//! Cases: the queue of open conflicts on a device, choices that wait to be sent, and refused transactions tried again.
+//! Cases: the queue of open conflicts on a device, and choices that wait to be sent.
 //! The session is played.
-//! Rules ST-60, ST-61 and ST-64.
+//! Rules ST-60, ST-61 and ST-170.
 
 use super::words::{NOW, Speak, open, reopen, row, step, text};
-use crate::local::{Choice, DbErrorCode, Edit, LocalDatabase, Wanted};
-use ebbtide_core::change::{Field, LoggedChange, LoggedField, LoggedMutation, Sealed};
-use ebbtide_core::client::store::{ClientStore, RejectedTransaction};
+use crate::local::{Choice, DbErrorCode, LocalDatabase, Wanted};
+use ebbtide_core::change::{Field, LoggedMutation, Sealed};
+use ebbtide_core::client::store::ClientStore;
 use ebbtide_core::clock::Stamp;
-use ebbtide_core::commit::Reason;
 use ebbtide_core::conflict::{
     AuthorName, Claim, Claimed, ClosedConflict, Closing, ConflictId, OpenConflict, QueueChange, QueueState, Resolution,
 };
@@ -161,39 +160,4 @@ pub fn st170_a_choice_between_rows_is_logged_whole_or_leaves_nothing(connection:
     assert_eq!(log[1].resolutions, [Resolution { conflict: ID, seen: Seq(8), side: Some(1) }]);
     assert_eq!(log[2].resolutions, [Resolution { conflict: other, seen: Seq(8), side: None }]);
     assert!(db.open_conflicts().unwrap().is_empty());
-}
-
-pub fn st64_a_refused_transaction_is_committed_again_with_edits(connection: Connection) {
-    let mut db = open(connection, &[NOTE], &["note"]);
-    db.run("INSERT INTO note VALUES ('a', 'one', 1)");
-    let field = |new: Value| LoggedField { column: ColumnId(2), old: Value::Null, new };
-    let changes = vec![
-        LoggedChange { row: row(0, "a"), mutation: LoggedMutation::Update(vec![field(Value::Integer(9))]) },
-        LoggedChange { row: row(0, "b"), mutation: LoggedMutation::Insert(vec![text("two"), Value::Null]) },
-    ];
-    let (stamp, device_seq, reason) = (Stamp(7), DeviceSeq(1), Reason::Unique);
-    let refused =
-        RejectedTransaction { stamp, device_seq, reason, detail: String::new(), changes, resolutions: vec![] };
-    step(&mut db, |store| store.put_rejected(&refused));
-    let edit = |key: &str, values: &[(&str, Value)]| Edit {
-        table: "note".into(),
-        key: vec![text(key)],
-        values: values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-    };
-    let code = |error: Result<(), crate::local::DbError>| error.unwrap_err().code;
-    let elsewhere = [edit("c", &[("rank", Value::Integer(1))])];
-    assert_eq!(code(db.retry_rejected(stamp, &elsewhere, NOW)), DbErrorCode::BadParameter);
-    assert_eq!(code(db.retry_rejected(stamp, &[edit("a", &[("id", text("z"))])], NOW)), DbErrorCode::BadParameter);
-    assert_eq!(
-        code(db.retry_rejected(stamp, &[edit("a", &[("rank", Value::Integer(-1))])], NOW)),
-        DbErrorCode::ConstraintCheck
-    );
-    assert_eq!(db.rejected().unwrap().len(), 1, "nothing was kept of what failed");
-    let edits = [edit("a", &[("title", text(""))]), edit("b", &[("id", text("c")), ("rank", Value::Integer(3))])];
-    db.retry_rejected(stamp, &edits, NOW).unwrap();
-    assert!(db.rejected().unwrap().is_empty());
-    assert_eq!(db.log().len(), 3, "one insert, and the two changes again");
-    let values = |db: &mut LocalDatabase, key: &str| step(db, |store| store.row(&row(0, key)));
-    assert_eq!(values(&mut db, "a"), Some(vec![text(""), Value::Integer(9)]));
-    assert_eq!(values(&mut db, "c"), Some(vec![text("two"), Value::Integer(3)]));
 }

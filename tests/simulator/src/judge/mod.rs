@@ -60,6 +60,8 @@ pub struct Judge {
     lost: BTreeSet<Id>,
     /// Every refusal of every history.
     refused_ever: BTreeSet<Stamp>,
+    /// What somebody took off a list of refused transactions.
+    off_the_list: BTreeSet<Stamp>,
     /// What some history decided without making it part of a commit: nobody needs to bring it back.
     settled: BTreeSet<Id>,
     /// What every captured transaction did to texts.
@@ -135,6 +137,7 @@ impl Judge {
             set_back: BTreeSet::new(),
             lost: BTreeSet::new(),
             refused_ever: BTreeSet::new(),
+            off_the_list: BTreeSet::new(),
             settled: BTreeSet::new(),
             typed: BTreeMap::new(),
             captured: BTreeMap::new(),

@@ -39,7 +39,9 @@ impl Judge {
         own.sort();
         let mut refused = refused.to_vec();
         refused.sort();
-        let complete = if witness.refusals { own == refused } else { own.iter().all(|stamp| refused.contains(stamp)) };
+        let is_told = |stamp: &Stamp| refused.contains(stamp) || self.is_off_the_list(*stamp);
+        let complete =
+            own.iter().all(is_told) && (!witness.refusals || refused.iter().all(|stamp| own.contains(stamp)));
         if !complete || !refused.iter().all(|stamp| self.refused_ever.contains(stamp)) {
             return Err(format!("G8: {refused:?} are listed as refused, not {own:?}"));
         }
@@ -47,6 +49,16 @@ impl Judge {
             return Err(format!("G8: {overwritten} overwrites are listed, not {conflicts}"));
         }
         Ok(())
+    }
+
+    /// Somebody took a refused transaction off a list: discarded it, or committed it again.
+    pub fn off_the_list(&mut self, stamp: Stamp) {
+        self.off_the_list.insert(stamp);
+    }
+
+    /// Whether somebody ever did.
+    pub fn is_off_the_list(&self, stamp: Stamp) -> bool {
+        self.off_the_list.contains(&stamp)
     }
 
     /// What waits on a device although it was decided, for a copy of it.

@@ -32,7 +32,7 @@ pub fn of_release(work: Work, release: &Release, random: &mut Random) -> Work {
             let statements = statements.into_iter().map(|(sql, params)| (renamed(&sql), params)).collect();
             Work::Transaction { statements, rollback }
         }
-        Work::Choice(..) => work,
+        Work::Choice(..) | Work::Refused(..) => work,
     }
 }
 

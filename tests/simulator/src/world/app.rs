@@ -34,6 +34,7 @@ impl World {
         }
         let mut work = match strokes {
             true => Work::Single(self.seats[device].typing.stroke(&mut self.work, self.everything, self.works)),
+            false if self.work.percent(15) && self.has_refused(device)? => workload::about_refused(&mut self.work),
             false => workload::draw(&mut self.work, self.everything, self.works),
         };
         if self.calendar.grows() {
@@ -82,6 +83,9 @@ impl World {
 
     /// Carries work out; answers whether it was committed. Constraints and a failing disk may refuse it, nothing else may.
     fn work(&mut self, device: usize, work: &Work) -> Result<bool, Finding> {
+        if let Work::Refused(which, what) = work {
+            return self.look_at_refused(device, *which, *what);
+        }
         let now = self.time_of(device);
         self.seats[device].disk.take_troubles();
         let open = self.seats[device].device.as_mut().ok_or("a device that is off")?;
@@ -90,13 +94,18 @@ impl World {
             Ok(committed) => Ok(committed),
             Err(error) if is_constraint(error.code) => Ok(false),
             Err(error) if matches!(work, Work::Choice(..)) && cannot_be_chosen(error.code) => Ok(false),
-            Err(_) if self.seats[device].disk.take_troubles() > 0 => {
-                self.trace.event(self.now, "write refused by the disk", &[device as u64]);
-                self.seats[device].uncertain = true;
-                self.unchanged(device).map(|()| false)
-            }
-            Err(error) => Err(format!("device {device}: {error}")),
+            Err(error) => self.refused_by_the_disk(device, &error).map(|()| false),
         }
+    }
+
+    /// A failing disk may refuse what the app does, and nothing of it is left; nothing else may.
+    pub(super) fn refused_by_the_disk(&mut self, device: usize, error: &DbError) -> Result<(), Finding> {
+        if self.seats[device].disk.take_troubles() == 0 {
+            return Err(format!("device {device}: {error}"));
+        }
+        self.trace.event(self.now, "write refused by the disk", &[device as u64]);
+        self.seats[device].uncertain = true;
+        self.unchanged(device)
     }
 
     fn die_inside(&mut self, device: usize, work: &Work) -> Result<(), Finding> {
@@ -139,6 +148,7 @@ fn carry_out(database: &mut LocalDatabase, work: &Work, now: Millis) -> Result<b
     match work {
         Work::Single((sql, params)) => database.execute(sql, params, now).map(|_| true),
         Work::Choice(which, how) => choose(database, *which, *how, now),
+        Work::Refused(..) => Ok(false),
         Work::Many(sql, rows) => database.execute_many(sql, &mut rows.iter().cloned(), now).map(|_| true),
         Work::Transaction { statements, rollback } => {
             database.begin()?;
@@ -191,11 +201,11 @@ fn statements(work: &Work) -> Vec<Statement> {
         Work::Single(statement) => vec![statement.clone()],
         Work::Many(sql, rows) => rows.iter().map(|row| (sql.clone(), row.clone())).collect(),
         Work::Transaction { statements, .. } => statements.clone(),
-        Work::Choice(..) => Vec::new(),
+        Work::Choice(..) | Work::Refused(..) => Vec::new(),
     }
 }
 
-fn is_constraint(code: DbErrorCode) -> bool {
+pub(super) fn is_constraint(code: DbErrorCode) -> bool {
     matches!(
         code,
         DbErrorCode::ConstraintForeignKey

@@ -9,6 +9,7 @@ mod faults;
 mod history;
 mod network;
 mod plan;
+mod refused;
 mod spaces;
 mod upgrades;
 

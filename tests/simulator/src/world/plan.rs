@@ -40,6 +40,8 @@ pub struct Counts {
     pub texts: u64,
     /// Choices between the sides of conflicts.
     pub choices: u64,
+    /// Refused transactions that were committed again.
+    pub retries: u64,
     /// Transactions that were decided as parts of others.
     pub absorbed: u64,
     /// Changesets that were given up, since they were not taken as one.
@@ -68,13 +70,14 @@ pub struct Counts {
 
 impl Counts {
     /// Their names and numbers.
-    pub fn named(&self) -> [(&'static str, u64); 17] {
+    pub fn named(&self) -> [(&'static str, u64); 18] {
         [
             ("prunings", self.prunings),
             ("snapshots", self.snapshots),
             ("restores", self.restores),
             ("edits of texts", self.texts),
             ("choices", self.choices),
+            ("refused transactions committed again", self.retries),
             ("absorbed transactions", self.absorbed),
             ("changesets taken apart", self.taken_apart),
             ("deployments", self.deployments),
