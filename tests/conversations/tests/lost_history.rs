@@ -84,7 +84,6 @@ fn cs203_what_was_sent_before_an_upgrade_comes_back_into_a_space_that_was_set_ba
         [A, B].into_iter().for_each(|party| talk.restart_with(party, &grown));
         talk.visit(A);
         talk.restore_space(&backup);
-        talk.deploy(&grown);
         talk.visit(A);
         talk.visit(B);
         talk.assert_in_step();
