@@ -12,6 +12,7 @@ use ebbtide_core::ids::{AuthorId, ChainHash, DeviceSeq, Hash, Incarnation, Milli
 use ebbtide_core::limits;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::server::retention::{self, Pruned};
+use ebbtide_core::server::rules::{AppRules, NoRules};
 use ebbtide_core::server::store::ServerStore;
 use ebbtide_core::server::{Identity, ServerOutput, ServerSession, SessionState};
 use ebbtide_protocol::{WireCodec, decode_client, encode_server};
@@ -100,12 +101,14 @@ pub struct SpaceHost {
     sql: Handle,
     space: Rc<Space>,
     attachments: BTreeMap<ConnectionId, Vec<u8>>,
+    rules: Rc<dyn AppRules>,
 }
 
 impl SpaceHost {
-    /// Gives the space functions of the app, until it is opened anew.
-    pub fn set_rules(&self, rules: Rc<dyn ebbtide_core::server::rules::AppRules>) {
-        self.space.set_rules(rules);
+    /// Gives the space functions of the app, also whenever it is opened anew.
+    pub fn set_rules(&mut self, rules: Rc<dyn AppRules>) {
+        self.space.set_rules(rules.clone());
+        self.rules = rules;
     }
 
     /// An empty space. One of a schema that this thread has opened before begins with a copy of that one's files.
@@ -116,7 +119,7 @@ impl SpaceHost {
         let mut sql = on(&disk);
         if known.is_some() {
             let space = Space::load(&mut sql, schema).expect("what was open can be opened again");
-            return Self { disk, sql, space, attachments: BTreeMap::new() };
+            return Self { disk, sql, space, attachments: BTreeMap::new(), rules: Rc::new(NoRules) };
         }
         let space = Space::open(&mut sql, schema, Millis(0), &WireCodec).expect("the schema fits a space");
         disk.flush();
@@ -127,7 +130,7 @@ impl SpaceHost {
             }
             known.insert(hash, disk.image());
         });
-        Self { disk, sql, space, attachments: BTreeMap::new() }
+        Self { disk, sql, space, attachments: BTreeMap::new(), rules: Rc::new(NoRules) }
     }
 
     /// The next event dies at its n-th statement, or does not. Starts the count.
@@ -148,6 +151,7 @@ impl SpaceHost {
     /// The object is evicted: everything in memory goes, the connections' attachments stay.
     pub fn evict(&mut self, schema: &ebbtide_store::schema::Schema) {
         self.space = Space::load(&mut self.sql, schema).expect("what was open can be opened again");
+        self.space.set_rules(self.rules.clone());
     }
 
     /// A new version of the app is deployed: the object starts anew, and its connections go.
@@ -158,6 +162,7 @@ impl SpaceHost {
     ) -> Result<(), ebbtide_store::server::OpenError> {
         self.attachments.clear();
         self.space = Space::open(&mut self.sql, schema, now, &WireCodec)?;
+        self.space.set_rules(self.rules.clone());
         self.disk.flush();
         Ok(())
     }

@@ -15,6 +15,7 @@ pub mod random;
 pub mod reference;
 pub mod releases;
 pub mod rows;
+pub mod rules;
 pub mod runner;
 pub mod schema;
 pub mod script;

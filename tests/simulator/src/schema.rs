@@ -15,7 +15,7 @@ pub fn with_strategies() -> Schema {
     serde_json::from_value(with_tally()).expect("the schema above has the schema's shape")
 }
 
-/// The same with rows that merge as a whole, by clocks and by a person, keys and values at the ends of their ranges, sets, texts, and fields that a person decides.
+/// The same with rows that merge as a whole, by clocks and by a person, keys and values at the ends of their ranges, sets, texts, and fields that a person or the app's own function decides.
 pub fn with_everything() -> Schema {
     serde_json::from_value(all()).expect("the schema above has the schema's shape")
 }
@@ -32,13 +32,15 @@ fn all() -> serde_json::Value {
         CREATE TABLE sample (batch BLOB NOT NULL, number INTEGER NOT NULL, grade REAL, value INTEGER, data BLOB,
             PRIMARY KEY (batch, number)) STRICT;
         CREATE TABLE deed (id TEXT PRIMARY KEY NOT NULL, owner TEXT, balance INTEGER NOT NULL DEFAULT 0, note TEXT) STRICT;
-        CREATE TABLE topic (id TEXT PRIMARY KEY NOT NULL, tags TEXT, diagnosis TEXT, title TEXT NOT NULL DEFAULT '') STRICT;
+        CREATE TABLE topic (id TEXT PRIMARY KEY NOT NULL, tags TEXT, diagnosis TEXT, verdict TEXT,
+            title TEXT NOT NULL DEFAULT '') STRICT;
         CREATE TABLE page (id TEXT PRIMARY KEY NOT NULL, body TEXT, mood TEXT) STRICT;";
     migrations.push(more.into());
     json["tables"]["card"] = serde_json::json!({ "row": "atomic" });
     json["tables"]["deed"] = serde_json::json!({ "row": "atomic", "merge": { "note": "review" } });
     json["tables"]["sample"] = serde_json::json!({});
-    json["tables"]["topic"] = serde_json::json!({ "merge": { "tags": "set", "diagnosis": "review" } });
+    json["tables"]["topic"] =
+        serde_json::json!({ "merge": { "tags": "set", "diagnosis": "review", "verdict": "custom" } });
     json["tables"]["page"] = serde_json::json!({ "merge": { "body": "text" } });
     json
 }

@@ -4,11 +4,13 @@
 
 use super::{Finding, Judge};
 use crate::host::{Decision, HostError, SpaceHost};
+use crate::rules::Rules;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::ids::{DeviceSeq, Hash, Incarnation, Millis};
 use ebbtide_core::message::{ClientMessage, Hello, Submit};
 use ebbtide_protocol::{WireCodec, encode_client};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 impl Judge {
     /// The end: all commits are there as they were acknowledged, and deciding the same again gives the same bytes.
@@ -23,6 +25,7 @@ impl Judge {
             authors.insert(decision.author.0, decision.incarnation);
         });
         let mut fresh = SpaceHost::open(&self.releases.get(0).schema);
+        fresh.set_rules(Rc::new(Rules));
         self.replay_into(&mut fresh, &authors)?;
         let whole = self.line.repeatable.is_none();
         if whole && (fresh.head() != space.head() || fresh.rows() != space.rows()) {

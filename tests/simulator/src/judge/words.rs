@@ -6,7 +6,7 @@ use crate::device::Durable;
 use crate::reference::{sets, texts};
 use crate::rows::Rows;
 use ebbtide_core::catalogue::Strategy;
-use ebbtide_core::change::RowId;
+use ebbtide_core::change::{LoggedMutation, RowId};
 use ebbtide_core::commit::Commit;
 use ebbtide_core::ids::{ColumnId, Incarnation};
 use ebbtide_core::value::Value;
@@ -60,16 +60,22 @@ impl Judge {
     }
 
     /// Where a text is written in that was pulled since, the fold knows which words are there, and not in which order. It does not where a write
-    /// waits for a space that was set back, or was decided already for another life of the database: some may be there twice.
+    /// waits for a space that was set back, or was decided already for another life of the database: some may be there twice. What was taken away
+    /// may be seen still where the space has put it elsewhere than the writer saw it.
     pub(super) fn same_but_for_the_order_of_words(&self, device: usize, durable: &Durable, expected: &Rows) -> bool {
         let waiting: BTreeSet<&RowId> = durable.log.iter().flat_map(|t| &t.changes).map(|change| &change.row).collect();
         let lives = self.cursors.keys().filter(|(other, _)| *other == device).count();
         let again = lives > 1 || durable.log.iter().any(|transaction| transaction.origin.is_some());
-        let same_words = |shown: &Value, folded: &Value| match again {
-            true => texts::words(shown).iter().all(|word| self.words.contains_key(word)),
-            false => {
-                let (shown, folded) = (texts::words(shown), texts::words(folded));
-                same_but_for_number(&shown, &folded)
+        let same_words = |row: &RowId, column: ColumnId, shown: &Value, folded: &Value| {
+            let (shown, folded) = (texts::words(shown), texts::words(folded));
+            let more = || shown.iter().filter(|word| !folded.contains(word));
+            match again {
+                true => shown.iter().all(|word| self.words.contains_key(word)),
+                false if more().next().is_none() => same_but_for_number(&shown, &folded),
+                false => {
+                    let taken = taken_away(durable, row, column);
+                    folded.iter().all(|word| shown.contains(word)) && more().all(|word| taken.contains(word))
+                }
             }
         };
         let same = |((row, shown), (other, folded)): (Shown<'_>, Shown<'_>)| {
@@ -79,12 +85,26 @@ impl Judge {
             row == other
                 && fields.all(|((column, _), (shown, folded))| {
                     shown == folded
-                        || moved(column, Strategy::Text) && same_words(shown, folded)
+                        || moved(column, Strategy::Text) && same_words(row, column, shown, folded)
                         || moved(column, Strategy::Set) && again && sets::same(shown, folded)
                 })
         };
         durable.rows.len() == expected.len() && durable.rows.iter().zip(expected).all(same)
     }
+}
+
+/// The words that what waits takes out of a text.
+fn taken_away(durable: &Durable, row: &RowId, column: ColumnId) -> BTreeSet<char> {
+    let changes = durable.log.iter().flat_map(|transaction| &transaction.changes).filter(|change| change.row == *row);
+    let fields = changes.flat_map(|change| match &change.mutation {
+        LoggedMutation::Update(fields) => fields.as_slice(),
+        LoggedMutation::Insert(_) | LoggedMutation::Delete(_) => &[],
+    });
+    let taken = fields.filter(|field| field.column == column).flat_map(|field| {
+        let stays = texts::words(&field.new);
+        texts::words(&field.old).into_iter().filter(move |word| !stays.contains(word))
+    });
+    taken.collect()
 }
 
 /// Whether two sorted lists differ in nothing but how often a word is there.

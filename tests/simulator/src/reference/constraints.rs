@@ -3,6 +3,7 @@
 //! The reference asks it whether a whole state may exist.
 
 use crate::rows::Rows;
+use crate::rules;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::change::RowId;
 use ebbtide_core::value::{Key, Value};
@@ -60,6 +61,7 @@ pub fn broken_besides_references(rows: &Rows, catalogue: &Catalogue) -> Option<&
             "household" | "setting" if is_taken(at("code")) => Some("UNIQUE"),
             "household" if integer(at("doses")) < -1_000_000 => Some("CHECK doses"),
             "member" if *at("age") != Value::Null && !(0..=150).contains(&integer(at("age"))) => Some("CHECK age"),
+            "topic" if !rules::may_be(at("verdict")) => Some("the app's validate"),
             "visit" if integer(at("low")) > integer(at("high")) => Some("CHECK low <= high"),
             _ => None,
         };

@@ -10,6 +10,7 @@ use super::queue::{self, WHOLE, Waiting};
 use super::sets;
 use super::texts::{self, AllTyped, Typed};
 use crate::rows::Rows;
+use crate::rules;
 use ebbtide_core::catalogue::{Catalogue, RowRule, Strategy, Table};
 use ebbtide_core::change::{Base, Change, Changeset, Mutation, RowId, Transaction};
 use ebbtide_core::clock::Stamp;
@@ -393,6 +394,16 @@ impl Context<'_> {
                     queue::challenge(&mut story.open, position, self.seq, self.author);
                 }
                 false
+            }
+            // What agrees needs no function.
+            Strategy::Custom if value == slot => false,
+            Strategy::Custom => {
+                let made = rules::verdict(value, slot)?;
+                if made != *slot {
+                    story.writes[position] = Some(self.mark(made == *value));
+                    *slot = made;
+                }
+                return Some(());
             }
             Strategy::First => false,
             Strategy::Server => return None,

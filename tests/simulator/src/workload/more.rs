@@ -96,7 +96,9 @@ fn on_sample(random: &mut Random) -> Statement {
 
 fn on_topic(random: &mut Random) -> Statement {
     let (id, tag) = (text("o", random.below(4)), text("tag", random.below(6)));
-    match random.below(12) {
+    match random.below(16) {
+        12..=14 => ("UPDATE topic SET verdict = ? WHERE id = ?".into(), vec![note(random), id]),
+        15 => ("UPDATE topic SET verdict = substr(coalesce(verdict, '') || ' so', 1, 44)".into(), vec![]),
         0 | 1 => ("INSERT INTO topic (id, tags, diagnosis) VALUES (?, json_array(?), ?)".into(), {
             vec![id, tag, note(random)]
         }),

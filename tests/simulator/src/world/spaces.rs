@@ -7,6 +7,7 @@ use crate::disk::Image;
 use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
 use crate::judge::{Finding, Judge, Line};
 use crate::releases::Releases;
+use crate::rules::Rules;
 use ebbtide_core::ids::Incarnation;
 use std::rc::Rc;
 
@@ -39,7 +40,8 @@ pub(super) enum Death {
 
 impl SpaceSeat {
     pub(super) fn open(releases: &Rc<Releases>) -> Self {
-        let host = SpaceHost::open(&releases.get(0).schema);
+        let mut host = SpaceHost::open(&releases.get(0).schema);
+        host.set_rules(Rc::new(Rules));
         Self { judge: Judge::new(releases.clone()), host, gate: Vec::new(), backup: None }
     }
 }
