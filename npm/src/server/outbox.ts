@@ -112,12 +112,19 @@ export class Outbox {
 
   async #deliverSteps(db: Database, space: Space): Promise<boolean> {
     const until = Date.now() + OUTBOX_TURN_MS;
-    while (Date.now() < until) {
+    for (let rewound = false; Date.now() < until;) {
       const step = space.nextStep(Date.now()) as Step | undefined;
       if (step === undefined) return true;
       await this.#createTables(db);
       if (await deliverStep(db, step)) space.acknowledge(...step.upto);
-      else await resume(db, step, space);
+      else {
+        const elsewhere = await findElsewhere(db, step, space);
+        if (elsewhere === undefined) continue;
+        // Two spaces of one name would write their histories over each other's for ever.
+        if (rewound) throw new Error('D1 has the history of another space of this name: is it bound to two environments?');
+        rewound = true;
+        if (!await rewind(db, elsewhere, until)) return false;
+      }
     }
     return false;
   }
@@ -166,15 +173,23 @@ async function deliverStep(db: Database, { statements }: Step): Promise<boolean>
   }
 }
 
-/** Lets the next step begin where D1 is: it has more than the space knows, or one of the two was set back. */
-async function resume(db: Database, { findPlace }: Step, space: Space): Promise<void> {
+/** Lets the next step begin where D1 is, if it has more than the space knows, or was set back; else says what it has of another history. */
+async function findElsewhere(db: Database, { findPlace }: Step, space: Space): Promise<Elsewhere | undefined> {
   const place = await prepare(db, findPlace).first<Place>() ?? { seq: 0, part: 0, chain: null };
   const elsewhere = space.resumeHistory(place.seq, place.part, place.chain) as Elsewhere | undefined;
-  if (elsewhere === undefined) return;
-  const { from, forget, settle } = elsewhere;
-  console.warn(`ebbtide: D1 has commit ${place.seq} of another history of the space; what it has after commit ${from} is written anew`);
-  for (let more = true; more;) more = ((await prepare(db, forget).run()).meta.changes ?? 0) > 0;
+  if (elsewhere === undefined) return undefined;
+  console.warn(`ebbtide: D1 has commit ${place.seq} of another history of the space; what it has after commit ${elsewhere.from} is written anew`);
+  return elsewhere;
+}
+
+/** `false`: there is more to forget than the turn has time for. It goes on where it was. */
+async function rewind(db: Database, { forget, settle }: Elsewhere, until: number): Promise<boolean> {
+  for (let changes = 1; changes > 0;) {
+    if (Date.now() > until) return false;
+    changes = (await prepare(db, forget).run()).meta.changes;
+  }
   await db.batch(settle.map((call) => prepare(db, call)));
+  return true;
 }
 
 function prepare(db: Database, [sql, ...params]: SqlCall): Statement {

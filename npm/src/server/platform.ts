@@ -27,7 +27,7 @@ export interface Statement {
   bind(...params: (string | number | null)[]): Statement;
   first<T>(): Promise<T | null>;
   all<T>(): Promise<{ readonly results: readonly T[] }>;
-  run(): Promise<{ readonly meta: { readonly changes?: number } }>;
+  run(): Promise<{ readonly meta: { readonly changes: number } }>;
 }
 
 /** The state of a Durable Object. */

@@ -95,6 +95,20 @@ impl LocalDatabase {
         Ok(())
     }
 
+    /// Before the app's transaction in which logged changes are made once more, outside of any: the triggers whose writes were logged stay
+    /// quiet, foreign keys do not. `end_repeated` must follow.
+    pub(super) fn quieten_repeated(&mut self) -> Result<(), DbError> {
+        self.plan_triggers()?;
+        self.wake()?;
+        let silent = self.plan().silence_logged(&self.connection);
+        silent.map_err(|error| DbError::from_sqlite(&error, "CREATE TEMP TRIGGER"))
+    }
+
+    /// After it.
+    pub(super) fn end_repeated(&mut self) -> Result<(), DbError> {
+        self.plan().restore(&self.connection).map_err(|error| DbError::from_sqlite(&error, "DROP TRIGGER"))
+    }
+
     fn plan(&self) -> Rc<TriggerPlan> {
         self.triggers.clone().unwrap_or_default()
     }

@@ -17,8 +17,12 @@ use rusqlite::config::DbConfig;
 pub struct TriggerPlan {
     /// Whether some trigger must stay quiet. SQLite's switch then silences all but temporary ones.
     silence: bool,
+    /// Whether some trigger writes synced tables.
+    writes_synced: bool,
     /// Temporary twins of those that must run nevertheless: (create, drop).
     twins: Vec<(String, String)>,
+    /// The same of those that only check.
+    checks: Vec<(String, String)>,
 }
 
 impl TriggerPlan {
@@ -31,18 +35,25 @@ impl TriggerPlan {
             }
         }
         let mut plan = TriggerPlan::default();
-        let mut running = Vec::new();
+        let (mut running, mut checking) = (Vec::new(), Vec::new());
         for (trigger, writes) in found {
             let synced = writes.iter().filter(|table| catalogue.table_id(table).is_some()).count();
             if synced > 0 && synced < writes.len() {
                 return Err(mixed(&trigger).into());
             }
-            // One that writes nothing only checks.
-            let runs = synced == 0 && !writes.is_empty();
-            if runs { running.push(trigger) } else { plan.silence = true }
+            plan.writes_synced |= synced > 0;
+            match (synced, writes.is_empty()) {
+                (0, false) => running.push(trigger),
+                (0, true) => checking.push(trigger),
+                _ => {}
+            }
         }
+        plan.silence = plan.writes_synced || !checking.is_empty();
         if plan.silence {
-            plan.twins = running.iter().map(|trigger| twin(connection, trigger)).collect::<Result<_, _>>()?;
+            plan.twins = twins(connection, &running)?;
+        }
+        if plan.writes_synced {
+            plan.checks = twins(connection, &checking)?;
         }
         Ok(plan)
     }
@@ -58,10 +69,20 @@ impl TriggerPlan {
         Ok(())
     }
 
+    /// Before a local transaction is made once more, of which only what writes synced tables was logged.
+    pub fn silence_logged(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.writes_synced {
+            self.silence(connection)?;
+            self.checks.iter().try_for_each(|(create, _)| connection.execute_batch(create))?;
+        }
+        Ok(())
+    }
+
     /// After the last remote change. What is restored already stays so.
     pub fn restore(&self, connection: &Connection) -> rusqlite::Result<()> {
         if self.silence {
-            self.twins.iter().try_for_each(|(_, drop)| connection.execute_batch(drop))?;
+            let twins = self.twins.iter().chain(&self.checks);
+            twins.map(|(_, drop)| drop).try_for_each(|drop| connection.execute_batch(drop))?;
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
         }
         Ok(())
@@ -100,6 +121,10 @@ fn set_off_by(
         }
     }
     Ok(found)
+}
+
+fn twins(connection: &Connection, triggers: &[String]) -> Result<Vec<(String, String)>, DbError> {
+    triggers.iter().map(|trigger| twin(connection, trigger)).collect()
 }
 
 /// A temporary trigger of the same content.

@@ -89,25 +89,21 @@ impl<S: Sql + Clone> SpaceStore<S> {
         let OutboxPosition { seq, part } = position;
         // Of a commit that is delivered in part, D1 has what it begins with.
         let newest = if part == 0 { seq } else { Seq(seq.0.saturating_add(1)) };
-        Ok(Place { position, chain: if newest == Seq(0) { None } else { self.log_chain(newest)? } })
+        let chain = if newest == Seq(0) { None } else { self.log_chain(newest)? };
+        Ok(Place::new(position, chain))
     }
 
     /// D1 is elsewhere than where it was left. Answers from where on it has to be written anew, if what it has is of another history.
     ///
-    /// In this history it is where a batch took it whose answer was lost, or where it was set back to: the delivery goes on from there.
-    /// Otherwise one of the two was set back, and all that D1 has behind the answer goes; up to it, it has what this history has.
+    /// In this history it is where a batch took it whose answer was lost, or where it was set back to, or at the beginning: the delivery
+    /// goes on from there. Otherwise one of the two was set back, who knows how often and to when: all that is kept is written anew.
     pub fn resume_history(&mut self, found: &Place) -> Result<Option<Place>, SqlError> {
-        let reader = Reader::History;
-        let own = self.outbox_position(reader)?;
-        if *found == self.place_of(found.position)? {
-            self.set_outbox_position(reader, found.position)?;
-            return Ok(None);
-        }
-        // What was delivered before the space was set back is common to both. D1 that was set back itself may have less.
-        let seq = if found.position > own { own.seq } else { self.log_floor()?.seq };
-        let from = OutboxPosition { seq, part: 0 };
-        self.set_outbox_position(reader, from)?;
-        self.place_of(from).map(Some)
+        let is_known = found.chain.is_some() || found.position == OutboxPosition::default();
+        let is_of_this = is_known && *found == self.place_of(found.position)?;
+        let seq = self.log_floor()?.seq;
+        let from = if is_of_this { found.position } else { OutboxPosition { seq, part: 0 } };
+        self.set_outbox_position(Reader::History, from)?;
+        if is_of_this { Ok(None) } else { self.place_of(from).map(Some) }
     }
 
     /// Lets a reader who comes for the first time begin with the next commit.

@@ -147,7 +147,7 @@ impl JsSpace {
     #[wasm_bindgen(js_name = resumeHistory)]
     pub fn resume_history(&mut self, seq: f64, part: f64, chain: Option<String>) -> Result<JsValue, JsValue> {
         let position = OutboxPosition { seq: Seq(seq as u64), part: part as u64 };
-        let elsewhere = self.object.resume_history(Place::read(position, chain.as_deref()))?;
+        let elsewhere = self.object.resume_history(&Place { position, chain })?;
         Ok(elsewhere.map_or(JsValue::UNDEFINED, |elsewhere| plain_elsewhere(&elsewhere)))
     }
 

@@ -52,11 +52,11 @@ impl<S: Sql + Clone> SpaceObject<S> {
 
     /// D1 was found elsewhere than where it was left. The next step begins there, where that is in the space's history.
     /// Where it is not, one of the two was set back, and the answer has to be carried out first.
-    pub fn resume_history(&mut self, found: Place) -> Result<Option<Elsewhere>, Failure> {
+    pub fn resume_history(&mut self, found: &Place) -> Result<Option<Elsewhere>, Failure> {
         let name = self.name()?.to_owned();
         self.event(|store| {
-            let resumed = store.resume_history(&found)?;
-            Ok(resumed.map(|to| Elsewhere { from: to.position.seq, rewind: history::rewind(&name, &found, &to) }))
+            let resumed = store.resume_history(found)?;
+            Ok(resumed.map(|to| Elsewhere { from: to.position.seq, rewind: history::rewind(&name, found, &to) }))
         })
     }
 

@@ -173,3 +173,109 @@ pub fn st177_a_refused_transaction_is_committed_again_under_names_that_changed_s
     db.retry_rejected(stamp, &[edit("note", &[text("a")], &[("title", text("three"))])], NOW).unwrap();
     assert_eq!(db.rows("SELECT id, heading, rank FROM memo"), ["a|three|2"]);
 }
+
+pub fn st176_what_triggers_did_to_synced_rows_is_not_done_twice_and_what_they_check_is_checked(connection: Connection) {
+    let ward = "CREATE TABLE ward (id TEXT PRIMARY KEY NOT NULL, doses INTEGER NOT NULL DEFAULT 0); CREATE TABLE seen (entry TEXT);
+        CREATE TABLE entry (id TEXT PRIMARY KEY NOT NULL, ward TEXT NOT NULL, n INTEGER NOT NULL);
+        CREATE TRIGGER given AFTER INSERT ON entry BEGIN UPDATE ward SET doses = doses + NEW.n WHERE id = NEW.ward; END;
+        CREATE TRIGGER noted AFTER INSERT ON entry BEGIN INSERT INTO seen VALUES (NEW.id); END;
+        CREATE TRIGGER checked BEFORE INSERT ON entry WHEN NEW.n > 9 BEGIN SELECT RAISE(ABORT, 'too many'); END";
+    let tables = r#"{"ward":{"merge":{"doses":"sum"}},"entry":{}}"#;
+    let schema = serde_json::json!({ "migrations": [ward], "tables": serde_json::from_str::<serde_json::Value>(tables).unwrap() });
+    let mut db = LocalDatabase::open(connection, &serde_json::from_value(schema).unwrap(), NOW, [7; 16]).unwrap();
+    db.run("INSERT INTO ward VALUES ('w', 10)");
+    let back = ["DELETE FROM entry", "DELETE FROM seen", "UPDATE ward SET doses = 100"];
+    let stamp = refused(&mut db, &["INSERT INTO entry VALUES ('e', 'w', 5)"], &back);
+    let too_many = db.retry_rejected(stamp, &[edit("entry", &[text("e")], &[("n", Value::Integer(10))])], NOW);
+    assert_eq!(too_many.unwrap_err().code, DbErrorCode::Constraint);
+    db.retry_rejected(stamp, &[], NOW).unwrap();
+    assert_eq!(db.rows("SELECT doses FROM ward"), ["105"]);
+    assert_eq!(db.rows("SELECT entry FROM seen"), ["e"], "what is local is done again");
+    db.run("INSERT INTO entry VALUES ('f', 'w', 1)");
+    assert_eq!(db.rows("SELECT doses FROM ward"), ["106"], "and triggers are as before");
+}
+
+pub fn st177_a_row_that_is_gone_is_not_taken_for_the_one_that_has_its_new_key(connection: Connection) {
+    let mut db = open(connection, &[CLINIC], &["clinic", "bed", "shift"]);
+    db.run("INSERT INTO clinic VALUES ('c', 'north')");
+    db.run("INSERT INTO bed VALUES ('b', 'c', 'window')");
+    let others = ["DELETE FROM clinic", "INSERT INTO clinic VALUES ('d', 'of others')"];
+    let stamp = refused(&mut db, &["UPDATE clinic SET id = 'd', name = 'mine' WHERE id = 'c'"], &others);
+    let before = db.rows("SELECT * FROM clinic");
+    assert_eq!(db.retry_rejected(stamp, &[], NOW).unwrap_err().code, DbErrorCode::ConstraintUnique);
+    assert_eq!(db.rows("SELECT * FROM clinic"), before);
+    db.run("INSERT INTO clinic VALUES ('x', NULL)");
+    db.run("INSERT INTO bed VALUES ('b', 'x', 'window')");
+    db.retry_rejected(stamp, &[edit("clinic", &[text("d")], &[("id", text("e"))])], NOW).unwrap();
+    assert_eq!(
+        db.rows("SELECT id, name FROM clinic WHERE id <> 'x'"),
+        ["d|of others", "e|mine"],
+        "it comes back under its new key"
+    );
+    assert_eq!(db.rows("SELECT id, clinic FROM bed"), ["b|e"]);
+}
+
+pub fn st177_a_key_that_changes_beside_fields_takes_along_what_came_since(connection: Connection) {
+    let checked = "CREATE TABLE clinic (id TEXT PRIMARY KEY NOT NULL, code TEXT CHECK (code = id || '-x'), name TEXT, note TEXT);
+        CREATE TABLE bed (id TEXT PRIMARY KEY NOT NULL, clinic TEXT REFERENCES clinic ON DELETE CASCADE ON UPDATE CASCADE)";
+    let mut db = open(connection, &[checked], &["clinic", "bed"]);
+    db.run("INSERT INTO clinic VALUES ('c', 'c-x', 'north', NULL)");
+    let back = [
+        "UPDATE clinic SET id = 'c', code = 'c-x', name = 'north'",
+        "INSERT INTO bed VALUES ('late', 'c')",
+        "UPDATE clinic SET note = 'of others'",
+    ];
+    let stamp = refused(&mut db, &["UPDATE clinic SET id = 'd', code = 'd-x', name = 'south'"], &back);
+    db.retry_rejected(stamp, &[], NOW).unwrap();
+    assert_eq!(db.rows("SELECT * FROM clinic"), ["d|d-x|south|of others"]);
+    assert_eq!(db.rows("SELECT * FROM bed"), ["late|d"]);
+}
+
+pub fn st177_keys_that_change_more_than_once_follow_an_edit_and_nothing_follows_null(connection: Connection) {
+    let locker = "CREATE TABLE locker (id TEXT PRIMARY KEY NOT NULL, badge TEXT REFERENCES person(badge))";
+    let person = "CREATE TABLE person (id TEXT PRIMARY KEY NOT NULL, badge TEXT UNIQUE)";
+    let mut db = open(connection, &[CLINIC, person, locker], &["clinic", "bed", "shift", "person", "locker"]);
+    let wrote = [
+        "INSERT INTO clinic VALUES ('c', 'mine')",
+        "INSERT INTO bed VALUES ('b', 'c', 'window')",
+        "INSERT INTO shift VALUES ('c', 1, 'ada')",
+        "UPDATE shift SET day = 2",
+        "UPDATE clinic SET id = 'd' WHERE id = 'c'",
+        "INSERT INTO person VALUES ('p', NULL)",
+        "INSERT INTO locker VALUES ('l', NULL)",
+    ];
+    let back = [
+        "DELETE FROM clinic",
+        "DELETE FROM locker",
+        "DELETE FROM person",
+        "INSERT INTO clinic VALUES ('c', 'of others')",
+    ];
+    let stamp = refused(&mut db, &wrote, &back);
+    let edits =
+        [edit("clinic", &[text("c")], &[("id", text("x"))]), edit("person", &[text("p")], &[("badge", text("B1"))])];
+    db.retry_rejected(stamp, &edits, NOW).unwrap();
+    assert_eq!(db.rows("SELECT id, name FROM clinic ORDER BY id"), ["c|of others", "d|mine"]);
+    assert_eq!(db.rows("SELECT id, clinic FROM bed"), ["b|d"]);
+    assert_eq!(db.rows("SELECT clinic, day FROM shift"), ["d|2"]);
+    assert_eq!(db.rows("SELECT badge FROM person"), ["B1"]);
+    assert_eq!(db.rows("SELECT badge IS NULL FROM locker"), ["1"]);
+}
+
+pub fn st177_a_list_that_was_written_anew_is_written_anew_again(connection: Connection) {
+    let item = "CREATE TABLE item (list TEXT NOT NULL, pos INTEGER NOT NULL, what TEXT, PRIMARY KEY (list, pos));
+        CREATE TABLE tag (note TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (note, tag)) WITHOUT ROWID";
+    let mut db = open(connection, &[item], &["item", "tag"]);
+    db.run("INSERT INTO item VALUES ('p', 1, 'A'), ('p', 2, 'B')");
+    db.run("INSERT INTO tag VALUES ('n1', 't1')");
+    let wrote = [
+        "DELETE FROM item",
+        "INSERT INTO item VALUES ('p', 1, 'X'), ('p', 2, 'A'), ('p', 3, 'B')",
+        "DELETE FROM tag",
+        "INSERT INTO tag VALUES ('n2', 't2')",
+    ];
+    let back = ["DELETE FROM item", "INSERT INTO item VALUES ('p', 1, 'A'), ('p', 2, 'B')", "DELETE FROM tag"];
+    let stamp = refused(&mut db, &wrote, &back);
+    db.retry_rejected(stamp, &[], NOW).unwrap();
+    assert_eq!(db.rows("SELECT pos, what FROM item ORDER BY pos"), ["1|X", "2|A", "3|B"]);
+    assert_eq!(db.rows("SELECT * FROM tag"), ["n2|t2"]);
+}

@@ -65,7 +65,7 @@ cases! {
     records::st54_a_commit_out_of_order_is_refused,
     records::st54_what_was_taken_back_is_not_remembered,
     records::st55_the_outbox_moves_forward_only,
-    records::sv214_the_history_goes_on_where_d1_is_or_where_both_agree,
+    records::sv214_the_history_goes_on_where_d1_is_or_where_the_log_begins,
     records::st160_each_reader_of_the_log_has_a_position_of_its_own,
     records::st56_a_ticket_is_good_once,
     records::st58_decided_transactions_are_found_by_the_life_that_captured_them,
