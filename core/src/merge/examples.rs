@@ -143,6 +143,21 @@ fn mg08_a_write_as_it_was_sent_can_be_logged_and_redone() {
 }
 
 #[test]
+fn mg08_a_change_of_a_set_or_text_as_it_travelled_can_be_logged_sent_again_and_redone() {
+    let of_set = (Strategy::Set, r#"["a"]"#, r#"["a","b"]"#, r#"["c"]"#, r#"["c","b"]"#);
+    let of_text = (Strategy::Text, "ab", "axb", "", "x");
+    for (strategy, old, new, current, redone) in [of_set, of_text] {
+        let sent = local::sent(strategy, &words(old), &words(new), Ground::Firm);
+        assert!(matches!(sent, Value::Blob(_)));
+        let (was, is) = local::logged(strategy, sent.clone());
+        assert_eq!((&was, &is), (&sent, &sent), "what it was made on is not known any more");
+        assert_eq!(local::sent(strategy, &was, &is, Ground::Firm), sent);
+        assert_eq!(local::redo(strategy, &words(current), &was, &is), words(redone));
+        assert_eq!(local::logged(strategy, words("whole")), (Value::Null, words("whole")));
+    }
+}
+
+#[test]
 fn mg10_an_extreme_is_an_overwrite_only_where_something_else_stood() {
     let state = State::at(Value::Integer(5));
     for (strategy, better, worse) in [(Strategy::Min, 4, 6), (Strategy::Max, 6, 4)] {

@@ -258,3 +258,34 @@ impl Entry {
         sizes(&self.undo) + own + 10
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(seq: u64, old: &str, new: &str) -> Step {
+        Step { seq: Seq(seq), old: old.into(), new: new.into() }
+    }
+
+    #[test]
+    fn mg19_every_run_of_the_newest_waiting_writes_may_have_been_out_of_view() {
+        let seqs = |steps: &[Step], base| -> Vec<Vec<u64>> {
+            partial_views(steps, Seq(base)).map(|left| left.iter().map(|step| step.seq.0).collect()).collect()
+        };
+        let three = [step(1, "", "a"), step(2, "a", "b"), step(3, "b", "c")];
+        assert_eq!(seqs(&three, 1), [vec![1, 3], vec![1], vec![1, 2]], "what it had pulled it saw");
+        assert_eq!(seqs(&three, 3), [[0; 0]; 0]);
+        let many: Vec<Step> = (1..=TEXT_BLOCKED_WRITES as u64 + 2).map(|seq| step(seq, "", "")).collect();
+        let all = seqs(&many, 0);
+        assert_eq!(all.len(), TEXT_BLOCKED_WRITES * (TEXT_BLOCKED_WRITES + 1) / 2);
+        assert!(all.iter().all(|left| left.starts_with(&[1, 2])), "older ones are not tried");
+    }
+
+    #[test]
+    fn mg19_writes_that_continue_each_other_are_one() {
+        let steps = [step(1, "", "a"), step(2, "a", "b"), step(3, "x", "y"), step(4, "y", "z"), step(5, "y", "z")];
+        let found = runs(&steps.iter().collect::<Vec<_>>());
+        let found: Vec<(u64, u64)> = found.into_iter().map(|(first, last)| (first.seq.0, last.seq.0)).collect();
+        assert_eq!(found, [(1, 2), (3, 4), (5, 5)]);
+    }
+}
