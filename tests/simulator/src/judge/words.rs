@@ -44,10 +44,12 @@ impl Judge {
         let again = !self.lost.is_empty() && same_but_for_number(&there, &wanted);
         // What its writer took away may lie elsewhere in the space, behind what others put at the same place.
         let own = |word: &char| self.words.get(word) == Some(&writer);
+        let before = self.line.history.last().and_then(|rows| rows.get(row)?.get(position)).map(texts::words);
+        let beside_others = before.is_some_and(|before| !before.iter().all(own));
         let moved = once
             && wanted.iter().all(|word| there.contains(word))
             && there.iter().all(|word| wanted.contains(word) || own(word))
-            && !there.iter().all(own);
+            && beside_others;
         if !(loose || recorded && once || again || moved) || !typed {
             return Err(format!("G5: a text has the words {there:x?}, by the rules {wanted:x?}: {row:?}"));
         }
