@@ -105,4 +105,14 @@ mod tests {
         assert_eq!(receiving(Seq(4), Seq(9), Seq(9)), None);
         assert_eq!(receiving(Seq(4), Seq(5), Seq(9)).map(|progress| (progress.done, progress.total)), Some((1, 5)));
     }
+
+    #[test]
+    fn cs95_what_fits_into_a_single_message_needs_no_progress() {
+        let mut meter = Meter::default();
+        meter.note(DeviceSeq(1), Some(0), SINGLE_MESSAGE_BYTES as u64);
+        assert_eq!(meter.progress(), None);
+        meter.note(DeviceSeq(2), Some(0), 1);
+        assert_eq!(meter.progress().map(|progress| progress.phase.name()), Some("sending"));
+        assert_eq!(receiving(Seq(1), Seq(1), Seq(3)).map(|progress| progress.phase.name()), Some("receiving"));
+    }
 }

@@ -378,3 +378,31 @@ pub trait ClientStore {
     /// The whole encoding, once `count` pieces of commit `seq` are kept; they are then forgotten.
     fn take_parts(&mut self, seq: Seq, count: u32) -> Result<Option<Vec<u8>>, Self::Error>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cs208_the_trail_keeps_its_ends_and_is_denser_towards_the_newest() {
+        let mut device = DeviceState::default();
+        let move_to = |device: &mut DeviceState, seq| {
+            device.move_cursor(Cursor { seq: Seq(seq), ..Cursor::default() });
+            device.trail.iter().map(|(seq, _)| seq.0).collect::<Vec<u64>>()
+        };
+        let full: Vec<u64> = (1..=TRAIL_POINTS as u64).collect();
+        let trails: Vec<Vec<u64>> = full.iter().map(|seq| move_to(&mut device, *seq)).collect();
+        assert_eq!(trails.last(), Some(&full), "all of it fits");
+        for seq in TRAIL_POINTS as u64 + 1..=1_000 {
+            let trail = move_to(&mut device, seq);
+            assert_eq!((trail.len(), trail[0], trail[TRAIL_POINTS - 1]), (TRAIL_POINTS, 1, seq));
+            assert!(trail.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+        // The distance to the next point is in proportion to how far back it lies, give or take a few times.
+        let trail = move_to(&mut device, 1_001);
+        assert!(trail[TRAIL_POINTS - 4..].iter().all(|seq| 1_001 - seq < 16), "{trail:?}");
+        let far = trail.windows(2).filter(|pair| 1_001 - pair[1] > 8);
+        let gaps: Vec<(u64, u64)> = far.map(|pair| (pair[1] - pair[0], 1_001 - pair[0])).collect();
+        assert!(gaps.iter().all(|(gap, back)| 5 * gap <= 4 * back), "{gaps:?}");
+    }
+}
