@@ -75,6 +75,28 @@ fn sv74_a_retired_incarnation_is_refused_and_its_successor_welcomed() {
 }
 
 #[test]
+fn sv74_nobody_retires_the_device_of_another_user_nor_itself() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.user(B, "eve");
+        let of_ada = hello(talk, A);
+        let mut of_eve = of_ada.clone();
+        of_eve.previous = Some(of_ada.incarnation);
+        of_eve.incarnation = Incarnation([9; 16]);
+        of_eve.next_device_seq = ebbtide_core::ids::DeviceSeq(1);
+        of_eve.last_decided = None;
+        let replies = talk.mail(B, &[ClientMessage::Hello(of_eve)]);
+        assert!(matches!(&replies[0], ServerMessage::Welcome(_)), "eve has a device of her own: {replies:?}");
+        let mut itself = of_ada.clone();
+        itself.previous = Some(itself.incarnation);
+        for hello in [itself, of_ada] {
+            let replies = talk.mail(A, &[ClientMessage::Hello(hello)]);
+            assert!(matches!(&replies[0], ServerMessage::Welcome(_)), "{replies:?}");
+        }
+    });
+}
+
+#[test]
 fn sv75_a_device_of_another_user_is_refused() {
     on_both_paths(|talk| {
         with_household(talk);
