@@ -10,7 +10,7 @@ use crate::releases::Release;
 use crate::releases::piece::Became;
 use crate::rows::{Rows, difference};
 use ebbtide_core::catalogue::{Catalogue, Strategy, Table};
-use ebbtide_core::change::{LoggedChange, LoggedField, LoggedMutation, LoggedTransaction};
+use ebbtide_core::change::{LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, RowId};
 use ebbtide_core::client::store::Rebuild;
 use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
@@ -142,6 +142,18 @@ pub(super) fn without_previews<'d>(
     if durable.state.rebuild == Some(Rebuild::Behind) {
         // Rows of tables that came lately may refer to what this device has deleted: a snapshot is on its way to sort that out.
         constraints::without_dangling(expected, catalogue);
+        // Also where it has the household again by now.
+        let household = catalogue.table_id("household");
+        let changes = durable.log.iter().flat_map(|transaction| &transaction.changes);
+        let deletes = changes.filter(|change| matches!(change.mutation, LoggedMutation::Delete(_)));
+        let deleted: Vec<&RowId> =
+            deletes.map(|change| &change.row).filter(|row| Some(row.table) == household).collect();
+        expected.retain(|row, values| {
+            let table = catalogue.table(row.table).expect("a table");
+            let refers = constraints::refers_to_households(&table.name);
+            let to = refers.then(|| constraints::field(table, row, values, "household"));
+            durable.rows.contains_key(row) || !deleted.iter().any(|gone| to == gone.key.0.first())
+        });
     }
     let is_ahead = release.steps.iter().any(|(_, version)| durable.state.space_schema.migrations() < *version);
     let previews = |name: &str| is_ahead && release.steps.iter().any(|(piece, _)| piece.changes_rows_of(name));
