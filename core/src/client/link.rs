@@ -62,6 +62,8 @@ impl ClientSession {
 
     pub(super) fn set_paused<S: ClientStore, C: Codec>(&mut self, paused: bool, step: &mut Step<S, C>) {
         self.paused = paused;
+        // Also without a link: what the service worker has is not to go meanwhile.
+        self.timers.mirror_at = Some(step.now);
         if paused {
             self.drop_link(step);
             self.timers.retry_at = None;

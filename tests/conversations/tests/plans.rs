@@ -373,6 +373,27 @@ fn cs94_no_ready_made_request_goes_past_a_pause_or_the_question() {
     });
 }
 
+/// Whether the service worker's copy is to be read again after an input and what it made due.
+fn tells_the_copy(talk: &mut Dialogue, input: Input) -> bool {
+    let now = talk.time_of(A);
+    let inputs = [input, Input::Tick].into_iter();
+    let mut outputs = inputs.flat_map(|input| talk.device(A).handle(input, now).expect("the device goes on"));
+    outputs.any(|output| matches!(output, Output::SealedChanged))
+}
+
+#[test]
+fn cs94_what_was_handed_out_is_taken_back_while_the_sync_pauses() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET name = 'offline'", &[]);
+        talk.pass_ms(5_000);
+        assert!(tells_the_copy(talk, Input::Tick), "what was sealed is to be sent");
+        assert!(!tells_the_copy(talk, Input::Tick), "nothing else has come");
+        assert!(tells_the_copy(talk, Input::Pause(true)), "nothing is to be sent");
+        assert!(tells_the_copy(talk, Input::Pause(false)), "it is to be sent again");
+    });
+}
+
 #[test]
 fn cs97_a_plan_reads_what_was_committed_under_another_schema_version() {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
