@@ -5,7 +5,7 @@ use ebbtide_core::client::Input;
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::Incarnation;
 use ebbtide_core::limits::FIRST_PAGE_BYTES;
-use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::message::{ClientMessage, Hello, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::host::{HostError, SpaceHost};
 use ebbtide_simulator::schema::schema;
@@ -57,15 +57,22 @@ fn insert_household(talk: &ebbtide_simulator::dialogue::Dialogue) -> ebbtide_cor
     }
 }
 
+/// A new device that says it takes the place of another.
+fn successor_of(device: &Hello) -> Hello {
+    Hello {
+        previous: Some(device.incarnation),
+        incarnation: Incarnation([9; 16]),
+        next_device_seq: ebbtide_core::ids::DeviceSeq(1),
+        last_decided: None,
+        ..device.clone()
+    }
+}
+
 #[test]
 fn sv74_a_retired_incarnation_is_refused_and_its_successor_welcomed() {
     on_both_paths(|talk| {
         with_household(talk);
-        let mut successor = hello(talk, A);
-        successor.previous = Some(successor.incarnation);
-        successor.incarnation = Incarnation([9; 16]);
-        successor.next_device_seq = ebbtide_core::ids::DeviceSeq(1);
-        successor.last_decided = None;
+        let successor = successor_of(&hello(talk, A));
         let replies = talk.mail(A, &[ClientMessage::Hello(successor)]);
         assert!(matches!(&replies[0], ServerMessage::Welcome(_)), "{replies:?}");
         let retired = hello(talk, A);
@@ -80,12 +87,7 @@ fn sv74_nobody_retires_the_device_of_another_user_nor_itself() {
         with_household(talk);
         talk.user(B, "eve");
         let of_ada = hello(talk, A);
-        let mut of_eve = of_ada.clone();
-        of_eve.previous = Some(of_ada.incarnation);
-        of_eve.incarnation = Incarnation([9; 16]);
-        of_eve.next_device_seq = ebbtide_core::ids::DeviceSeq(1);
-        of_eve.last_decided = None;
-        let replies = talk.mail(B, &[ClientMessage::Hello(of_eve)]);
+        let replies = talk.mail(B, &[ClientMessage::Hello(successor_of(&of_ada))]);
         assert!(matches!(&replies[0], ServerMessage::Welcome(_)), "eve has a device of her own: {replies:?}");
         let mut itself = of_ada.clone();
         itself.previous = Some(itself.incarnation);

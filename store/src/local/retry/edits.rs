@@ -98,9 +98,6 @@ pub(super) fn follow(repeats: &mut [Repeat<'_>], catalogue: &Catalogue) {
     let is_edited = |repeat: &&Repeat<'_>| repeat.key.iter().chain(&repeat.fields).any(|cell| cell.edited);
     let mut renamed = Renamed::default();
     repeats.iter().filter(is_edited).for_each(|repeat| renamed.note_parent(repeat, catalogue));
-    if renamed.parents.is_empty() && !repeats.iter().any(|repeat| is_edited(&repeat)) {
-        return;
-    }
     for repeat in repeats {
         renamed.lead_row(repeat);
         renamed.lead_references(repeat);
