@@ -1,7 +1,7 @@
 //! How changes travel: plain writes, pushes, gaps, announcements, parts, somebody else's delivery.
 
 use crate::script::{A, B, noise, on_both_paths, status, text, value, with_household};
-use ebbtide_core::client::Input;
+use ebbtide_core::client::{Input, Output};
 use ebbtide_core::ids::Seq;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
@@ -171,5 +171,31 @@ fn cs16_a_receipt_alone_changes_nothing_that_is_seen() {
         assert_eq!(talk.query(A, "SELECT name, doses FROM household"), [[text("later"), Value::Integer(3)]]);
         talk.visit(B);
         talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs209_the_report_of_a_sync_counts_what_was_exchanged_the_connections_that_failed_and_its_time() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET name = 'of a'", &[]);
+        talk.visit(A);
+        talk.exec(B, "UPDATE household SET doses = 1", &[]);
+        let began = talk.time_of(B);
+        talk.connect(B);
+        for _ in 0..2 {
+            talk.cut(B);
+            talk.pass_ms(60_000);
+            talk.input(B, Input::Tick);
+            assert!(talk.reconnect(B), "it tries again");
+        }
+        talk.settle();
+        let took = talk.time_of(B).0 - began.0;
+        let outputs = talk.outputs(B).into_iter();
+        let mut reports =
+            outputs.filter_map(|output| if let Output::UpToDate(report) = output { Some(report) } else { None });
+        let report = reports.next().expect("a report");
+        assert_eq!((report.sent, report.received, report.retries), (1, 1, 2));
+        assert_eq!((report.duration_ms, reports.next()), (took, None));
     });
 }

@@ -5,6 +5,7 @@ use crate::versions;
 use ebbtide_core::client::progress::{Phase, Progress};
 use ebbtide_core::client::store::Progress as Upload;
 use ebbtide_core::client::{Cause, Input, Output, Plan, State, TwoPhase};
+use ebbtide_core::commit::Receipt;
 use ebbtide_core::ids::{DeviceSeq, Seq};
 use ebbtide_core::limits::CHUNK_BYTES;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
@@ -180,6 +181,60 @@ fn cs85_a_large_changeset_is_predicted_once_all_its_chunks_are_there_also_by_a_r
     let prepared = talk.durable(B).sealed.iter().all(|entry| entry.progress == Upload::Prepared);
     assert!(prepared);
     resume_and_meet(&mut talk);
+}
+
+#[test]
+fn cs81_each_number_gets_the_receipt_that_was_predicted() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.input(B, Input::Pause(true));
+        talk.exec(A, "UPDATE household SET name = 'of a'", &[]);
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x')", &[]);
+        talk.visit(A);
+        let writes = [
+            "INSERT INTO household (id, name) VALUES ('b', 'accepted')",
+            "UPDATE household SET name = 'unseen' WHERE id = 'h'",
+            "INSERT INTO household (id, code) VALUES ('c', 'x')",
+            "INSERT INTO visit (id, household) VALUES ('v', 'b')",
+        ];
+        for sql in writes {
+            talk.exec(B, sql, &[]);
+            talk.pass_ms(5_000);
+            talk.input(B, Input::Tick);
+        }
+        let numbers: Vec<DeviceSeq> = talk.durable(B).sealed.iter().map(|entry| entry.device_seq).collect();
+        assert_eq!(numbers.len(), writes.len());
+        let plan = plan(talk, B);
+        let greeting = ClientMessage::Hello(hello(talk, B));
+        let ask = |talk: &mut Dialogue, upto: DeviceSeq| {
+            talk.mail(B, &[greeting.clone(), ClientMessage::Predict { upto }]).pop().expect("an answer")
+        };
+        let ServerMessage::Predicted(predicted) = ask(talk, plan.upto) else { panic!("{}", talk.transcript()) };
+        let predicted: Vec<Receipt> = predicted.into_iter().map(|prediction| prediction.receipt).collect();
+        let seqs: Vec<bool> = predicted.iter().map(|receipt| receipt.seq.is_some()).collect();
+        assert_eq!(seqs, [true, true, false, true], "a refused number is no commit");
+        talk.input(B, Input::Pause(false));
+        talk.reconnect(B);
+        talk.settle();
+        for (number, predicted) in numbers.into_iter().zip(predicted) {
+            assert_eq!(ask(talk, number), ServerMessage::Receipt(predicted), "{}", talk.transcript());
+        }
+    });
+}
+
+#[test]
+fn cs80_a_write_below_a_deleted_row_makes_no_second_deletion_of_it() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.visit(B);
+        talk.exec(A, "INSERT INTO visit (id, household) VALUES ('v', 'h')", &[]);
+        talk.exec(B, "DELETE FROM household WHERE id = 'h'", &[]);
+        talk.visit(B);
+        talk.input(B, Input::Pause(true));
+        talk.visit(A);
+        let received: u64 = plan(talk, B).receives.iter().map(|(_, counts)| counts.deletes).sum();
+        assert_eq!(received, 0, "{}", talk.transcript());
+    });
 }
 
 #[test]

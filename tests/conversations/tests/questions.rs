@@ -1,6 +1,6 @@
 //! Plans and questions in full: every number that they tell, and what becomes of one that is overtaken by something else.
 
-use crate::script::{A, B, hello, on_both_paths, resume_and_meet, status, value, with_household};
+use crate::script::{A, B, hello, on_both_paths, resume_and_meet, status, text, value, with_household};
 use ebbtide_core::client::plan::RowCounts;
 use ebbtide_core::client::{Input, Output, Plan, State, TwoPhase};
 use ebbtide_core::conflict::Conflict;
@@ -183,4 +183,62 @@ fn cs85_a_prediction_lists_as_many_conflicts_as_its_bounds_allow_and_counts_the_
     };
     let each = size(&plan.merges[0]);
     assert_eq!((plan.conflicts as usize, plan.merges.len()), (households, PREDICTED_BYTES / each));
+}
+
+#[test]
+fn cs96_consent_and_questions_are_of_the_life_whose_numbers_they_name() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.space.backup();
+        talk.confirm(true);
+        talk.restart(A);
+        talk.connect(A);
+        for name in ["first", "second"] {
+            talk.exec(A, "UPDATE household SET name = ?", &[text(name)]);
+            talk.settle();
+            let upto = told(talk, A).expect("a question").upto;
+            talk.input(A, Input::Confirmed { upto, accepted: true });
+            talk.settle();
+        }
+        talk.exec(A, "UPDATE household SET name = 'third'", &[]);
+        talk.settle();
+        let of_before = told(talk, A).expect("a question").upto;
+        let before = talk.durable(A).state.incarnation;
+        talk.restore_space(&backup);
+        let head = talk.head();
+        talk.connect(A);
+        talk.settle();
+        talk.reconnect(A);
+        talk.settle();
+        assert_ne!(talk.durable(A).state.incarnation, before, "the numbers begin anew");
+        let asked = told(talk, A).expect("the question is asked in the new life").upto;
+        assert_eq!((talk.head(), asked < of_before), (head, true), "{}", talk.transcript());
+        talk.input(A, Input::Confirmed { upto: of_before, accepted: true });
+        talk.settle();
+        assert_eq!(talk.head(), head, "the yes was to another question");
+        talk.input(A, Input::Confirmed { upto: asked, accepted: true });
+        talk.settle();
+        assert!(talk.head() > head);
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT name FROM household"), text("third"));
+    });
+}
+
+#[test]
+fn cs83_a_plan_that_a_new_life_interrupts_is_told_or_fails() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.space.backup();
+        talk.exec(A, "UPDATE household SET name = 'lost'", &[]);
+        talk.visit(A);
+        talk.restore_space(&backup);
+        talk.input(A, Input::Plan);
+        talk.reconnect(A);
+        talk.settle();
+        let mut ends = talk.outputs(A).into_iter();
+        let ended = ends.any(|output| matches!(output, Output::Planned(_) | Output::PlanFailed(_)));
+        assert!(ended, "{}", talk.transcript());
+    });
 }

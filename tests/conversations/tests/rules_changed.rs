@@ -148,6 +148,10 @@ fn cs203_what_was_sent_under_another_rule_comes_back_where_it_means_the_same_and
             let same = (before == "sum") == (then == "sum");
             let listed: &[&str] = if same { &[] } else { &["schema"] };
             assert_eq!(refused(&mut talk, A), listed, "{before} {then} {}", talk.transcript());
+            let records = talk.device(A).database().rejected().expect("a list");
+            let fields = records.iter().flat_map(|record| &record.changes).flat_map(|change| &change.fields);
+            let unsaid: &[&str] = if same { &[] } else { &["number"] };
+            assert_eq!(fields.map(|(column, _)| column.as_str()).collect::<Vec<_>>(), unsaid, "{before} {then}");
             let wanted = if same { 101 } else { 100 };
             assert_eq!(value(&mut talk, B, "SELECT number FROM tally"), Value::Integer(wanted), "{before} {then}");
             assert_eq!(value(&mut talk, B, "SELECT words FROM tally"), text("others"), "{before} {then}");
