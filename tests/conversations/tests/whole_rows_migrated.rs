@@ -202,3 +202,39 @@ fn mg105_sides_of_a_conflict_that_the_same_commit_opens_are_read_by_their_versio
         }
     });
 }
+
+#[test]
+fn mg105_a_side_that_comes_with_a_conflict_of_another_table_keeps_its_own_columns() {
+    const ASIDE: &str = "CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, label TEXT) STRICT";
+    let both = |migrations: &[&str]| -> Schema {
+        let whole = |field: &str| serde_json::json!({ "row": "atomic", "merge": { field: "review" } });
+        let tables = serde_json::json!({ "aside": whole("label"), "place": whole("zip") });
+        serde_json::from_value(serde_json::json!({ "migrations": migrations, "tables": tables })).expect("a schema")
+    };
+    const C: usize = 2;
+    let second = both(&[FIRST, ASIDE, SECOND]);
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let talk = &mut Dialogue::with_schema(3, two_phase, both(&[FIRST, ASIDE]));
+        talk.transaction(
+            A,
+            &["INSERT INTO place VALUES ('p', 'Main', 1, 'Ulm')", "INSERT INTO aside VALUES ('s', 'is')"],
+        );
+        [A, B, C].into_iter().for_each(|party| talk.visit(party));
+        talk.deploy(&second);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &second));
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.exec(A, "UPDATE place SET zip = 2", &[]);
+        talk.exec(B, "UPDATE place SET zip = 3", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.exec(A, "UPDATE aside SET label = 'of a'", &[]);
+        talk.visit(A);
+        talk.restart_with(B, &second);
+        talk.exec(B, "UPDATE aside SET label = 'of b'", &[]);
+        talk.exec(B, "UPDATE place SET zip = 4", &[]);
+        [B, C].into_iter().for_each(|party| talk.visit(party));
+        let listed = talk.device(C).database().open_conflicts().expect("the list is readable");
+        let of_place = listed.iter().find(|record| record.table == "place").expect("the conflict");
+        let side = |zip| row(&[("zip", number(zip)), ("town", text("Ulm"))]);
+        assert_eq!(wants(of_place), [side(4), side(3)], "{}", talk.transcript());
+    }
+}
