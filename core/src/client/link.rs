@@ -62,8 +62,6 @@ impl ClientSession {
 
     pub(super) fn set_paused<S: ClientStore, C: Codec>(&mut self, paused: bool, step: &mut Step<S, C>) {
         self.paused = paused;
-        // Also without a link: what the service worker has is not to go meanwhile.
-        self.timers.mirror_at = Some(step.now);
         if paused {
             self.drop_link(step);
             self.timers.retry_at = None;
@@ -72,6 +70,8 @@ impl ClientSession {
         } else {
             self.stopped = None;
             self.backoff.reset();
+            // Also without a network: the service worker has nothing since the pause.
+            self.timers.mirror_at = Some(step.now);
             self.connect(step);
         }
     }

@@ -355,7 +355,9 @@ impl ClientSession {
             false => {}
         }
         tell(&mut status, NOT_CONFIRMED, self.planning.is_unconfirmed());
-        if self.mirrored != Some(None) && waiting.pending == waiting.unsealed {
+        // What may not be sent any more, or was decided, does not stay with the service worker until the next tick.
+        let nothing = self.paused || self.options.confirm || waiting.pending == waiting.unsealed;
+        if self.mirrored != Some(None) && nothing {
             self.mirror(step)?;
         }
         if self.link != Link::Up && waiting.unsealed > 0 {

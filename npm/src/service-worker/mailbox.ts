@@ -50,6 +50,12 @@ export class Mailbox implements Disposable {
     return new Mailbox(database);
   }
 
+  /** Whether this browser has one; as far as can be known. */
+  static async exists(): Promise<boolean> {
+    const databases = await indexedDB.databases?.().catch(() => undefined);
+    return databases?.some((database) => database.name === MAILBOX) ?? true;
+  }
+
   /** The request that waits for a database, if any. Foreign shapes count as none. */
   async outgoing(databaseName: string): Promise<OutboxRecord | undefined> {
     const store = this.#database.transaction(OUTBOX, 'readonly').objectStore(OUTBOX);

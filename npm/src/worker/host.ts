@@ -102,6 +102,16 @@ export class SyncHost {
     this.#mirror.replace(url, JSON.parse(headers) as Record<string, string>, body);
   }
 
+  /** A request that goes anywhere else, or any where there is no address, is not to be sent any more. */
+  keepCopyFor(url: string | undefined): void {
+    this.#mirror.keepFor(url);
+  }
+
+  /** Fulfilled when the service worker's copy is as it was last asked for. */
+  mirrorSettled(): Promise<void> {
+    return this.#mirror.settled();
+  }
+
   /** The reply that the service worker got while no page was there. */
   reply(): Promise<Uint8Array | undefined> {
     return this.#mirror.reply();

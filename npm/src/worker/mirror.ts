@@ -10,7 +10,7 @@ export class Mirror {
   readonly #databaseName: string;
   readonly #written: () => void;
   #next: OutboxRecord | 'nothing' | undefined;
-  #writing: Promise<void> | undefined;
+  #work = Promise.resolve();
   #lastAt = 0;
   #opened: Promise<Mailbox> | undefined;
 
@@ -30,7 +30,24 @@ export class Mirror {
   replace(url: string, headers: Record<string, string>, body: Uint8Array<ArrayBuffer>): void {
     this.#lastAt = Math.max(Date.now(), this.#lastAt + 1);
     this.#next = body.length === 0 ? 'nothing' : { url, headers, body, updatedAt: this.#lastAt };
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    this.#work = this.#work.then(() => this.#write());
+  }
+
+  /** Removes a request that goes to another address, or any where there is none: the app has turned elsewhere. */
+  keepFor(url: string | undefined): void {
+    this.#work = this.#work.then(async () => {
+      // An app that never synced gets no mailbox.
+      if (url === undefined && !(await Mailbox.exists())) return;
+      await this.#use(undefined, async (mailbox) => {
+        const waiting = await mailbox.outgoing(this.#databaseName);
+        if (waiting !== undefined && waiting.url !== url) await mailbox.post(this.#databaseName, undefined);
+      });
+    });
+  }
+
+  /** Fulfilled when everything that was asked for is done, or has failed. */
+  settled(): Promise<void> {
+    return this.#work;
   }
 
   /** The reply to a former request, if the service worker left one. */
@@ -44,14 +61,14 @@ export class Mirror {
   }
 
   async #write(): Promise<void> {
-    while (this.#next !== undefined) {
-      const record = this.#next === 'nothing' ? undefined : this.#next;
-      this.#next = undefined;
-      await this.#use(undefined, async (mailbox) => {
-        await mailbox.post(this.#databaseName, record);
-        if (record !== undefined) this.#written();
-      });
-    }
+    const next = this.#next;
+    this.#next = undefined;
+    if (next === undefined) return;
+    const record = next === 'nothing' ? undefined : next;
+    await this.#use(undefined, async (mailbox) => {
+      await mailbox.post(this.#databaseName, record);
+      if (record !== undefined) this.#written();
+    });
   }
 
   async #use<T>(otherwise: T, work: (mailbox: Mailbox) => Promise<T>): Promise<T> {

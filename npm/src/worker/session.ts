@@ -63,7 +63,7 @@ export class Session {
     plan: () => this.#plan(),
     runPlan: ({ upto }) => this.#sync((client) => client.runPlan(upto)),
     start: ({ choice }) => this.#tell((client) => client.start(choice)),
-    pause: ({ paused }) => this.#tell((client) => client.setPaused(paused)),
+    pause: ({ paused }) => this.#pause(paused),
     inspect: () => this.#scheduler.outside(() => JSON.parse(this.#required().inspect()) as SyncInspection),
     rowLog: ({ table, key }) => this.#scheduler.outside(() => this.#required().rowLog(table, key)),
     rejected: () => this.#scheduler.outside(() => this.#required().rejected()),
@@ -72,7 +72,7 @@ export class Session {
     openConflicts: () => this.#scheduler.outside(() => this.#required().openConflicts()),
     decidedConflicts: () => this.#scheduler.outside(() => this.#required().decidedConflicts()),
     resolveConflict: ({ id, side, value }) => this.#change((client) => client.resolveConflict(id, side, value)),
-    close: () => this.#scheduler.outside(() => this.#close()),
+    close: () => this.#close(),
   };
 
   async #open(request: OpenRequest): Promise<SyncStatus> {
@@ -83,7 +83,8 @@ export class Session {
     const engine = await startEngine(module);
     this.#client = await engine.open(JSON.stringify(options), host);
     holdLock(request.name);
-    if (request.sync !== undefined) await this.#startSync(this.#client, host);
+    if (request.sync === undefined) host.keepCopyFor(undefined);
+    else await this.#startSync(this.#client, host);
     return JSON.parse(this.#client.status()) as SyncStatus;
   }
 
@@ -116,6 +117,13 @@ export class Session {
     return null;
   }
 
+  /** Answers when nothing is left that the service worker could send; where a transaction is open, that is done at its end. */
+  async #pause(paused: boolean): Promise<null> {
+    this.#required().setPaused(paused);
+    await this.#host?.mirrorSettled();
+    return null;
+  }
+
   async #change(work: (client: Client) => void): Promise<null> {
     await this.#scheduler.outside(() => work(this.#required()));
     this.#refreshLater.request();
@@ -143,12 +151,16 @@ export class Session {
     this.#watches.touch(this.#client.takeTouched());
   }
 
-  #close(): null {
-    this.#watches.clear();
-    this.#host?.close();
-    this.#client?.close();
-    this.#client?.free();
-    this.#client = undefined;
+  /** The page ends the worker when it has the answer. */
+  async #close(): Promise<null> {
+    await this.#scheduler.outside(() => {
+      this.#watches.clear();
+      this.#host?.close();
+      this.#client?.close();
+      this.#client?.free();
+      this.#client = undefined;
+    });
+    await this.#host?.mirrorSettled();
     return null;
   }
 

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { Page } from 'playwright-core';
 import { DATABASE, type TestDevice } from '../harness/device.ts';
 import { startSite, type Site } from '../harness/site.ts';
 import { SyncEvents } from '../harness/sync-events.ts';
@@ -85,6 +86,73 @@ test('SW-12 the browser itself wakes the service worker when the network is back
   await until('the row is on the other device', async () => (await ben.rows(TITLES)).some((row) => row['title'] === 'woken'));
 });
 
+test('SW-13 a pause takes the waiting request back, also without a token and right before the database is closed', async () => {
+  ama.proxy.goOffline();
+  await ama.exec('INSERT INTO note (title) VALUES (?)', ['paused']);
+  await mirrored(ama);
+  // The page comes back without a token.
+  await ama.refuseTokens();
+  await ama.close();
+  ama.proxy.goOnline();
+  await ama.open();
+  await ama.page.evaluate(async () => {
+    const paused = globalThis.db.sync.pause();
+    await globalThis.db.close();
+    await paused;
+  });
+  assert.equal(await waitingOn(ama.page), undefined);
+  await ama.allowTokens();
+  await ama.close();
+  await events.dispatch(ama.proxy.origin, `ebbtide:${DATABASE}`);
+  await pause(500);
+  assert.ok(!(await ben.rows(TITLES)).some((row) => row['title'] === 'paused'));
+  await ama.open();
+  await ama.inStep();
+});
+
+test('SW-14 an app that turns elsewhere, or syncs no more, takes the waiting request back', async () => {
+  await ama.refuseTokens();
+  for (const space of [undefined, 'another']) {
+    await ama.allowTokens();
+    ama.proxy.goOffline();
+    await ama.exec('INSERT INTO note (title) VALUES (?)', [`before ${space ?? 'no space'}`]);
+    await mirrored(ama);
+    await ama.refuseTokens();
+    await ama.close();
+    ama.proxy.goOnline();
+    const page = await ama.browser.page(ama.proxy.origin);
+    await page.waitForFunction(() => globalThis.ready);
+    await page.evaluate(async ([name, to]) => {
+      const token = () => Promise.reject(new Error('signed out'));
+      const sync = to === undefined ? {} : { sync: { url: '/ebbtide', space: to, token } };
+      const db = await globalThis.ebbtide.open({ name, schema: globalThis.schema, ...sync });
+      await db.close();
+    }, [DATABASE, space] as const);
+    assert.equal(await waitingOn(page), undefined);
+    await page.close();
+    await ama.open();
+  }
+  await ama.allowTokens();
+  await ama.page.evaluate(async () => { await globalThis.db.sync.now(); });
+  await ama.inStep();
+});
+
+test('SW-15 the request gets the token that takes the place of a refused one', async () => {
+  ama.proxy.goOffline();
+  await ama.exec('INSERT INTO note (title) VALUES (?)', ['signed in again']);
+  await mirrored(ama);
+  const before = await waitingOn(ama.page);
+  let refusals = 0;
+  await ama.browser.context.route('**/ticket*', (route) => (refusals++ === 0 ? route.fulfill({ status: 401, body: '' }) : route.abort()));
+  ama.proxy.goOnline();
+  await until('the request is made anew', async () => (await waitingOn(ama.page))?.updatedAt !== before?.updatedAt);
+  assert.ok(refusals > 1, `${refusals} attempts`);
+  assert.ok(await waitingOn(ama.page), 'it still waits');
+  await ama.browser.context.unroute('**/ticket*');
+  await ama.page.evaluate(async () => { await globalThis.db.sync.now(); });
+  await ama.inStep();
+});
+
 async function registerServiceWorker(device: TestDevice): Promise<void> {
   await device.page.evaluate(async () => {
     await navigator.serviceWorker.register('/service-worker.js');
@@ -93,8 +161,13 @@ async function registerServiceWorker(device: TestDevice): Promise<void> {
 }
 
 /** Waits until the request of the newest state lies ready for the service worker. */
-async function mirrored(device: TestDevice): Promise<void> {
-  await until('the request is mirrored', () => device.page.evaluate(async (name) => {
+async function mirrored({ page }: TestDevice): Promise<void> {
+  await until('the request is mirrored', async () => (await waitingOn(page)) !== undefined);
+}
+
+/** What lies ready for the service worker. */
+function waitingOn(page: Page): Promise<{ updatedAt: number } | undefined> {
+  return page.evaluate(async (name) => {
     const database = await new Promise<IDBDatabase>((resolve) => {
       const request = indexedDB.open('ebbtide', 1);
       request.onsuccess = () => resolve(request.result);
@@ -102,6 +175,6 @@ async function mirrored(device: TestDevice): Promise<void> {
     const request = database.transaction('outbox').objectStore('outbox').get(name);
     await new Promise((resolve) => { request.onsuccess = resolve; });
     database.close();
-    return request.result !== undefined;
-  }, DATABASE));
+    return request.result as { updatedAt: number } | undefined;
+  }, DATABASE);
 }

@@ -65,6 +65,6 @@ export async function launch(profile?: string): Promise<Browser> {
 /** Chromium's program: `EBBTIDE_CHROMIUM`, or where distributions install it. */
 export function executable(): string {
   const path = process.env['EBBTIDE_CHROMIUM'] ?? CANDIDATES.find(existsSync);
-  if (path === undefined) throw new Error('no Chromium found: `cargo xtask setup` installs it, or set EBBTIDE_CHROMIUM');
+  if (path === undefined) throw new Error('no Chromium found: `cargo xtask setup --browsers` installs it, or set EBBTIDE_CHROMIUM');
   return path;
 }

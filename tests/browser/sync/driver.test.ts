@@ -176,6 +176,36 @@ test('JS-33 a token function that throws is told, and the sync goes on by itself
   await one.inStep();
 });
 
+test('JS-33 a token that comes while a transaction is open disturbs neither', async () => {
+  await using one = await device();
+  await one.inStep();
+  await one.close();
+  await one.browser.context.route('**/dev/token*', async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await route.continue();
+  });
+  const page = await one.browser.page(one.proxy.origin);
+  await page.waitForFunction(() => globalThis.ready);
+  const states = await page.evaluate(async () => {
+    await globalThis.openDevice({ name: 'late token', space: 'late', user: 'ann' });
+    const seen: string[] = [];
+    db.sync.addEventListener('status', ({ detail }) => { seen.push(`${detail.state} ${detail.reason ?? ''}`); });
+    await db.transaction(async (tx) => {
+      await tx.exec("INSERT INTO note (title) VALUES ('in the meantime')");
+      for (let at = 0; at < 40; at++) {
+        await tx.get('SELECT count(*) FROM note');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    });
+    await db.sync.now();
+    return seen;
+  });
+  await page.close();
+  await one.browser.context.unroute('**/dev/token*');
+  await one.open();
+  assert.ok(states.length > 0 && states.every((state) => !state.startsWith('error')), states.join());
+});
+
 test('JS-34 events tell of the status and of applied commits', async () => {
   await using one = await device();
   await one.inStep();

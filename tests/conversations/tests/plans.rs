@@ -450,6 +450,21 @@ fn cs94_what_was_handed_out_is_taken_back_while_the_sync_pauses() {
 }
 
 #[test]
+fn cs94_what_was_handed_out_is_taken_back_by_an_app_that_asks_from_now_on() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(A, "UPDATE household SET name = 'offline'", &[]);
+        talk.pass_ms(5_000);
+        assert!(tells_the_copy(talk, Input::Tick), "what was sealed is to be sent");
+        talk.confirm(true);
+        talk.restart(A);
+        talk.connect(A);
+        talk.settle();
+        assert!(talk.took(A, |output| matches!(output, Output::SealedChanged)), "not before a yes");
+    });
+}
+
+#[test]
 fn cs97_a_plan_reads_what_was_committed_under_another_schema_version() {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
         let talk = &mut Dialogue::with_schema(2, two_phase, versions::first());

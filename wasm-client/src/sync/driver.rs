@@ -46,7 +46,10 @@ pub struct Sync {
     wishes: Cell<Wishes>,
     wake: RefCell<Option<Timer>>,
     token: RefCell<Option<String>>,
-    mirror_wants_token: Cell<bool>,
+    /// The service worker's copy is to be made anew: when there is a token, and no transaction of the app is open.
+    mirror_owed: Cell<bool>,
+    /// The service worker has one, made here.
+    has_copy: Cell<bool>,
     abort: RefCell<Option<AbortController>>,
     bytes: Cell<Traffic>,
     bytes_at_wish: Cell<Option<Traffic>>,
@@ -88,7 +91,8 @@ impl Sync {
             wishes: Cell::new(wishes),
             wake: RefCell::default(),
             token: RefCell::default(),
-            mirror_wants_token: Cell::new(false),
+            mirror_owed: Cell::new(false),
+            has_copy: Cell::new(false),
             abort: RefCell::default(),
             bytes: Cell::default(),
             bytes_at_wish: Cell::default(),
@@ -97,8 +101,13 @@ impl Sync {
         })
     }
 
-    /// Begins, and begins again after a fault.
+    /// Begins. A copy for another address is of an app that has turned elsewhere.
     pub fn start(&self) {
+        self.host.keep_copy_for(&self.url("sync"));
+        self.begin();
+    }
+
+    fn begin(&self) {
         let Wishes { online, paused } = self.wishes.get();
         let pause = paused.then_some(Input::Pause(true));
         self.queue.borrow_mut().extend([Some(Input::Online(online)), pause, Some(Input::Start)].into_iter().flatten());
@@ -186,6 +195,9 @@ impl Sync {
     pub fn hold(&self, held: bool) {
         self.held.set(held);
         self.drain();
+        if !held && self.mirror_owed.get() && self.token.borrow().is_some() {
+            self.mirror();
+        }
     }
 
     /// The status, as the page sees it.
@@ -252,7 +264,7 @@ impl Sync {
             }
             Output::Resolved(closed) => self.host.notice("resolved", &report::resolved(&closed)),
             Output::Recovered { code } => self.recovered(code),
-            Output::SealedChanged => self.mirror(&this),
+            Output::SealedChanged => self.mirror(),
             Output::UpToDate(done) => {
                 self.faults.set(0);
                 self.host.notice("report", &report::report(&done, self.traffic_of_wish()));
@@ -308,7 +320,7 @@ impl Sync {
                 if cannot_apply {
                     sync.queue.borrow_mut().push_back(Input::CannotApply);
                 }
-                sync.start();
+                sync.begin();
             }
         };
         *self.wake.borrow_mut() = Some(Timer::after(wait_ms, restart));
@@ -324,19 +336,24 @@ impl Sync {
         *self.wake.borrow_mut() = Some(Timer::after(delay_ms.max(0.0), tick));
     }
 
-    /// Brings the service worker's copy of what waits up to date. It needs a token to be of use.
-    fn mirror(&self, this: &Rc<Sync>) {
-        let Some(token) = self.token.borrow().clone() else {
-            self.mirror_wants_token.set(true);
-            let this = Rc::clone(this);
-            // Without a network there may be no token; the copy is then made when there is one.
-            return spawn_local(async move { drop(this.token().await) });
+    /// Brings the service worker's copy of what waits up to date. That needs a token; taking it back needs none.
+    fn mirror(&self) {
+        self.mirror_owed.set(true);
+        let Some(this) = self.this.upgrade().filter(|sync| !sync.held.get()) else { return };
+        let body = match self.ready_request() {
+            Ok(body) => body,
+            Err(error) => return self.fault(&error),
         };
-        self.mirror_wants_token.set(false);
-        match self.ready_request() {
-            Ok(body) => self.host.mirror(&self.url("sync"), &report::headers(&self.headers(&token)), body),
-            Err(error) => self.fault(&error),
-        }
+        let token = self.token.borrow().clone();
+        let headers = match token {
+            _ if body.is_empty() => "{}".to_owned(),
+            Some(token) => report::headers(&self.headers(&token)),
+            // Without a network there may be none; the copy is then made when there is one.
+            None => return spawn_local(async move { drop(this.token().await) }),
+        };
+        self.mirror_owed.set(false);
+        self.has_copy.set(!body.is_empty());
+        self.host.mirror(&self.url("sync"), &headers, body);
     }
 
     fn ready_request(&self) -> Result<Vec<u8>, ClientError> {
@@ -363,15 +380,16 @@ impl Sync {
         let token = self.host.token().await.map_err(|thrown| cause_of(&thrown))?;
         let token = token.as_string().ok_or_else(|| Cause { code: "token_failed".to_owned(), retryable: false })?;
         *self.token.borrow_mut() = Some(token.clone());
-        if let (true, Some(this)) = (self.mirror_wants_token.get(), self.this.upgrade()) {
-            self.mirror(&this);
+        if self.mirror_owed.get() {
+            self.mirror();
         }
         Ok(token)
     }
 
-    /// The server refused it.
+    /// The server refused it, and would refuse the copy that has it.
     pub(super) fn forget_token(&self) {
         *self.token.borrow_mut() = None;
+        self.mirror_owed.set(self.mirror_owed.get() || self.has_copy.get());
     }
 
     /// What the present connection's requests are cancelled with.

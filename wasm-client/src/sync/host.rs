@@ -32,4 +32,8 @@ extern "C" {
     /// The ready-made request for the service worker, with its headers as JSON; an empty body when nothing waits.
     #[wasm_bindgen(method)]
     pub fn mirror(this: &Host, url: &str, headers: &str, body: Vec<u8>);
+
+    /// A request that goes anywhere else is not to be sent any more.
+    #[wasm_bindgen(method, js_name = keepCopyFor)]
+    pub fn keep_copy_for(this: &Host, url: &str);
 }
