@@ -80,9 +80,10 @@ impl RefusalCode {
         }
     }
 
-    /// Whether the same message may succeed later without anybody changing anything.
+    /// Whether the same message may succeed later without anybody doing anything on this device: a space may get the schema that it lacks.
     pub fn retryable(self) -> bool {
-        matches!(self, RefusalCode::Internal | RefusalCode::WaitingForServer | RefusalCode::SnapshotNeeded)
+        use RefusalCode::{Internal, SchemaMismatch, SnapshotNeeded, WaitingForServer};
+        matches!(self, Internal | SchemaMismatch | WaitingForServer | SnapshotNeeded)
     }
 }
 

@@ -44,15 +44,26 @@ pub struct Verdict {
     pub as_sent: bool,
 }
 
-/// Decides `changeset`, sealed under some schema version and carried over to the present one, as commit `seq`. What it accepts is written when this returns.
+/// A changeset that was sealed under some schema version and carried over to the present one.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// In the terms of the present version.
+    pub changeset: &'a Changeset,
+    /// That of its bytes.
+    pub sealed_under: SchemaVersion,
+    /// Places of transactions that write to a table which is not kept in step at present.
+    pub unkept: &'a BTreeSet<u32>,
+}
+
+/// Decides a changeset as commit `seq`. What it accepts is written when this returns.
 pub fn decide<S: ServerStore>(
-    changeset: &Changeset,
-    sealed_under: SchemaVersion,
+    asked: Asked<'_>,
     author: AuthorId,
     seq: Seq,
     now: Millis,
     store: &mut S,
 ) -> Result<Verdict, S::Error> {
+    let Asked { changeset, sealed_under, unkept } = asked;
     let newest = changeset.transactions.iter().map(|transaction| transaction.stamp).max().unwrap_or_default();
     let clock_shift_ms = shift(newest, now);
     let mut decider = Decider {
@@ -71,7 +82,10 @@ pub fn decide<S: ServerStore>(
     };
     read_ahead(changeset, store)?;
     for (index, transaction) in changeset.transactions.iter().enumerate() {
-        decider.transaction(index as u32, transaction, store)?;
+        match unkept.contains(&(index as u32)) {
+            true => decider.refuse(index as u32, transaction, unknown_table()),
+            false => decider.transaction(index as u32, transaction, store)?,
+        }
     }
     let Decider { outcomes, mut verdict, .. } = decider;
     verdict.outcomes = outcomes.list;

@@ -15,8 +15,17 @@ pub(super) fn rules<S: ServerStore>(version: SchemaVersion, store: &mut S) -> Re
     }
     let Some(then) = store.catalogue_of(version)? else { return Ok(now) };
     let mut rules = now.as_ref().clone();
-    for table in rules.tables.iter_mut().filter(|table| table.row == RowRule::Fields) {
+    for table in &mut rules.tables {
         let Some(former) = then.table_of(table.identity()).and_then(|id| then.table(id)) else { continue };
+        if table.row == RowRule::Atomic {
+            // What was done to a value is nothing that a row as a whole could take.
+            let rebases =
+                former.row == RowRule::Fields && former.columns.iter().any(|column| column.strategy.rebases());
+            if !rebases {
+                continue;
+            }
+            table.row = RowRule::Fields;
+        }
         for column in &mut table.columns {
             let Some(was) = former.column_of(column.identity()).map(|was| former.strategy(was)) else { continue };
             if was.rebases() || column.strategy.rebases() {

@@ -135,11 +135,11 @@ impl Trial<'_> {
         store: &mut S,
         codec: &C,
     ) -> Result<Prediction, S::Error> {
-        let Opened { changeset, sealed_under, ignored } = opened;
         let mut verdict = match self.may_write {
-            true => resend::decide(&changeset, sealed_under, self.author.id, self.head.next(), self.now, store)?,
-            false => forbidden(&changeset),
+            true => resend::decide(opened.asked(), self.author.id, self.head.next(), self.now, store)?,
+            false => forbidden(&opened.changeset),
         };
+        let Opened { changeset, ignored, .. } = opened;
         staging::record_ignored(ignored, &changeset, self.author.id, &mut verdict);
         let met = !verdict.conflicts.is_empty() || !verdict.queue.is_empty();
         let visible = !verdict.outcomes.is_empty() || met;

@@ -2,13 +2,13 @@
 //! It answers what is decided and leaves the others to `decide`; how a device comes to ask is not its concern.
 //! Called by the session.
 
-use super::decide::{self, Verdict};
+use super::decide::{self, Asked, Verdict};
 use super::store::{DecidedTransactions, Fate, ServerStore};
 use crate::catalogue::Catalogue;
 use crate::change::{Changeset, Mutation, Transaction};
 use crate::clock::Stamp;
 use crate::commit::{Reason, Receipt, Rejection};
-use crate::ids::{AuthorId, ChainHash, Millis, SchemaVersion, Seq};
+use crate::ids::{AuthorId, ChainHash, Millis, Seq};
 use crate::message::{Recall, Recalled, ServerMessage};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
@@ -42,24 +42,23 @@ fn fork<S: ServerStore>(trail: &[(Seq, ChainHash)], store: &mut S) -> Result<Seq
 
 /// Decides a changeset as commit `seq`; transactions that were sent before keep the fate that they had.
 pub(super) fn decide<S: ServerStore>(
-    changeset: &Changeset,
-    sealed_under: SchemaVersion,
+    asked: Asked<'_>,
     author: AuthorId,
     seq: Seq,
     now: Millis,
     store: &mut S,
 ) -> Result<Verdict, S::Error> {
-    let Some(origin) = changeset.origin else {
-        return decide::decide(changeset, sealed_under, author, seq, now, store);
-    };
+    let changeset = asked.changeset;
+    let Some(origin) = changeset.origin else { return decide::decide(asked, author, seq, now, store) };
     let mut stamps: Vec<Stamp> = changeset.transactions.iter().flat_map(ids).collect();
     stamps.sort_unstable();
     let fates = with_parts(changeset, store.fates(origin, changeset.opening, &stamps)?, &store.catalogue());
     if fates.is_empty() {
-        return decide::decide(changeset, sealed_under, author, seq, now, store);
+        return decide::decide(asked, author, seq, now, store);
     }
     let (fresh, places) = undecided(changeset, &fates);
-    let verdict = decide::decide(&fresh, sealed_under, author, seq, now, store)?;
+    let unkept = places.iter().zip(0..).filter(|(place, _)| asked.unkept.contains(place)).map(|(_, at)| at).collect();
+    let verdict = decide::decide(Asked { changeset: &fresh, unkept: &unkept, ..asked }, author, seq, now, store)?;
     Ok(with_fates(verdict, changeset, &fates, &places))
 }
 

@@ -9,7 +9,7 @@ use super::predict::predict;
 use super::resend;
 use super::retention;
 use super::snapshot;
-use super::staging;
+use super::staging::{self, Opened};
 use super::store::{Author, DecidedTransactions, NewCommit, ServerStore};
 use crate::change::Changeset;
 use crate::codec::Codec;
@@ -308,22 +308,22 @@ impl ServerSession {
         if device_seq != author.expected {
             return Ok(replies(vec![ServerMessage::Expected { device_seq: author.expected }]));
         }
-        let staging::Opened { changeset, sealed_under, ignored } = match staging::open(bytes, device_seq, store, codec)?
-        {
+        let opened = match staging::open(bytes, device_seq, store, codec)? {
             Ok(opened) => opened,
             Err(refusal) => return Ok(replies(vec![ServerMessage::Refused(refusal)])),
         };
-        let decided = folded::decide(&changeset, store, |store| match self.state.identity.may_write {
+        let decided = folded::decide(&opened.changeset, store, |store| match self.state.identity.may_write {
             true => {
                 let seq = store.head()?.seq.next();
-                resend::decide(&changeset, sealed_under, author.id, seq, now, store)
+                resend::decide(opened.asked(), author.id, seq, now, store)
             }
-            false => Ok(forbidden(&changeset)),
+            false => Ok(forbidden(&opened.changeset)),
         })?;
         let mut verdict = match decided {
             Ok(verdict) => verdict,
             Err(refusal) => return Ok(replies(vec![ServerMessage::Refused(refusal)])),
         };
+        let Opened { changeset, ignored, .. } = opened;
         staging::record_ignored(ignored, &changeset, author.id, &mut verdict);
         let receipt = self.record(&changeset, hash, verdict, author, now, store, codec)?;
         self.answer_decision(receipt, store)

@@ -2,12 +2,12 @@
 //! Staged data is invisible; nothing here merges. Called by the session before it decides.
 
 use super::answer::refusal;
-use super::decide::Verdict;
+use super::decide::{Asked, Verdict};
 use super::folded;
 use super::session::{ServerOutput, refuse, replies};
 use super::store::{Author, ServerStore, Staging};
 use crate::catalogue::Catalogue;
-use crate::change::{Changeset, Mutation};
+use crate::change::{Changeset, Mutation, Transaction};
 use crate::codec::Codec;
 use crate::conflict::Conflict;
 use crate::error::{Refusal, RefusalCode};
@@ -15,7 +15,7 @@ use crate::ids::{AuthorId, DeviceSeq, Hash, Millis, SchemaVersion};
 use crate::limits;
 use crate::message::{Chunk, ServerMessage};
 use crate::version_map::VersionMap;
-use alloc::{vec, vec::Vec};
+use alloc::{collections::BTreeSet, vec, vec::Vec};
 
 /// What became of a chunk.
 pub(super) enum Stored {
@@ -149,6 +149,15 @@ pub(super) struct Opened {
     pub(super) sealed_under: SchemaVersion,
     /// What was written to columns that the present schema does not have.
     pub(super) ignored: Vec<Conflict>,
+    /// Places of transactions that write to a table which is there and not kept in step at present.
+    pub(super) unkept: BTreeSet<u32>,
+}
+
+impl Opened {
+    /// What is to be decided of it.
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked { changeset: &self.changeset, sealed_under: self.sealed_under, unkept: &self.unkept }
+    }
 }
 
 /// Unpacks a changeset and checks it against schema and limits: what must hold before anything is decided.
@@ -171,11 +180,25 @@ pub(super) fn open<S: ServerStore, C: Codec>(
     let Some(theirs) = theirs else { return Ok(Err(unknown_version(sealed_under, device_seq, &current))) };
     Ok(unpack(bytes, device_seq, &theirs, codec).map(|changeset| {
         if theirs.version == current.version {
-            return Opened { changeset, sealed_under, ignored: Vec::new() };
+            return Opened { changeset, sealed_under, ignored: Vec::new(), unkept: BTreeSet::new() };
         }
-        let (changeset, ignored) = VersionMap::new(&theirs, &current).changeset(changeset);
-        Opened { changeset, sealed_under, ignored }
+        let map = VersionMap::new(&theirs, &current);
+        let unkept = unkept(&changeset, &map, &theirs, &current);
+        let (changeset, ignored) = map.changeset(changeset);
+        Opened { changeset, sealed_under, ignored, unkept }
     }))
+}
+
+/// What a migration dropped nobody can keep. After the same migrations the table is there, and a space that left its rows out would
+/// lose what their writer alone has.
+fn unkept(changeset: &Changeset, map: &VersionMap, theirs: &Catalogue, current: &Catalogue) -> BTreeSet<u32> {
+    if theirs.version.migrations() != current.version.migrations() {
+        return BTreeSet::new();
+    }
+    let writes =
+        |transaction: &Transaction| transaction.changes.iter().any(|change| map.table(change.row.table).is_none());
+    let numbered = changeset.transactions.iter().zip(0..);
+    numbered.filter(|(transaction, _)| writes(transaction)).map(|(_, place)| place).collect()
 }
 
 /// Nobody misses values of columns that are gone, but they are not lost silently.

@@ -8,11 +8,15 @@ use ebbtide_store::schema::Schema;
 
 /// The second version has another table, and other rules for the first one's fields.
 fn schema(migrations: usize, [number, words]: [&str; 2]) -> Schema {
+    with_tally(migrations, &serde_json::json!({ "merge": { "number": number, "words": words } }))
+}
+
+fn with_tally(migrations: usize, tally: &serde_json::Value) -> Schema {
     let all = [
         "CREATE TABLE tally (id TEXT PRIMARY KEY NOT NULL, number INTEGER, words TEXT) STRICT",
         "CREATE TABLE other (id TEXT PRIMARY KEY NOT NULL) STRICT",
     ];
-    let mut tables = serde_json::json!({ "tally": { "merge": { "number": number, "words": words } } });
+    let mut tables = serde_json::json!({ "tally": tally });
     if migrations == all.len() {
         tables["other"] = serde_json::json!({});
     }
@@ -34,22 +38,30 @@ const UPGRADES: [Upgrade; 3] = [Upgrade::After, Upgrade::Sealed, Upgrade::Before
 
 /// Two devices have a row; what `write` does waits on A when the space gets the second version, and is sent.
 fn with(rules: [[&str; 2]; 2], upgrade: Upgrade, two_phase: TwoPhase, write: impl Fn(&mut Dialogue)) -> Dialogue {
-    let mut talk = of_users(2, two_phase, schema(1, rules[0]));
+    with_schemas(&[schema(1, rules[0]), schema(2, rules[1])], upgrade, two_phase, write)
+}
+
+fn with_schemas(
+    [first, second]: &[Schema; 2],
+    upgrade: Upgrade,
+    two_phase: TwoPhase,
+    write: impl Fn(&mut Dialogue),
+) -> Dialogue {
+    let mut talk = of_users(2, two_phase, first.clone());
     talk.exec(A, "INSERT INTO tally VALUES ('r', 100, 'some words')", &[]);
     [A, B].into_iter().for_each(|party| talk.visit(party));
     write(&mut talk);
-    let second = schema(2, rules[1]);
-    talk.deploy(&second);
+    talk.deploy(second);
     if upgrade == Upgrade::Sealed {
         talk.pass_ms(5_000);
         talk.input(A, Input::Tick);
     }
     if upgrade != Upgrade::After {
-        talk.restart_with(A, &second);
+        talk.restart_with(A, second);
     }
     talk.visit(A);
     assert_eq!(refused(&mut talk, A), Vec::<&str>::new(), "{}", talk.transcript());
-    [A, B].into_iter().for_each(|party| talk.restart_with(party, &second));
+    [A, B].into_iter().for_each(|party| talk.restart_with(party, second));
     [B, A].into_iter().for_each(|party| talk.visit(party));
     talk.assert_in_step();
     talk
@@ -102,6 +114,20 @@ fn mg110_what_others_added_meanwhile_stays_where_a_device_adds_under_the_rule_be
         let expected = if upgrade == Upgrade::Before { 110 } else { 111 };
         assert_eq!(number, Value::Integer(expected), "{}", talk.transcript());
     });
+}
+
+#[test]
+fn mg110_what_was_done_to_a_value_is_done_though_rows_merge_as_a_whole_by_then() {
+    for before in [["sum", "lww"], ["lww", "text"]] {
+        each(|upgrade, two_phase| {
+            let schemas = [schema(1, before), with_tally(2, &serde_json::json!({ "row": "atomic" }))];
+            let mut talk = with_schemas(&schemas, upgrade, two_phase, |talk| {
+                talk.exec(A, "UPDATE tally SET number = number + 1, words = 'some more words'", &[]);
+            });
+            let row = talk.query(B, "SELECT number, words FROM tally");
+            assert_eq!(row, [[Value::Integer(101), text("some more words")]], "{upgrade:?} {}", talk.transcript());
+        });
+    }
 }
 
 #[test]

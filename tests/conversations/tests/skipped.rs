@@ -157,3 +157,52 @@ fn sv213_an_app_from_before_goes_on_and_a_later_one_reads_the_history_from_befor
         }
     });
 }
+
+#[test]
+fn sv215_a_write_to_a_table_that_the_space_keeps_no_more_is_refused_and_listed() {
+    on_both_paths(|talk| {
+        let [few, more] = few_and_more();
+        talk.deploy(&more);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &more));
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.deploy(&few);
+        talk.exec(A, "INSERT INTO aside VALUES ('alone', 1)", &[]);
+        talk.transaction(A, &["INSERT INTO aside VALUES ('beside', 2)", "INSERT INTO note VALUES ('o', 'beside it')"]);
+        talk.exec(A, "UPDATE note SET title = 'of its own' WHERE id = 'n'", &[]);
+        talk.visit(A);
+        assert_eq!(refused(talk, A), ["schema", "schema"], "{}", talk.transcript());
+        let listed = talk.device(A).database().rejected().expect("a list");
+        assert_eq!(listed.iter().map(|record| record.changes.len()).collect::<Vec<_>>(), [1, 2]);
+        talk.deploy(&more);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM aside"), Value::Integer(0));
+        assert_eq!(titles(talk, B), text("nof its own"));
+    });
+}
+
+#[test]
+fn cs34_a_release_of_other_tables_alone_is_waited_for() {
+    on_both_paths(|talk| {
+        let [few, more] = few_and_more();
+        talk.deploy(&few);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &few));
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.restart_with(A, &more);
+        talk.exec(A, "INSERT INTO aside VALUES ('early', 1)", &[]);
+        talk.connect(A);
+        talk.settle();
+        assert_eq!(status(talk, A).reason.as_deref(), Some("schema_mismatch"), "{}", talk.transcript());
+        talk.deploy(&more);
+        talk.pass_ms(120_000);
+        talk.input(A, Input::Tick);
+        assert!(talk.reconnect(A), "it tries again by itself: {}", talk.transcript());
+        talk.settle();
+        assert_eq!(status(talk, A).pending, 0, "{}", talk.transcript());
+        talk.cut(A);
+        talk.restart_with(B, &more);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT id FROM aside"), text("early"));
+    });
+}
