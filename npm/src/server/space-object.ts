@@ -172,7 +172,7 @@ export function spaceObjectClass(schemaJson: string, functions: AppFunctions, on
           space.migrate(index, Date.now());
           await this.#ctx.storage.sync();
         }
-        space.load();
+        space.load(Date.now());
       } catch (thrown) {
         await this.#ctx.storage.sync();
         if (!space.loadPresent()) throw thrown;

@@ -1,4 +1,5 @@
-//! A migration as a point in the space's history: run once, and what its DML did to rows is a commit like any other.
+//! A migration as a point in the space's history: run once, and what its DML did to rows is a commit like any other. So is a schema with
+//! other tables or rules after the same migrations.
 //! Marks and the numbers of tables move along with what they belong to. It knows nothing of devices.
 //! Called by `Space` for each migration, in an event of its own.
 
@@ -24,6 +25,7 @@ use ebbtide_core::server::store::{Mark, NewCommit, RowMarks, Tombstone};
 use ebbtide_core::value::Value;
 use ebbtide_core::version_map::{Source, TableMap, VersionMap};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Rows of marks that are moved at once, to bound memory.
 const MARKS_AT_ONCE: u64 = 1_000;
@@ -51,7 +53,6 @@ pub(super) fn run<S: Sql + Clone>(
     }
     let new = catalogue::read_at(sql, schema, index + 1)?;
     carry_records(sql, &old, &new)?;
-    sql.execute(formers::FORGET, &[])?;
     let moved = if compares { compare::moved(sql, &old, &new)? } else { compare::arrived(sql, &old, &new)? };
     if compares {
         compare::forget(sql, &old)?;
@@ -61,22 +62,45 @@ pub(super) fn run<S: Sql + Clone>(
     if index + 1 == schema.migrations.len() {
         writable::check(sql, &space.catalogue())?;
     }
-    if !moved.is_empty() {
-        commit(&mut SpaceStore::unchecked(sql, &space), moved, now, codec)?;
-    }
+    let number = DeviceSeq(u64::from(space.catalogue().version.migrations()));
+    commit(&mut SpaceStore::unchecked(sql, &space), moved, number, now, codec)?;
     Ok(())
 }
 
-/// Appends what the migration did to rows, as a commit of the space itself.
+/// Opens a database that has all migrations. Tables and rules that changed without one are such a point too: the rows of a table that
+/// joins are news to everybody, and those of one that leaves are nobody's concern until it joins again.
+pub(super) fn adopt<S: Sql + Clone>(
+    sql: &mut S,
+    schema: &Schema,
+    now: Millis,
+    codec: &dyn Codec,
+) -> Result<Rc<Space>, OpenError> {
+    create_tables(sql)?;
+    let new = catalogue::read(sql, schema)?;
+    let old = present(sql)?.filter(|old| old.version != new.version);
+    let Some(old) = old else { return Ok(Space::of(sql, new)?) };
+    carry_records(sql, &old, &new)?;
+    let moved = compare::arrived(sql, &old, &new)?;
+    let space = Space::of(sql, new)?;
+    // No version tells who has seen them.
+    commit(&mut SpaceStore::unchecked(sql, &space), moved, DeviceSeq(0), now, codec)?;
+    Ok(space)
+}
+
+/// Appends what became of rows, if anything did, as a commit of the space itself.
 fn commit<S: Sql + Clone>(
     store: &mut SpaceStore<S>,
     moved: Vec<Moved>,
+    number: DeviceSeq,
     now: Millis,
     codec: &dyn Codec,
 ) -> Result<(), SqlError> {
+    if moved.is_empty() {
+        return Ok(());
+    }
     let catalogue = store.space.catalogue();
     let head = store.log_head()?;
-    let (seq, number) = (head.seq.next(), DeviceSeq(u64::from(catalogue.version.migrations())));
+    let seq = head.seq.next();
     let author = AuthorId::MIGRATION;
     let mark = Mark { seq, stamp: Stamp(0), author, device_seq: number, as_sent: true };
     let mut outcomes = Vec::with_capacity(moved.len());
@@ -161,6 +185,7 @@ fn marks_after(known: Option<RowMarks>, moved: &Moved, table: &Table, mark: Mark
 
 /// The store's records by table and field: numbers follow renamed tables, marks follow moved fields, what is gone goes.
 fn carry_records<S: Sql>(sql: &mut S, old: &Catalogue, new: &Catalogue) -> Result<(), SqlError> {
+    sql.execute(formers::FORGET, &[])?;
     let map = VersionMap::new(old, new);
     let mut renamed = Vec::new();
     for (at, table) in old.tables.iter().enumerate() {

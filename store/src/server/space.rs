@@ -7,7 +7,6 @@ use super::triggers;
 use super::values::{blob, number, stored};
 use super::{barrier, fail};
 use super::{facts, formers, tables};
-use crate::catalogue;
 use crate::migrate;
 use crate::schema::{Schema, SchemaError};
 use crate::sql::{Sql, SqlError};
@@ -44,7 +43,7 @@ impl Space {
         for index in migrate::pending(sql, schema)? {
             Self::migrate(sql, schema, index, now, codec)?;
         }
-        Self::load(sql, schema)
+        Self::load(sql, schema, now, codec)
     }
 
     /// Runs one migration in an event of its own, with foreign keys off until they are checked as a whole.
@@ -63,13 +62,15 @@ impl Space {
         migrated?
     }
 
-    /// Opens a database that has all of the schema's migrations.
-    pub fn load<S: Sql>(sql: &mut S, schema: &Schema) -> Result<Rc<Self>, OpenError> {
-        let opened = sql.savepoint(|sql| {
-            let catalogue = catalogue::read(sql, schema)?;
-            Ok(Self::of(sql, catalogue)?)
-        });
-        opened?
+    /// Opens a database that has all of the schema's migrations. Where its tables or rules are others than before, what they find there
+    /// becomes a commit.
+    pub fn load<S: Sql + Clone>(
+        sql: &mut S,
+        schema: &Schema,
+        now: Millis,
+        codec: &dyn Codec,
+    ) -> Result<Rc<Self>, OpenError> {
+        sql.savepoint(|sql| barrier::adopt(sql, schema, now, codec))?
     }
 
     /// Opens a database whose pending migrations could not run, under the version that it has. `None` if it never had one.

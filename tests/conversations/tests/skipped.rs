@@ -2,7 +2,7 @@
 
 use crate::script::{A, B, of_users, refused, status, text, value};
 use crate::versions::schema;
-use ebbtide_core::client::{Input, TwoPhase};
+use ebbtide_core::client::{Input, Start, TwoPhase};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::schema::Schema;
@@ -204,5 +204,57 @@ fn cs34_a_release_of_other_tables_alone_is_waited_for() {
         talk.visit(B);
         talk.assert_in_step();
         assert_eq!(value(talk, B, "SELECT id FROM aside"), text("early"));
+    });
+}
+
+#[test]
+fn sv216_rows_that_a_table_has_when_it_joins_without_a_migration_are_everybodys() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let migrations = [
+            "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT",
+            "CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, number INTEGER) STRICT; INSERT INTO aside VALUES ('seed', 1)",
+        ];
+        let [few, more] =
+            [&["note"][..], &["aside", "note"]].map(|tables| schema(&serde_json::json!(migrations), tables));
+        let talk = &mut of_users(2, two_phase, few);
+        talk.visit(A);
+        talk.deploy(&more);
+        talk.start_with(Start::Merge);
+        // A new device, which has the row by the migration, and one to which it was its own.
+        let c = talk.add("C", "cid");
+        talk.visit(c);
+        assert_eq!(value(talk, c, "SELECT id FROM aside"), text("seed"), "{}", talk.transcript());
+        talk.restart_with(B, &more);
+        talk.visit(B);
+        talk.restart_with(A, &more);
+        talk.exec(A, "UPDATE aside SET number = 2", &[]);
+        [A, B, c].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        talk.exec(B, "UPDATE aside SET number = number + 1", &[]);
+        [B, A, c].into_iter().for_each(|party| talk.visit(party));
+        assert_eq!(refused(talk, B), Vec::<&str>::new(), "{}", talk.transcript());
+        talk.assert_in_step();
+        assert_eq!(value(talk, A, "SELECT number FROM aside"), Value::Integer(3), "{}", talk.transcript());
+    }
+}
+
+#[test]
+fn sv216_a_table_that_left_and_joins_again_is_told_of_as_a_whole() {
+    on_both_paths(|talk| {
+        let [few, more] = few_and_more();
+        talk.deploy(&more);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &more));
+        talk.exec(A, "INSERT INTO aside VALUES ('r', 5)", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.deploy(&few);
+        // It needs a snapshot, which has nothing of the table.
+        talk.input(B, Input::CannotApply);
+        talk.visit(B);
+        talk.exec(A, "UPDATE note SET title = 'meanwhile'", &[]);
+        talk.visit(A);
+        talk.deploy(&more);
+        [B, A].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT number FROM aside"), Value::Integer(5), "{}", talk.transcript());
     });
 }

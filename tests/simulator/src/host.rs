@@ -118,7 +118,8 @@ impl SpaceHost {
         known.iter().for_each(|image| disk.restore(image));
         let mut sql = on(&disk);
         if known.is_some() {
-            let space = Space::load(&mut sql, schema).expect("what was open can be opened again");
+            let space =
+                Space::load(&mut sql, schema, Millis(0), &WireCodec).expect("what was open can be opened again");
             return Self { disk, sql, space, attachments: BTreeMap::new(), rules: Rc::new(NoRules) };
         }
         let space = Space::open(&mut sql, schema, Millis(0), &WireCodec).expect("the schema fits a space");
@@ -150,7 +151,8 @@ impl SpaceHost {
 
     /// The object is evicted: everything in memory goes, the connections' attachments stay.
     pub fn evict(&mut self, schema: &ebbtide_store::schema::Schema) {
-        self.space = Space::load(&mut self.sql, schema).expect("what was open can be opened again");
+        let loaded = Space::load(&mut self.sql, schema, Millis(0), &WireCodec);
+        self.space = loaded.expect("what was open can be opened again");
         self.space.set_rules(self.rules.clone());
     }
 

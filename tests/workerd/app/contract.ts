@@ -40,7 +40,7 @@ export class SyncSpace extends DurableObject {
     if (this.#space === undefined) {
       this.#space = new engine.Space(this.#storage, JSON.stringify(schema), appFunctions(schema, {}));
       for (const index of this.#space.pendingMigrations()) this.#space.migrate(index);
-      this.#space.load();
+      this.#space.load(Date.now());
       this.#space.open('counted');
     }
     const access = JSON.stringify({ user: 'ada', space: 'counted', may_write: true, expires_at: Date.now() + 60_000 });

@@ -56,8 +56,8 @@ impl JsSpace {
     }
 
     /// Reads the migrated database, in an event of its own.
-    pub fn load(&mut self) -> Result<(), JsValue> {
-        Ok(self.object.load()?)
+    pub fn load(&mut self, now: f64) -> Result<(), JsValue> {
+        Ok(self.object.load(millis(now))?)
     }
 
     /// Opens the loaded database.

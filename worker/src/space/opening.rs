@@ -49,8 +49,8 @@ impl<S: Sql + Clone> SpaceObject<S> {
 
     /// Reads the migrated database and adds what is missing of our own. The event must end before `open`:
     /// a migration has left foreign keys off, and they cannot be turned on once something was written.
-    pub fn load(&mut self) -> Result<(), Failure> {
-        self.space = Some(Space::load(&mut self.sql, &self.schema)?);
+    pub fn load(&mut self, now: Millis) -> Result<(), Failure> {
+        self.space = Some(Space::load(&mut self.sql, &self.schema, now, &WireCodec)?);
         self.give_rules();
         Ok(())
     }

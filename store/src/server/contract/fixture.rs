@@ -1,5 +1,6 @@
 //! A small clinic for the contract: tables of every kind, and short ways to write and read their rows.
 
+use crate::catalogue;
 use crate::migrate::{self, Side};
 use crate::schema::Schema;
 use crate::server::{Space, SpaceStore};
@@ -65,7 +66,8 @@ pub(super) fn open_with<S: Sql + Clone>(sql: &mut S, schema: &Schema) -> Rc<Spac
     for index in migrate::pending(sql, schema).expect("no other schema was here") {
         migrate::apply(sql, schema, index, Side::Server).expect("the migration runs");
     }
-    Space::load(sql, schema).expect("opens")
+    let catalogue = catalogue::read(sql, schema).expect("the schema fits its database");
+    Space::of(sql, catalogue).expect("opens")
 }
 
 impl<S: Sql + Clone> Fixture<S> {
