@@ -135,7 +135,8 @@ impl ClientSession {
         }
         self.report(applied, step);
         step.outputs.push(Output::Applied { seq: step.device.cursor.seq });
-        Ok(())
+        // What is local may go, or waits for the app, from here on.
+        self.settle_start(step)
     }
 
     /// A page came.

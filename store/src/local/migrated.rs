@@ -38,6 +38,8 @@ pub(super) struct Migrated<'a> {
     pub moved: Vec<Moved>,
     /// Tables that held rows of this device before they were synced.
     pub joined: BTreeSet<TableId>,
+    /// One of them was kept in step here before: the space may know its rows.
+    pub again: bool,
     /// The time.
     pub now: Millis,
     /// What transactions of this opening are tagged with.
@@ -50,7 +52,8 @@ impl Migrated<'_> {
         let found = device::read(connection).map_err(|e| failed(&e))?;
         let (mut device, mut clock) = found.unwrap_or_default();
         let mut cells = self.cells(connection).map_err(|e| failed(&e))?;
-        if self.moved.is_empty() && cells.is_empty() {
+        let again = self.again && !device.is_new();
+        if self.moved.is_empty() && cells.is_empty() && !again {
             return Ok(());
         }
         let pending = pending(connection)?;
@@ -64,7 +67,7 @@ impl Migrated<'_> {
                 Fate::Settled => {}
             }
         }
-        if self.meets(&joined, &cells) {
+        if again || self.meets(&joined, &cells) {
             // The space's rows may not fit beside this device's: a snapshot lays them under what waits.
             cells.retain(|outcome| !self.joined.contains(&outcome.row.table));
             device.rebuild.get_or_insert(Rebuild::Behind);

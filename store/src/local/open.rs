@@ -150,11 +150,12 @@ fn prepare(
     translate::carry_over(connection, &last, &catalogue).map_err(|e| failed(&e))?;
     let is_new = |table: &Table| last.table_of(table.identity()).is_none();
     let held = |table: &Table| is_new(table) && there_before.contains(&table.name.to_ascii_lowercase());
-    let joined = catalogue.tables.iter().enumerate().filter(|(_, table)| held(table)).map(|(at, _)| TableId(at as u16));
+    let joined = catalogue.tables.iter().enumerate().filter(|(_, table)| held(table));
+    let (joined, tables): (_, Vec<&Table>) = joined.map(|(at, table)| (TableId(at as u16), table)).unzip();
     // A database without a record of its own was copied here: its rows are nobody's changes.
     if before.is_some() || there_before.is_empty() {
-        let joined = joined.collect();
-        Migrated { before: before.as_ref(), after: &catalogue, moved, joined, now, opening }
+        let again = translate::had_in_step(connection, &tables).map_err(|e| failed(&e))?;
+        Migrated { before: before.as_ref(), after: &catalogue, moved, joined, again, now, opening }
             .settle(connection, access)?;
     }
     if let (Check::AtTheEnd, Some(index)) = (check, pending.last()) {

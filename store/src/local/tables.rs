@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS _ebb_log_part (
 CREATE TABLE IF NOT EXISTS _ebb_catalogue (version INTEGER PRIMARY KEY, catalogue BLOB NOT NULL);
 -- Under which version the database was open last.
 CREATE TABLE IF NOT EXISTS _ebb_opened (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
+-- Under which versions it was ever open; of the others the space told.
+CREATE TABLE IF NOT EXISTS _ebb_had (version INTEGER PRIMARY KEY);
 -- Transactions that are out of the view because they collide with what the space decided.
 CREATE TABLE IF NOT EXISTS _ebb_blocked (log INTEGER PRIMARY KEY);
 -- Sealed changesets that wait, each with its range of the log; what is above all ranges is unsealed. progress: 0 sealed, 1 staging, 2 staged, 3 prepared, 4 committed.

@@ -3,7 +3,7 @@
 //! Called when a database is opened under another catalogue than the last time, in the migrations' transaction.
 
 use super::log::{damaged, decode};
-use ebbtide_core::catalogue::Catalogue;
+use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::ids::TableId;
 use ebbtide_core::value::Value;
 use ebbtide_core::version_map::VersionMap;
@@ -12,9 +12,24 @@ use rusqlite::{Connection, OptionalExtension, params};
 const LAST: &str = "SELECT catalogue FROM _ebb_catalogue
     WHERE version = (SELECT version FROM _ebb_opened)";
 
+const HAD: &str = "SELECT catalogue FROM _ebb_catalogue WHERE version IN (SELECT version FROM _ebb_had)";
+
 /// The catalogue under which the database was open last. To be asked before migrations run: the space may have told of newer ones.
 pub(super) fn last_catalogue(connection: &Connection) -> rusqlite::Result<Option<Catalogue>> {
     connection.query_row(LAST, [], |row| postcard::from_bytes(row.get_ref(0)?.as_blob()?).map_err(damaged)).optional()
+}
+
+/// Whether a database that was open under some earlier catalogue kept one of these tables in step.
+pub(super) fn had_in_step(connection: &Connection, tables: &[&Table]) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare(HAD)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let had: Catalogue = postcard::from_bytes(row.get_ref(0)?.as_blob()?).map_err(damaged)?;
+        if tables.iter().any(|table| had.table_of(table.identity()).is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Rewrites everything that names positions of `old`.

@@ -31,6 +31,7 @@ pub(super) fn store_catalogue(connection: &Connection, catalogue: &Catalogue) ->
     let opened = "INSERT INTO _ebb_opened (id, version) VALUES (1, ?1)
                   ON CONFLICT (id) DO UPDATE SET version = ?1 WHERE version <> ?1";
     connection.execute(opened, [catalogue.version.0 as i64])?;
+    connection.execute("INSERT OR IGNORE INTO _ebb_had (version) VALUES (?)", [catalogue.version.0 as i64])?;
     Ok(())
 }
 

@@ -258,3 +258,35 @@ fn sv216_a_table_that_left_and_joins_again_is_told_of_as_a_whole() {
         assert_eq!(value(talk, B, "SELECT number FROM aside"), Value::Integer(5), "{}", talk.transcript());
     });
 }
+
+#[test]
+fn cs76_rows_of_a_table_that_a_device_left_and_joins_again_meet_those_of_the_space() {
+    on_both_paths(|talk| {
+        let [few, more] = few_and_more();
+        talk.deploy(&more);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &more));
+        talk.exec(A, "INSERT INTO aside VALUES ('kept', 5), ('gone', 6)", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.restart_with(B, &few);
+        talk.exec(B, "DELETE FROM aside WHERE id = 'gone'", &[]);
+        talk.start_with(Start::Merge);
+        talk.restart_with(B, &more);
+        [B, A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        let rows = "SELECT group_concat(id || number, ' ') FROM (SELECT * FROM aside ORDER BY id)";
+        assert_eq!(value(talk, B, rows), text("gone6 kept5"), "{}", talk.transcript());
+        // Without a row of its own there is nothing to choose.
+        talk.restart_with(B, &few);
+        talk.exec(B, "DELETE FROM aside", &[]);
+        talk.start_with(Start::Seed);
+        talk.restart_with(B, &more);
+        talk.visit(B);
+        talk.assert_in_step();
+        // Otherwise the app is asked.
+        talk.restart_with(B, &few);
+        talk.restart_with(B, &more);
+        talk.connect(B);
+        talk.settle();
+        assert_eq!(status(talk, B).reason.as_deref(), Some("sync_choice_needed"), "{}", talk.transcript());
+    });
+}
