@@ -13,6 +13,7 @@ mod deletes;
 mod disputes;
 mod exchange;
 mod golden;
+mod handed_out;
 mod hearing;
 mod history;
 mod lives;

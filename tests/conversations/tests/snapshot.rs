@@ -3,7 +3,7 @@
 use crate::script::{A, B, hello, status, text, value, with_household};
 use ebbtide_core::client::{Input, Output, SessionOptions, State, TwoPhase};
 use ebbtide_core::ids::{ChainHash, SchemaVersion, Seq, View};
-use ebbtide_core::limits::{RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::limits::{RETENTION_MS, SNAPSHOT_PAGE_ROWS, SNAPSHOT_TOKEN_MS};
 use ebbtide_core::message::{ClientMessage, Page, ServerMessage, Token};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -343,6 +343,32 @@ fn goes_on(talk: &mut Dialogue, token: &Token) -> bool {
         Some(ServerMessage::Page(page)) => !page.first,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn cs50_a_page_has_no_more_rows_than_the_bound_whatever_tables_they_are_of() {
+    on_both_paths(|talk| {
+        let fill = |table: &str, rows: usize| {
+            format!(
+                "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+                INSERT INTO {table} (id) SELECT 'r' || i FROM n"
+            )
+        };
+        talk.exec(A, &fill("household", SNAPSHOT_PAGE_ROWS - 10), &[]);
+        talk.exec(A, &fill("visit", 20), &[]);
+        talk.visit(A);
+        let greeting = ClientMessage::Hello(hello(talk, A));
+        let mut page = |token: Option<Token>| {
+            let ask = ClientMessage::Snapshot { token, max_bytes: u32::MAX };
+            match talk.mail(A, &[greeting.clone(), ask]).pop() {
+                Some(ServerMessage::Page(page)) => page,
+                other => panic!("{other:?}"),
+            }
+        };
+        let first = page(None);
+        assert!(!first.last, "ten rows are left");
+        assert!(page(Some(first.token)).last);
+    });
 }
 
 #[test]

@@ -238,3 +238,17 @@ fn mg105_a_side_that_comes_with_a_conflict_of_another_table_keeps_its_own_column
         assert_eq!(wants(of_place), [side(4), side(3)], "{}", talk.transcript());
     }
 }
+
+#[test]
+fn mg13_of_a_row_that_is_overwritten_as_a_whole_the_fields_that_become_others_are_recorded() {
+    from_the_first("lww", |talk| {
+        talk.exec(A, "UPDATE place SET zip = 2", &[]);
+        talk.pass_ms(1_000);
+        talk.exec(B, "UPDATE place SET town = 'Bonn'", &[]);
+        [A, B, A].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        let listed = talk.device(A).database().decided_conflicts().expect("the list is readable");
+        let columns: Vec<Option<&str>> = listed.iter().map(|record| record.column.as_deref()).collect();
+        assert_eq!(columns, [Some("zip"), Some("town")], "{}", talk.transcript());
+    });
+}

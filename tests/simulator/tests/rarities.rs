@@ -3,11 +3,11 @@
 use ebbtide_simulator::runner::one;
 
 /// Some in which everything happens that can; a table joins in the last one alone.
-const SEEDS: [u64; 17] = [501, 502, 503, 504, 505, 506, 507, 508, 509, 510, 511, 512, 513, 514, 515, 516, 2];
+const SEEDS: [u64; 17] = [517, 518, 519, 520, 521, 522, 523, 524, 525, 526, 527, 528, 529, 530, 531, 532, 2];
 
 #[test]
 fn sm10_most_seeds_have_writes_that_travel_as_one_and_some_of_these_come_apart() {
-    let counts = (501..=506)
+    let counts = (518..=523)
         .map(|seed| one(seed, false).unwrap_or_else(|failure| panic!("seed {seed}: {}", failure.finding)).counts);
     let counts: Vec<_> = counts.collect();
     assert!(counts.iter().filter(|counts| counts.absorbed > 0).count() > 3, "{counts:?}");
