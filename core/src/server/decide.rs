@@ -196,9 +196,10 @@ impl Decider<'_> {
                 }
                 _ => change.clone(),
             };
-            let rules = former::read_by(&change, &self.rules, &catalogue);
-            if let Err(violation) = apply(&mut drafts, rules, &change, &write_of(&change), floor) {
-                return Ok(Err(Refusal::Violation(violation)));
+            for (part, rules) in former::readings(change, &self.rules, &catalogue) {
+                if let Err(violation) = apply(&mut drafts, rules, &part, &write_of(&part), floor) {
+                    return Ok(Err(Refusal::Violation(violation)));
+                }
             }
         }
         if let Err(violation) = self.restore(transaction, &resolved, &mut drafts, store)? {
@@ -258,9 +259,9 @@ impl Decider<'_> {
                 if let Some(violation) = values::misfit(&changes, &rules) {
                     return Ok(Err(violation));
                 }
-                for change in &changes {
-                    let rules = former::read_by(change, &rules, &catalogue);
-                    if let Err(violation) = apply(drafts, rules, change, &write, Seq(0)) {
+                let parts = changes.into_iter().flat_map(|change| former::readings(change, &rules, &catalogue));
+                for (part, rules) in parts {
+                    if let Err(violation) = apply(drafts, rules, &part, &write, Seq(0)) {
                         return Ok(Err(violation));
                     }
                 }
@@ -409,8 +410,12 @@ fn waiting_changes<S: ServerStore>(
     if parked.schema == now.version {
         return Ok(Some(changes));
     }
-    let then = store.catalogue_of(parked.schema)?;
-    Ok(then.map(|then| VersionMap::new(&then, now).changes(changes)))
+    let Some(then) = store.catalogue_of(parked.schema)? else { return Ok(None) };
+    let map = VersionMap::new(&then, now);
+    // A table that is there, and not kept in step at present.
+    let unkept = then.version.migrations() == now.version.migrations()
+        && changes.iter().any(|change| map.table(change.row.table).is_none());
+    Ok((!unkept).then(|| map.changes(changes)))
 }
 
 fn cannot_restore() -> Violation {

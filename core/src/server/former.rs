@@ -3,9 +3,9 @@
 
 use super::store::ServerStore;
 use crate::catalogue::{Catalogue, RowRule};
-use crate::change::{Change, Mutation};
+use crate::change::{Change, Field, Mutation};
 use crate::ids::SchemaVersion;
-use alloc::rc::Rc;
+use alloc::{rc::Rc, vec::Vec};
 
 /// The present catalogue with the strategies that fields had under `version`, where by either of the two it is not the value itself that travels.
 pub(super) fn rules<S: ServerStore>(version: SchemaVersion, store: &mut S) -> Result<Rc<Catalogue>, S::Error> {
@@ -36,7 +36,25 @@ pub(super) fn rules<S: ServerStore>(version: SchemaVersion, store: &mut S) -> Re
     Ok(Rc::new(rules))
 }
 
-/// Those of the two by which a change is read: what inserts a row or deletes it says the same under both.
-pub(super) fn read_by<'c>(change: &Change, rules: &'c Catalogue, now: &'c Catalogue) -> &'c Catalogue {
-    if matches!(change.mutation, Mutation::Update(_)) { rules } else { now }
+/// The parts of a change with the catalogue by which each is read: what was done to a value by the rules of then, also where the row
+/// merges as a whole by now; what inserts a row or deletes it says the same under both.
+pub(super) fn readings<'c>(
+    change: Change,
+    rules: &'c Catalogue,
+    now: &'c Catalogue,
+) -> impl Iterator<Item = (Change, &'c Catalogue)> {
+    let Change { row, mutation, base } = change;
+    let [then, present] = [rules, now].map(|catalogue| catalogue.table(row.table));
+    let (done, rest) = match (mutation, then, present) {
+        (Mutation::Update(fields), Some(then), Some(present)) if then.row != present.row => {
+            let (done, rest): (Vec<Field>, Vec<Field>) =
+                fields.into_iter().partition(|field| then.strategy(field.column).rebases());
+            let part = |fields: Vec<Field>| (!fields.is_empty()).then_some(Mutation::Update(fields));
+            (part(done), part(rest))
+        }
+        (update @ Mutation::Update(_), ..) => (Some(update), None),
+        (other, ..) => (None, Some(other)),
+    };
+    let parts = [(done, rules), (rest, now)].into_iter();
+    parts.filter_map(move |(part, by)| Some((Change { row: row.clone(), mutation: part?, base }, by)))
 }

@@ -50,9 +50,9 @@ export class Mailbox implements Disposable {
     return new Mailbox(database);
   }
 
-  /** Whether this browser has one; as far as can be known. */
+  /** Whether this browser has one; where it does not tell, it may. */
   static async exists(): Promise<boolean> {
-    const databases = await indexedDB.databases?.().catch(() => undefined);
+    const databases = await indexedDB.databases?.();
     return databases?.some((database) => database.name === MAILBOX) ?? true;
   }
 

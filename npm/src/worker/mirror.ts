@@ -35,14 +35,10 @@ export class Mirror {
 
   /** Removes a request that goes to another address, or any where there is none: the app has turned elsewhere. */
   keepFor(url: string | undefined): void {
-    this.#work = this.#work.then(async () => {
-      // An app that never synced gets no mailbox.
-      if (url === undefined && !(await Mailbox.exists())) return;
-      await this.#use(undefined, async (mailbox) => {
-        const waiting = await mailbox.outgoing(this.#databaseName);
-        if (waiting !== undefined && waiting.url !== url) await mailbox.post(this.#databaseName, undefined);
-      });
-    });
+    this.#work = this.#work.then(() => this.#use(undefined, async (mailbox) => {
+      const waiting = await mailbox.outgoing(this.#databaseName);
+      if (waiting !== undefined && waiting.url !== url) await mailbox.post(this.#databaseName, undefined);
+    }, url === undefined));
   }
 
   /** Fulfilled when everything that was asked for is done, or has failed. */
@@ -71,8 +67,10 @@ export class Mirror {
     });
   }
 
-  async #use<T>(otherwise: T, work: (mailbox: Mailbox) => Promise<T>): Promise<T> {
+  async #use<T>(otherwise: T, work: (mailbox: Mailbox) => Promise<T>, onlyIfThere = false): Promise<T> {
     try {
+      // An app that never synced gets no mailbox.
+      if (onlyIfThere && !(await Mailbox.exists())) return otherwise;
       const opened = this.#opened ?? Mailbox.open();
       this.#opened = undefined;
       const mailbox = await opened;

@@ -83,8 +83,8 @@ export class Session {
     const engine = await startEngine(module);
     this.#client = await engine.open(JSON.stringify(options), host);
     holdLock(request.name);
-    if (request.sync === undefined) host.keepCopyFor(undefined);
-    else await this.#startSync(this.#client, host);
+    if (request.sync !== undefined) await this.#startSync(this.#client, host);
+    else if (request.storage === 'opfs') host.keepCopyFor(undefined);
     return JSON.parse(this.#client.status()) as SyncStatus;
   }
 

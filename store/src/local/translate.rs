@@ -12,7 +12,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 const LAST: &str = "SELECT catalogue FROM _ebb_catalogue
     WHERE version = (SELECT version FROM _ebb_opened)";
 
-const HAD: &str = "SELECT catalogue FROM _ebb_catalogue WHERE version IN (SELECT version FROM _ebb_had)";
+const HAD: &str = "SELECT catalogue FROM _ebb_catalogue
+    WHERE version IN (SELECT version FROM _ebb_had UNION SELECT version FROM _ebb_opened)";
 
 /// The catalogue under which the database was open last. To be asked before migrations run: the space may have told of newer ones.
 pub(super) fn last_catalogue(connection: &Connection) -> rusqlite::Result<Option<Catalogue>> {
@@ -21,6 +22,9 @@ pub(super) fn last_catalogue(connection: &Connection) -> rusqlite::Result<Option
 
 /// Whether a database that was open under some earlier catalogue kept one of these tables in step.
 pub(super) fn had_in_step(connection: &Connection, tables: &[&Table]) -> rusqlite::Result<bool> {
+    if tables.is_empty() {
+        return Ok(false);
+    }
     let mut statement = connection.prepare(HAD)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

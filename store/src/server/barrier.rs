@@ -1,5 +1,5 @@
-//! A migration as a point in the space's history: run once, and what its DML did to rows is a commit like any other. So is a schema with
-//! other tables or rules after the same migrations.
+//! A migration as a point in the space's history: run once, and what its DML did to rows is a commit like any other. So is what a
+//! table brings along that joins without one.
 //! Marks and the numbers of tables move along with what they belong to. It knows nothing of devices.
 //! Called by `Space` for each migration, in an event of its own.
 
@@ -15,7 +15,7 @@ use crate::migrate::{self, Side};
 use crate::schema::Schema;
 use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::{Catalogue, Table};
-use ebbtide_core::change::Field;
+use ebbtide_core::change::{Field, RowId};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Commit, Effect, Outcome, SealedCommit};
@@ -67,8 +67,8 @@ pub(super) fn run<S: Sql + Clone>(
     Ok(())
 }
 
-/// Opens a database that has all migrations. Tables and rules that changed without one are such a point too: the rows of a table that
-/// joins are news to everybody, and those of one that leaves are nobody's concern until it joins again.
+/// Opens a database that has all migrations. Tables may be others without one: rows of a table that joins, of which the space knows
+/// nothing, are news to everybody. What it knows of one that leaves is good until a migration comes.
 pub(super) fn adopt<S: Sql + Clone>(
     sql: &mut S,
     schema: &Schema,
@@ -76,12 +76,19 @@ pub(super) fn adopt<S: Sql + Clone>(
     codec: &dyn Codec,
 ) -> Result<Rc<Space>, OpenError> {
     create_tables(sql)?;
-    let new = catalogue::read(sql, schema)?;
-    let old = present(sql)?.filter(|old| old.version != new.version);
-    let Some(old) = old else { return Ok(Space::of(sql, new)?) };
-    carry_records(sql, &old, &new)?;
-    let moved = compare::arrived(sql, &old, &new)?;
-    let space = Space::of(sql, new)?;
+    let old = present(sql)?;
+    let catalogue = catalogue::read(sql, schema)?;
+    let space = Space::of(sql, catalogue)?;
+    let new = space.catalogue();
+    let Some(old) = old.filter(|old| old.version != new.version) else { return Ok(space) };
+    let mut moved = Vec::new();
+    for arrived in compare::arrived(sql, &old, &new)? {
+        let table = new.table(arrived.row.table).ok_or_else(|| fail::misuse("no such table"))?;
+        let known = SpaceStore::unchecked(sql, &space).marks_of(&arrived.row, table)?;
+        if known.is_none_or(|marks| marks.deleted.is_some()) {
+            moved.push(arrived);
+        }
+    }
     // No version tells who has seen them.
     commit(&mut SpaceStore::unchecked(sql, &space), moved, DeviceSeq(0), now, codec)?;
     Ok(space)
@@ -132,21 +139,22 @@ fn outcome(moved: Moved, table: &Table) -> Option<Outcome> {
 }
 
 impl<S: Sql + Clone> SpaceStore<S> {
-    fn mark_moved(&mut self, moved: &Moved, table: &Table, mark: Mark) -> Result<(), SqlError> {
-        let width = table.fields().count();
-        let place = self.place(&moved.row)?;
+    fn marks_of(&mut self, row: &RowId, table: &Table) -> Result<Option<RowMarks>, SqlError> {
+        let place = self.place(row)?;
         let found = self.sql.query("SELECT marks FROM _ebb_row WHERE tbl=? AND key=?", &place)?;
-        let known = match found.into_iter().next() {
-            Some(row) => Some(marks::unpack(&blob(row.into_iter().next())?, width)?),
-            None => None,
-        };
+        let Some(cells) = found.into_iter().next() else { return Ok(None) };
+        Ok(Some(marks::unpack(&blob(cells.into_iter().next())?, table.fields().count())?))
+    }
+
+    fn mark_moved(&mut self, moved: &Moved, table: &Table, mark: Mark) -> Result<(), SqlError> {
+        let known = self.marks_of(&moved.row, table)?;
         let catalogue = self.space.catalogue();
         let mut marks = marks_after(known, moved, table, mark);
         if let (Some(image), None, true) = (&moved.before, &moved.after, catalogue.keeps_tombstones()) {
             let (schema, image) = (catalogue.version, image.clone());
             marks.tombstone = Some(Tombstone { schema, image: Some(image), cascade: Vec::new(), moved: None });
         }
-        let [_, key] = place;
+        let [_, key] = self.place(&moved.row)?;
         let number = self.space.shape(moved.row.table)?.number;
         put_marks(&mut self.sql, number, vec![[key, Value::Blob(marks::pack(&marks))]])
     }
@@ -183,9 +191,17 @@ fn marks_after(known: Option<RowMarks>, moved: &Moved, table: &Table, mark: Mark
     marks
 }
 
-/// The store's records by table and field: numbers follow renamed tables, marks follow moved fields, what is gone goes.
+/// The store's records by table and field: numbers follow renamed tables, marks follow moved fields, what is gone goes. So does what
+/// was known of a table that is not kept in step at present: nobody says what becomes of its fields.
 fn carry_records<S: Sql>(sql: &mut S, old: &Catalogue, new: &Catalogue) -> Result<(), SqlError> {
     sql.execute(formers::FORGET, &[])?;
+    for row in sql.query("SELECT id,name FROM _ebb_table", &[])? {
+        if let [id, Value::Text(name)] = row.as_slice()
+            && old.tables.iter().all(|table| !table.name.eq_ignore_ascii_case(name))
+        {
+            forget_table(sql, id)?;
+        }
+    }
     let map = VersionMap::new(old, new);
     let mut renamed = Vec::new();
     for (at, table) in old.tables.iter().enumerate() {
@@ -194,10 +210,7 @@ fn carry_records<S: Sql>(sql: &mut S, old: &Catalogue, new: &Catalogue) -> Resul
         let Some(row) = known.into_iter().next() else { continue };
         let number = number(row.into_iter().next())?;
         match map.table(TableId(at as u16)) {
-            None => {
-                sql.execute("DELETE FROM _ebb_row WHERE tbl=?", &[stored(number)?])?;
-                sql.execute("DELETE FROM _ebb_table WHERE id=?", &[stored(number)?])?;
-            }
+            None => forget_table(sql, &stored(number)?)?,
             Some(to) => {
                 if !to.keeps_positions() {
                     carry_marks(sql, number, table, to)?;
@@ -215,6 +228,11 @@ fn carry_records<S: Sql>(sql: &mut S, old: &Catalogue, new: &Catalogue) -> Resul
         sql.execute("UPDATE _ebb_table SET name=? WHERE id=?", &[Value::Text(name), stored(number)?])?;
     }
     Ok(())
+}
+
+fn forget_table<S: Sql>(sql: &mut S, number: &Value) -> Result<(), SqlError> {
+    sql.execute("DELETE FROM _ebb_row WHERE tbl=?", core::slice::from_ref(number))?;
+    sql.execute("DELETE FROM _ebb_table WHERE id=?", core::slice::from_ref(number)).map(drop)
 }
 
 fn carry_marks<S: Sql>(sql: &mut S, number: u64, old: &Table, map: &TableMap) -> Result<(), SqlError> {

@@ -62,8 +62,8 @@ impl Space {
         migrated?
     }
 
-    /// Opens a database that has all of the schema's migrations. Where its tables or rules are others than before, what they find there
-    /// becomes a commit.
+    /// Opens a database that has all of the schema's migrations. Rows of a table that joins the synced ones, and that the space has no
+    /// record of, become a commit.
     pub fn load<S: Sql + Clone>(
         sql: &mut S,
         schema: &Schema,

@@ -111,9 +111,9 @@ test('SW-13 a pause takes the waiting request back, also without a token and rig
 });
 
 test('SW-14 an app that turns elsewhere, or syncs no more, takes the waiting request back', async () => {
-  await ama.refuseTokens();
   for (const space of [undefined, 'another']) {
     await ama.allowTokens();
+    await ama.page.evaluate(async () => { await globalThis.db.sync.now(); });
     ama.proxy.goOffline();
     await ama.exec('INSERT INTO note (title) VALUES (?)', [`before ${space ?? 'no space'}`]);
     await mirrored(ama);

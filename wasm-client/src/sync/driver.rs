@@ -339,7 +339,9 @@ impl Sync {
     /// Brings the service worker's copy of what waits up to date. That needs a token; taking it back needs none.
     fn mirror(&self) {
         self.mirror_owed.set(true);
-        let Some(this) = self.this.upgrade().filter(|sync| !sync.held.get()) else { return };
+        let Some(this) = self.this.upgrade().filter(|sync| !sync.held.get() && sync.database.borrow().is_some()) else {
+            return;
+        };
         let body = match self.ready_request() {
             Ok(body) => body,
             Err(error) => return self.fault(&error),
