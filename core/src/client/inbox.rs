@@ -299,8 +299,10 @@ impl ClientSession {
             RefusalCode::UnknownHistory => self.begin_other_history(step)?,
             RefusalCode::SnapshotNeeded => self.begin_over(step)?,
             code => {
+                // A connection that was open says so when its token has run out: the next one is made with another, or not at all.
+                let retryable = code.retryable() || code == RefusalCode::Forbidden;
                 self.drop_link(step);
-                self.failed(cause(code.code(), code.retryable()), step);
+                self.failed(cause(code.code(), retryable), step);
             }
         }
         Ok(())

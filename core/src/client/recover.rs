@@ -126,6 +126,7 @@ impl ClientSession {
         step.store.set_device(&step.device)?;
         self.recalls.forget();
         self.report(applied, step);
+        self.settle_start(step)?;
         Ok(Vec::new())
     }
 

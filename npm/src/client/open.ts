@@ -30,7 +30,11 @@ export async function open(options: OpenOptions): Promise<Database> {
       const chosen = request.sync === undefined ? {} : { sync: { ...request.sync, start: sync.startChoice ?? request.sync.start } };
       return { ...request, ...chosen, engine, online: navigator.onLine, paused: sync.isPaused };
     },
-    opened: (status) => sync.update(status),
+    opened: (status) => {
+      sync.update(status);
+      // It may have changed while the database was opened.
+      connection.tell({ kind: 'online', online: navigator.onLine });
+    },
     notice: (notice) => {
       if (notice.kind === 'conflict' && notice.open.length > 0) resolver?.look();
       void receive(notice, sync, connection, options);

@@ -2,6 +2,7 @@
 
 use crate::script::{A, B, noise, on_both_paths, status, text, value, with_household};
 use ebbtide_core::client::{Input, Output};
+use ebbtide_core::error::{Refusal, RefusalCode};
 use ebbtide_core::ids::Seq;
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
@@ -197,5 +198,24 @@ fn cs209_the_report_of_a_sync_counts_what_was_exchanged_the_connections_that_fai
         let report = reports.next().expect("a report");
         assert_eq!((report.sent, report.received, report.retries), (1, 1, 2));
         assert_eq!((report.duration_ms, reports.next()), (took, None));
+    });
+}
+
+#[test]
+fn cs210_a_connection_whose_token_has_run_out_is_made_anew() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(A);
+        let refusal =
+            Refusal { code: RefusalCode::Forbidden, device_seq: None, detail: "the token has expired".into() };
+        talk.input(A, Input::Received(vec![ServerMessage::Refused(refusal)]));
+        assert!(status(talk, A).next_retry_at.is_some(), "{:?}", status(talk, A));
+        talk.cut(A);
+        talk.exec(A, "UPDATE household SET name = 'with the next token'", &[]);
+        talk.pass_ms(60_000);
+        talk.input(A, Input::Tick);
+        assert!(talk.reconnect(A), "it tries again by itself");
+        talk.settle();
+        assert_eq!(status(talk, A).pending, 0, "{}", talk.transcript());
     });
 }

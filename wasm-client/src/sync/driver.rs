@@ -45,6 +45,8 @@ pub struct Sync {
     held: Cell<bool>,
     wishes: Cell<Wishes>,
     wake: RefCell<Option<Timer>>,
+    /// After a fault, until it begins anew.
+    restart: RefCell<Option<Timer>>,
     token: RefCell<Option<String>>,
     /// The service worker's copy is to be made anew: when there is a token, and no transaction of the app is open.
     mirror_owed: Cell<bool>,
@@ -90,6 +92,7 @@ impl Sync {
             held: Cell::new(false),
             wishes: Cell::new(wishes),
             wake: RefCell::default(),
+            restart: RefCell::default(),
             token: RefCell::default(),
             mirror_owed: Cell::new(false),
             has_copy: Cell::new(false),
@@ -118,6 +121,7 @@ impl Sync {
     pub fn stop(&self) {
         self.queue.borrow_mut().clear();
         *self.wake.borrow_mut() = None;
+        *self.restart.borrow_mut() = None;
         link::disconnect(self);
     }
 
@@ -323,7 +327,8 @@ impl Sync {
                 sync.begin();
             }
         };
-        *self.wake.borrow_mut() = Some(Timer::after(wait_ms, restart));
+        *self.wake.borrow_mut() = None;
+        *self.restart.borrow_mut() = Some(Timer::after(wait_ms, restart));
     }
 
     fn wake_in(&self, delay_ms: f64) {
