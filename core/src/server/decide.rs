@@ -20,7 +20,6 @@ use crate::conflict::{Conflict, ParkedTransaction, QueueChange, QueueEntry, Reso
 use crate::ids::{AuthorId, Millis, SchemaVersion, Seq};
 use crate::limits::{CLOCK_AHEAD_MS, READ_AHEAD_ROWS};
 use crate::merge::seen::Writer;
-use crate::version_map::VersionMap;
 use alloc::{collections::BTreeMap, collections::BTreeSet, format, rc::Rc, string::String, vec::Vec};
 
 /// What a changeset came to.
@@ -244,7 +243,7 @@ impl Decider<'_> {
             let chosen = resolution.side.filter(|side| *side > 0).and_then(|side| entry.open.sides.get(side as usize));
             let Some(author) = chosen.map(|side| side.author) else { continue };
             for parked in entry.parked.iter().filter(|parked| parked.author == author) {
-                let Some(changes) = waiting_changes(parked, &catalogue, store)? else {
+                let Some(changes) = former::waiting(parked, &catalogue, store)? else {
                     return Ok(Err(cannot_restore()));
                 };
                 let rows: Vec<RowId> = changes.iter().map(|change| change.row.clone()).collect();
@@ -398,24 +397,6 @@ fn apply(
         Err(draft::Stop::UnknownRow) => Err(unknown_row(table, &change.row)),
         Err(draft::Stop::Refused(violation)) => Err(violation),
     }
-}
-
-/// What a transaction that waited wants, under the present schema.
-fn waiting_changes<S: ServerStore>(
-    parked: &ParkedTransaction,
-    now: &Catalogue,
-    store: &mut S,
-) -> Result<Option<Vec<Change>>, S::Error> {
-    let changes = parked.transaction.changes.clone();
-    if parked.schema == now.version {
-        return Ok(Some(changes));
-    }
-    let Some(then) = store.catalogue_of(parked.schema)? else { return Ok(None) };
-    let map = VersionMap::new(&then, now);
-    // A table that is there, and not kept in step at present.
-    let unkept = then.version.migrations() == now.version.migrations()
-        && changes.iter().any(|change| map.table(change.row.table).is_none());
-    Ok((!unkept).then(|| map.changes(changes)))
 }
 
 fn cannot_restore() -> Violation {

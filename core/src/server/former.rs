@@ -1,10 +1,13 @@
 //! The merge rules under which a changeset of an earlier schema version was made. What a device sends of a write depends on them: a value, or what
-//! was done to one. It knows catalogues alone; how writes merge is not its business. Called by `decide`, once for each changeset.
+//! was done to one. It knows catalogues alone; how writes merge is not its business. Called by `decide`, once for each changeset,
+//! and for what waited.
 
 use super::store::ServerStore;
 use crate::catalogue::{Catalogue, RowRule};
 use crate::change::{Change, Field, Mutation};
+use crate::conflict::ParkedTransaction;
 use crate::ids::SchemaVersion;
+use crate::version_map::VersionMap;
 use alloc::{rc::Rc, vec::Vec};
 
 /// The present catalogue with the strategies that fields had under `version`, where by either of the two it is not the value itself that travels.
@@ -57,4 +60,22 @@ pub(super) fn readings<'c>(
     };
     let parts = [(done, rules), (rest, now)].into_iter();
     parts.filter_map(move |(part, by)| Some((Change { row: row.clone(), mutation: part?, base }, by)))
+}
+
+/// What a transaction that waited wants, under the present schema. `None` where that cannot be said any more.
+pub(super) fn waiting<S: ServerStore>(
+    parked: &ParkedTransaction,
+    now: &Catalogue,
+    store: &mut S,
+) -> Result<Option<Vec<Change>>, S::Error> {
+    let changes = parked.transaction.changes.clone();
+    if parked.schema == now.version {
+        return Ok(Some(changes));
+    }
+    let Some(then) = store.catalogue_of(parked.schema)? else { return Ok(None) };
+    let map = VersionMap::new(&then, now);
+    // A table that is there, and not kept in step at present.
+    let unkept = then.version.migrations() == now.version.migrations()
+        && changes.iter().any(|change| map.table(change.row.table).is_none());
+    Ok((!unkept).then(|| map.changes(changes)))
 }
