@@ -46,20 +46,27 @@ pub(super) fn readings<'c>(
     rules: &'c Catalogue,
     now: &'c Catalogue,
 ) -> impl Iterator<Item = (Change, &'c Catalogue)> {
-    let Change { row, mutation, base } = change;
-    let [then, present] = [rules, now].map(|catalogue| catalogue.table(row.table));
-    let (done, rest) = match (mutation, then, present) {
-        (Mutation::Update(fields), Some(then), Some(present)) if then.row != present.row => {
-            let (done, rest): (Vec<Field>, Vec<Field>) =
-                fields.into_iter().partition(|field| then.strategy(field.column).rebases());
-            let part = |fields: Vec<Field>| (!fields.is_empty()).then_some(Mutation::Update(fields));
-            (part(done), part(rest))
-        }
-        (update @ Mutation::Update(_), ..) => (Some(update), None),
-        (other, ..) => (None, Some(other)),
+    let by = if matches!(change.mutation, Mutation::Update(_)) { rules } else { now };
+    let [then, present] = [rules, now].map(|catalogue| catalogue.table(change.row.table));
+    let (Mutation::Update(fields), Some(then), Some(present)) = (&change.mutation, then, present) else {
+        return [Some((change, by)), None].into_iter().flatten();
     };
-    let parts = [(done, rules), (rest, now)].into_iter();
-    parts.filter_map(move |(part, by)| Some((Change { row: row.clone(), mutation: part?, base }, by)))
+    if then.row == present.row {
+        return [Some((change, by)), None].into_iter().flatten();
+    }
+    let (done, rest): (Vec<Field>, Vec<Field>) =
+        fields.iter().cloned().partition(|field| then.strategy(field.column).rebases());
+    let part = |fields: Vec<Field>| {
+        (!fields.is_empty()).then(|| Change { mutation: Mutation::Update(fields), ..change.clone() })
+    };
+    [part(done).map(|part| (part, rules)), part(rest).map(|part| (part, now))].into_iter().flatten()
+}
+
+/// Whether one of these changes, made under `then`, is to a table that `now` does not keep in step. What a migration dropped nobody
+/// can keep; after the same migrations the table is there, and a space that left its rows out would lose what their writer alone has.
+pub(super) fn writes_unkept(changes: &[Change], map: &VersionMap, then: &Catalogue, now: &Catalogue) -> bool {
+    let same = then.version.migrations() == now.version.migrations();
+    same && changes.iter().any(|change| map.table(change.row.table).is_none())
 }
 
 /// What a transaction that waited wants, under the present schema. `None` where that cannot be said any more.
@@ -74,8 +81,6 @@ pub(super) fn waiting<S: ServerStore>(
     }
     let Some(then) = store.catalogue_of(parked.schema)? else { return Ok(None) };
     let map = VersionMap::new(&then, now);
-    // A table that is there, and not kept in step at present.
-    let unkept = then.version.migrations() == now.version.migrations()
-        && changes.iter().any(|change| map.table(change.row.table).is_none());
+    let unkept = writes_unkept(&changes, &map, &then, now);
     Ok((!unkept).then(|| map.changes(changes)))
 }

@@ -4,6 +4,7 @@
 use super::answer::refusal;
 use super::decide::{Asked, Verdict};
 use super::folded;
+use super::former;
 use super::session::{ServerOutput, refuse, replies};
 use super::store::{Author, ServerStore, Staging};
 use crate::catalogue::Catalogue;
@@ -183,22 +184,13 @@ pub(super) fn open<S: ServerStore, C: Codec>(
             return Opened { changeset, sealed_under, ignored: Vec::new(), unkept: BTreeSet::new() };
         }
         let map = VersionMap::new(&theirs, &current);
-        let unkept = unkept(&changeset, &map, &theirs, &current);
+        let unkept = |(transaction, _): &(&Transaction, u32)| {
+            former::writes_unkept(&transaction.changes, &map, &theirs, &current)
+        };
+        let unkept = changeset.transactions.iter().zip(0..).filter(unkept).map(|(_, place)| place).collect();
         let (changeset, ignored) = map.changeset(changeset);
         Opened { changeset, sealed_under, ignored, unkept }
     }))
-}
-
-/// What a migration dropped nobody can keep. After the same migrations the table is there, and a space that left its rows out would
-/// lose what their writer alone has.
-fn unkept(changeset: &Changeset, map: &VersionMap, theirs: &Catalogue, current: &Catalogue) -> BTreeSet<u32> {
-    if theirs.version.migrations() != current.version.migrations() {
-        return BTreeSet::new();
-    }
-    let writes =
-        |transaction: &Transaction| transaction.changes.iter().any(|change| map.table(change.row.table).is_none());
-    let numbered = changeset.transactions.iter().zip(0..);
-    numbered.filter(|(transaction, _)| writes(transaction)).map(|(_, place)| place).collect()
 }
 
 /// Nobody misses values of columns that are gone, but they are not lost silently.

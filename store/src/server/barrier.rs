@@ -63,8 +63,7 @@ pub(super) fn run<S: Sql + Clone>(
         writable::check(sql, &space.catalogue())?;
     }
     let number = DeviceSeq(u64::from(space.catalogue().version.migrations()));
-    commit(&mut SpaceStore::unchecked(sql, &space), moved, number, now, codec)?;
-    Ok(())
+    Ok(commit(&mut SpaceStore::unchecked(sql, &space), moved, number, now, codec)?)
 }
 
 /// Opens a database that has all migrations. Tables may be others without one: rows of a table that joins, of which the space knows
@@ -195,30 +194,24 @@ fn marks_after(known: Option<RowMarks>, moved: &Moved, table: &Table, mark: Mark
 /// was known of a table that is not kept in step at present: nobody says what becomes of its fields.
 fn carry_records<S: Sql>(sql: &mut S, old: &Catalogue, new: &Catalogue) -> Result<(), SqlError> {
     sql.execute(formers::FORGET, &[])?;
-    for row in sql.query("SELECT id,name FROM _ebb_table", &[])? {
-        if let [id, Value::Text(name)] = row.as_slice()
-            && old.tables.iter().all(|table| !table.name.eq_ignore_ascii_case(name))
-        {
-            forget_table(sql, id)?;
-        }
-    }
     let map = VersionMap::new(old, new);
     let mut renamed = Vec::new();
-    for (at, table) in old.tables.iter().enumerate() {
-        let name = [Value::Text(table.name.to_ascii_lowercase())];
-        let known = sql.query("SELECT id FROM _ebb_table WHERE name=?", &name)?;
-        let Some(row) = known.into_iter().next() else { continue };
-        let number = number(row.into_iter().next())?;
-        match map.table(TableId(at as u16)) {
-            None => forget_table(sql, &stored(number)?)?,
-            Some(to) => {
-                if !to.keeps_positions() {
-                    carry_marks(sql, number, table, to)?;
-                }
-                let target = new.table(to.id).map(|table| table.name.to_ascii_lowercase()).unwrap_or_default();
-                renamed.extend((Value::Text(target.clone()) != name[0]).then_some((number, target)));
-            }
+    for row in sql.query("SELECT id,name FROM _ebb_table", &[])? {
+        let mut cells = row.into_iter();
+        let (number, name) = (number(cells.next())?, cells.next());
+        let named = |table: &Table| Some(Value::Text(table.name.to_ascii_lowercase()));
+        let known = old.tables.iter().enumerate().find(|(_, table)| named(table) == name);
+        let carried = known.and_then(|(at, table)| Some((table, map.table(TableId(at as u16))?)));
+        let Some((table, to)) = carried else {
+            sql.execute("DELETE FROM _ebb_row WHERE tbl=?", &[stored(number)?])?;
+            sql.execute("DELETE FROM _ebb_table WHERE id=?", &[stored(number)?])?;
+            continue;
+        };
+        if !to.keeps_positions() {
+            carry_marks(sql, number, table, to)?;
         }
+        let target = new.table(to.id).map(|table| table.name.to_ascii_lowercase()).unwrap_or_default();
+        renamed.extend((Some(Value::Text(target.clone())) != name).then_some((number, target)));
     }
     // Names may change hands, and each is there once.
     for (number, _) in &renamed {
@@ -228,11 +221,6 @@ fn carry_records<S: Sql>(sql: &mut S, old: &Catalogue, new: &Catalogue) -> Resul
         sql.execute("UPDATE _ebb_table SET name=? WHERE id=?", &[Value::Text(name), stored(number)?])?;
     }
     Ok(())
-}
-
-fn forget_table<S: Sql>(sql: &mut S, number: &Value) -> Result<(), SqlError> {
-    sql.execute("DELETE FROM _ebb_row WHERE tbl=?", core::slice::from_ref(number))?;
-    sql.execute("DELETE FROM _ebb_table WHERE id=?", core::slice::from_ref(number)).map(drop)
 }
 
 fn carry_marks<S: Sql>(sql: &mut S, number: u64, old: &Table, map: &TableMap) -> Result<(), SqlError> {

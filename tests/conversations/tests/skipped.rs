@@ -102,9 +102,14 @@ fn sv212_a_version_that_a_device_has_is_one_that_the_space_knows_where_both_say_
 
 /// The same migrations, with one table or both in step.
 fn few_and_more() -> [Schema; 2] {
+    few_and_more_with("")
+}
+
+/// The second migration does something else as well.
+fn few_and_more_with(rows: &str) -> [Schema; 2] {
     let migrations = [
-        "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT",
-        "CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, number INTEGER) STRICT",
+        "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT".into(),
+        format!("CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, number INTEGER) STRICT{rows}"),
     ];
     [&["note"][..], &["aside", "note"]].map(|tables| schema(&serde_json::json!(migrations), tables))
 }
@@ -158,12 +163,18 @@ fn sv213_an_app_from_before_goes_on_and_a_later_one_reads_the_history_from_befor
     });
 }
 
+/// Both tables are in step in the space and on both devices.
+fn with_more(talk: &mut Dialogue) -> [Schema; 2] {
+    let [few, more] = few_and_more();
+    talk.deploy(&more);
+    [A, B].into_iter().for_each(|party| talk.restart_with(party, &more));
+    [few, more]
+}
+
 #[test]
 fn sv215_a_write_to_a_table_that_the_space_keeps_no_more_is_refused_and_listed() {
     on_both_paths(|talk| {
-        let [few, more] = few_and_more();
-        talk.deploy(&more);
-        [A, B].into_iter().for_each(|party| talk.restart_with(party, &more));
+        let [few, more] = with_more(talk);
         [A, B].into_iter().for_each(|party| talk.visit(party));
         talk.deploy(&few);
         talk.exec(A, "INSERT INTO aside VALUES ('alone', 1)", &[]);
@@ -210,12 +221,7 @@ fn cs34_a_release_of_other_tables_alone_is_waited_for() {
 #[test]
 fn sv216_rows_that_a_table_has_when_it_joins_without_a_migration_are_everybodys() {
     for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
-        let migrations = [
-            "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT",
-            "CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, number INTEGER) STRICT; INSERT INTO aside VALUES ('seed', 1)",
-        ];
-        let [few, more] =
-            [&["note"][..], &["aside", "note"]].map(|tables| schema(&serde_json::json!(migrations), tables));
+        let [few, more] = few_and_more_with("; INSERT INTO aside VALUES ('seed', 1)");
         let talk = &mut of_users(2, two_phase, few);
         talk.visit(A);
         talk.deploy(&more);
@@ -241,9 +247,7 @@ fn sv216_rows_that_a_table_has_when_it_joins_without_a_migration_are_everybodys(
 #[test]
 fn sv216_what_is_known_of_a_table_that_leaves_is_known_when_it_joins_again() {
     on_both_paths(|talk| {
-        let [few, more] = few_and_more();
-        talk.deploy(&more);
-        [A, B].into_iter().for_each(|party| talk.restart_with(party, &more));
+        let [few, more] = with_more(talk);
         talk.exec(A, "INSERT INTO aside VALUES ('kept', 5), ('gone', 6)", &[]);
         [A, B].into_iter().for_each(|party| talk.visit(party));
         talk.exec(A, "DELETE FROM aside WHERE id = 'gone'", &[]);
@@ -267,9 +271,7 @@ fn sv216_what_is_known_of_a_table_that_leaves_is_known_when_it_joins_again() {
 #[test]
 fn cs76_rows_of_a_table_that_a_device_left_and_joins_again_meet_those_of_the_space() {
     on_both_paths(|talk| {
-        let [few, more] = few_and_more();
-        talk.deploy(&more);
-        [A, B].into_iter().for_each(|party| talk.restart_with(party, &more));
+        let [few, more] = with_more(talk);
         talk.exec(A, "INSERT INTO aside VALUES ('kept', 5), ('gone', 6)", &[]);
         [A, B].into_iter().for_each(|party| talk.visit(party));
         talk.restart_with(B, &few);
