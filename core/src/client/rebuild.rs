@@ -126,6 +126,7 @@ impl ClientSession {
             step.device.recovering = false;
             self.recalls.forget();
         }
+        versions::space_is_at(state.token.schema, &mut step.device, step.store)?;
         snapshot::finish(step.store)?;
         step.device.rebuild = None;
         step.store.set_device(&step.device)?;

@@ -158,10 +158,8 @@ impl ServerSession {
                 self.sent_page(&page);
                 Ok(replies(vec![ServerMessage::Page(page)]))
             }
-            ClientMessage::Pull { cursor, max_bytes } => {
-                self.note_cursor(cursor.seq, author, now, store)?;
-                self.pull(&cursor, max_bytes as usize, store)
-            }
+            // Where a plan reads on from is not where the device is: that hellos and confirmations say.
+            ClientMessage::Pull { cursor, max_bytes } => self.pull(&cursor, max_bytes as usize, store),
             ClientMessage::Catalogue { version } => answer::catalogue(version, store),
             ClientMessage::Applied { seq, applied_receipt } => {
                 self.confirm_receipts(applied_receipt, author, store)?;

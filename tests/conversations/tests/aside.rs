@@ -2,7 +2,9 @@
 
 use crate::script::{A, B, text, value};
 use crate::versions::{FIRST, INSERT, from_the_first, schema, shouting};
+use ebbtide_core::client::Input;
 use ebbtide_core::limits::RETENTION_MS;
+use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::schema::Schema;
 
@@ -161,4 +163,26 @@ fn cs36_rows_kept_aside_whose_parent_was_deleted_here_do_not_stop_the_migration(
             assert_eq!(talk.query(B, "SELECT id FROM account"), [[text("none")]]);
         });
     }
+}
+
+#[test]
+fn cs35_rows_that_a_snapshot_brought_have_had_the_migrations_of_their_space() {
+    let older = schema(&serde_json::json!([FIRST, "UPDATE person SET age = age + 1"]), &["person", "badge"]);
+    from_the_first(|talk| {
+        talk.exec(A, INSERT, &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.deploy(&older);
+        talk.restart_with(B, &older);
+        talk.exec(B, "UPDATE person SET name = 'later'", &[]);
+        talk.visit(B);
+        talk.input(A, Input::CannotApply);
+        talk.visit(A);
+        assert!(talk.transcript().contains("page of"), "{}", talk.transcript());
+        talk.restart_with(A, &older);
+        assert_eq!(value(talk, A, "SELECT age FROM person"), Value::Integer(37), "{}", talk.transcript());
+        talk.exec(A, "UPDATE person SET age = age + 1", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT age FROM person"), Value::Integer(38));
+    });
 }

@@ -1,6 +1,6 @@
 //! A space that was set back to a backup, and a history that was pruned: nobody loses a write, and all end in the same state.
 
-use crate::script::{A, B, on_both_paths, status, text, value, with_household};
+use crate::script::{A, B, noise, on_both_paths, status, text, value, with_household};
 use ebbtide_core::client::{Input, Output};
 use ebbtide_core::ids::{DeviceSeq, Seq};
 use ebbtide_core::limits::{CONFIRM_AFTER_MS, CURSOR_EVERY_MS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
@@ -368,4 +368,21 @@ fn with_a_reply_from_a_history_to_be_lost(talk: &mut Dialogue) -> (Image, Vec<Cl
     }
     let replies = talk.mail(A, &request);
     (backup, request, replies)
+}
+
+#[test]
+fn sv106_what_a_plan_counts_is_not_where_the_device_is() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.input(B, Input::Pause(true));
+        for seed in 0..3 {
+            talk.exec(A, "UPDATE household SET name = ?", &[text(&noise(100_000, seed))]);
+            talk.visit(A);
+        }
+        talk.input(B, Input::Plan);
+        talk.reconnect(B);
+        talk.settle();
+        talk.cut(B);
+        assert!(noted(talk, B) <= Some(talk.durable(B).state.cursor.seq), "{}", talk.transcript());
+    });
 }
