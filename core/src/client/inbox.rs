@@ -87,7 +87,9 @@ impl ClientSession {
             }
             ServerMessage::Staged { device_seq, next_chunk } => {
                 self.prediction_waits(device_seq);
-                self.uploads.staged(device_seq, next_chunk, step.store)?
+                if self.uploads.staged(device_seq, next_chunk, step.store)? {
+                    self.backoff.reset();
+                }
             }
             ServerMessage::Prepared { device_seq } => self.uploads.prepared(device_seq, step.store)?,
             ServerMessage::Receipt(receipt) => self.receipt(receipt, step)?,
@@ -122,7 +124,6 @@ impl ClientSession {
         if welcome.snapshot && step.device.rebuild.is_none() {
             self.begin_rebuild(Rebuild::Behind, step)?;
         }
-        self.backoff.reset();
         self.space = Some(SpaceVersion { version: welcome.schema, head: welcome.head });
         // A snapshot comes under the space's version.
         if step.device.rebuild.is_some() && !versions::knows(welcome.schema, step.store)? {
@@ -175,6 +176,7 @@ impl ClientSession {
         }
         step.store.put_receipt(&receipt)?;
         step.store.set_device(&step.device)?;
+        self.backoff.reset();
         self.status.head = self.status.head.max(receipt.decided_at);
         let mut applied = Applied::default();
         apply::settle_until(step.device.cursor.seq, &mut step.device, step.store, step.codec, &mut applied)?;
@@ -227,6 +229,7 @@ impl ClientSession {
         }
         self.report(applied, step);
         if step.device.cursor.seq > before {
+            self.backoff.reset();
             step.outputs.push(Output::Applied { seq: step.device.cursor.seq });
         }
         Ok(())

@@ -51,6 +51,7 @@ impl ClientSession {
         } else {
             // Answered in time: no copy is needed, and nobody is to be woken for it.
             self.timers.mirror_at = None;
+            self.backoff.reset();
         }
         if !messages.is_empty() {
             step.outputs.push(Output::Send(messages));
@@ -68,17 +69,13 @@ impl ClientSession {
         &mut self,
         step: &mut Step<S, C>,
     ) -> Result<Vec<ClientMessage>, Fault<S::Error>> {
-        // Giving up is a decision too, and not for a dry run.
         let planning = self.planning.is_wanted();
-        let given_up = if planning { None } else { self.give_up(step)? };
-        let mut messages = match given_up {
-            Some(messages) => messages,
-            None => self.upload(step)?,
-        };
+        // Giving up is a decision too, and not for a dry run.
+        let mut messages = if planning { self.upload(step)? } else { self.give_up_or_upload(step)? };
         messages.extend(self.pump_plan(step)?);
         if planning && !self.planning.is_wanted() && !self.is_silent() {
             // What was held back for the plan goes now that it is told: nothing else may come to wake the session.
-            messages.extend(self.upload(step)?);
+            messages.extend(self.give_up_or_upload(step)?);
         }
         messages.extend(match self.planning.is_wanted() {
             true => self.pull_for_plan(),
@@ -86,6 +83,16 @@ impl ClientSession {
         });
         messages.extend(self.confirm(step));
         Ok(messages)
+    }
+
+    fn give_up_or_upload<S: ClientStore, C: Codec>(
+        &mut self,
+        step: &mut Step<S, C>,
+    ) -> Result<Vec<ClientMessage>, Fault<S::Error>> {
+        match self.give_up(step)? {
+            Some(messages) => Ok(messages),
+            None => self.upload(step),
+        }
     }
 
     fn upload<S: ClientStore, C: Codec>(

@@ -15,11 +15,13 @@ use crate::message::RangeItem;
 use crate::message::{ClientMessage, ItemBody, Page, Range};
 use alloc::{collections::BTreeSet, vec, vec::Vec};
 
-/// The verdicts that were asked for on this connection before a snapshot may be installed.
+/// What the space must have said on this connection before a snapshot may be installed.
 #[derive(Debug, Default)]
 pub struct Verdicts {
     asked: BTreeSet<DeviceSeq>,
     missing: BTreeSet<DeviceSeq>,
+    /// What follows the staged part of its history. Whoever never asked for that is not told of later commits.
+    continuation: bool,
 }
 
 impl Verdicts {
@@ -31,6 +33,11 @@ impl Verdicts {
     /// Forgets what was asked: the connection is gone, or there is another snapshot.
     pub fn forget(&mut self) {
         *self = Self::default();
+    }
+
+    /// The space has sent the last page, or what is after the last.
+    fn continued(&mut self) {
+        self.continuation = true;
     }
 
     /// The space has said what it knows of a number.
@@ -47,6 +54,7 @@ impl ClientSession {
         step: &mut Step<S, C>,
     ) -> Result<(), S::Error> {
         self.pulling = false;
+        self.timers.confirm_at = None;
         self.uploads.reset();
         self.verdicts.forget();
         // What would be received is told by pages, and pages are for installing.
@@ -85,7 +93,7 @@ impl ClientSession {
             self.pulling = true;
             return Ok(vec![ClientMessage::Snapshot { token: Some(state.token), max_bytes }]);
         }
-        if state.upto.seq < self.status.head {
+        if state.upto.seq < self.status.head || !self.verdicts.continuation {
             self.pulling = true;
             return Ok(vec![ClientMessage::Pull { cursor: state.upto, max_bytes }]);
         }
@@ -165,6 +173,10 @@ impl ClientSession {
         versions::look_into(&page.bytes, step.store, step.codec)?;
         let Page { token, head, last, bytes, .. } = page;
         let upto = Cursor { seq: token.begun_at, chain: token.chain, view: token.view };
+        if last {
+            self.verdicts.continued();
+        }
+        self.backoff.reset();
         step.store.stage(&if last { StagedPart::LastPage(bytes) } else { StagedPart::Page(bytes) })?;
         step.store.set_snapshot(&SnapshotState { token, complete: last, upto })?;
         self.status.head = self.status.head.max(head);
@@ -180,6 +192,9 @@ impl ClientSession {
         let asked = core::mem::take(&mut self.pulling);
         self.status.head = self.status.head.max(range.upto);
         let Some(mut state) = step.store.snapshot()?.filter(|state| state.complete) else { return Ok(()) };
+        if asked {
+            self.verdicts.continued();
+        }
         if asked && range.from == state.upto.seq && range.upto == range.from {
             // The space has no more. A later commit of which something told was of a history that it has lost.
             self.status.head = range.upto;
@@ -205,6 +220,7 @@ impl ClientSession {
             step.store.stage(&StagedPart::Commit(item.seq, bytes.clone()))?;
         }
         state.upto = Cursor { seq: range.upto, chain: range.chain, view: state.upto.view };
+        self.backoff.reset();
         Ok(step.store.set_snapshot(&state)?)
     }
 }

@@ -138,14 +138,14 @@ impl Uploads {
         Ok(messages)
     }
 
-    /// The space has the chunks before `next_chunk`.
+    /// The space has the chunks before `next_chunk`. Answers whether those are more than it was known to have.
     pub fn staged<S: ClientStore>(
         &mut self,
         device_seq: DeviceSeq,
         next_chunk: u32,
         store: &mut S,
-    ) -> Result<(), S::Error> {
-        let Some(entry) = undecided(device_seq, store)? else { return Ok(()) };
+    ) -> Result<bool, S::Error> {
+        let Some(entry) = undecided(device_seq, store)? else { return Ok(false) };
         let count = chunk_count(&entry);
         let next_chunk = next_chunk.min(count);
         let (flight, progress) = match self.flights.get(&device_seq) {
@@ -157,7 +157,8 @@ impl Uploads {
             _ => (Flight::Sending { next: next_chunk, acknowledged: next_chunk }, Progress::Staging { next_chunk }),
         };
         self.flights.insert(device_seq, flight);
-        store.set_progress(device_seq, progress)
+        store.set_progress(device_seq, progress)?;
+        Ok(chunks_staged(progress) > chunks_staged(entry.progress))
     }
 
     /// The space voted for a changeset.
@@ -173,6 +174,15 @@ impl Uploads {
 fn undecided<S: ClientStore>(device_seq: DeviceSeq, store: &mut S) -> Result<Option<SealedEntry>, S::Error> {
     let mut sealed = store.sealed()?.into_iter();
     Ok(sealed.find(|entry| entry.device_seq == device_seq && entry.receipt.is_none()))
+}
+
+/// How many chunks a changeset's progress says that the space has.
+fn chunks_staged(progress: Progress) -> u32 {
+    match progress {
+        Progress::Sealed => 0,
+        Progress::Staging { next_chunk } => next_chunk,
+        Progress::Staged | Progress::Prepared | Progress::Committed => u32::MAX,
+    }
 }
 
 /// `None` where it is as many as before: what the last chunks ask for is not answered yet.

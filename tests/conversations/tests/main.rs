@@ -5,6 +5,7 @@ mod absorbed_copies;
 mod absorption;
 mod answers;
 mod aside;
+mod attempts;
 mod bounds;
 mod choices;
 mod conflicts;

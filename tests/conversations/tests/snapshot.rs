@@ -82,6 +82,30 @@ fn cs50_whoever_came_by_a_snapshot_is_told_of_what_follows() {
 }
 
 #[test]
+fn cs50_whoever_had_its_snapshot_whole_before_the_connection_is_told_of_what_follows_too() {
+    on_both_paths(|talk| {
+        populated(talk);
+        talk.exec(A, "UPDATE household SET doses = 1 WHERE id = 'h01'", &[]);
+        talk.connect(A);
+        let head = talk.head();
+        while talk.head() == head {
+            assert!(talk.up(A) || talk.down(A));
+        }
+        // The answer is lost, so the verdict is asked for before the snapshot is installed; that answer is lost as well.
+        talk.cut(A);
+        talk.input(A, Input::CannotApply);
+        talk.connect(A);
+        assert!(fetch_until(talk, A, |message| matches!(message, ClientMessage::Resume { .. })));
+        talk.cut(A);
+        [A, B].into_iter().for_each(|party| talk.sync(party));
+        talk.exec(B, "UPDATE household SET name = 'afterwards'", &[]);
+        talk.settle();
+        assert_eq!(value(talk, A, "SELECT DISTINCT name FROM household"), text("afterwards"), "{}", talk.transcript());
+        talk.assert_in_step();
+    });
+}
+
+#[test]
 fn ck02_a_clock_passes_the_stamps_behind_a_snapshot_too() {
     on_both_paths(|talk| {
         populated(talk);

@@ -2,8 +2,8 @@
 
 use crate::script::{A, B, on_both_paths, refused, status, value, with_household};
 use ebbtide_core::change::Sealed;
-use ebbtide_core::client::Input;
 use ebbtide_core::client::store::ClientStore;
+use ebbtide_core::client::{Input, Output};
 use ebbtide_core::codec::Codec;
 use ebbtide_core::error::{Refusal, RefusalCode};
 use ebbtide_core::ids::DeviceSeq;
@@ -222,5 +222,20 @@ fn cs201_what_somebody_else_brought_and_is_refused_does_not_keep_what_was_given_
         talk.visit(B);
         talk.assert_in_step();
         assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(1));
+    });
+}
+
+#[test]
+fn cs65_what_is_refused_while_a_plan_is_made_is_given_up_once_it_is_told() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.sync(A);
+        talk.exec(A, "INSERT INTO household (id) VALUES ('never')", &[]);
+        talk.input(A, Input::Plan);
+        refuse(talk, 2, RefusalCode::TooLarge);
+        while talk.up(A) || talk.down(A) {}
+        assert!(talk.took(A, |output| matches!(output, Output::Planned(_))), "{}", talk.transcript());
+        let gave_up = talk.transcript().contains("void 2");
+        assert!(gave_up, "{}", talk.transcript());
     });
 }

@@ -199,8 +199,11 @@ impl Sync {
     pub fn hold(&self, held: bool) {
         self.held.set(held);
         self.drain();
-        if !held && self.mirror_owed.get() && self.token.borrow().is_some() {
-            self.mirror();
+        if !held {
+            self.this.upgrade().iter().for_each(link::released);
+            if self.token.borrow().is_some() {
+                self.mirror_if_owed();
+            }
         }
     }
 
@@ -216,9 +219,11 @@ impl Sync {
         loop {
             let input = self.queue.borrow_mut().pop_front();
             let Some(input) = input else { break };
-            match self.step(input) {
-                Ok(outputs) => outputs.into_iter().for_each(|output| self.execute(output)),
-                Err(error) => self.fault(&error),
+            // After a fault the rest of what the session wanted is of a connection that is gone.
+            let execute = |outputs: Outputs| outputs.into_iter().try_for_each(|output| self.execute(output));
+            let done = self.step(input).and_then(execute);
+            if let Err(error) = done {
+                self.fault(&error);
             }
         }
         self.busy.set(false);
@@ -246,8 +251,8 @@ impl Sync {
         Ok(outputs)
     }
 
-    fn execute(&self, output: Output) {
-        let Some(this) = self.this.upgrade() else { return };
+    fn execute(&self, output: Output) -> Result<(), ClientError> {
+        let Some(this) = self.this.upgrade() else { return Ok(()) };
         match output {
             Output::Connect => link::connect(&this),
             Output::Disconnect => link::disconnect(self),
@@ -267,8 +272,8 @@ impl Sync {
                 self.host.notice("conflict", &report::conflicts(decided, &opened));
             }
             Output::Resolved(closed) => self.host.notice("resolved", &report::resolved(&closed)),
-            Output::Recovered { code } => self.recovered(code),
-            Output::SealedChanged => self.mirror(),
+            Output::Recovered { code } => self.recovered(code)?,
+            Output::SealedChanged => self.mirror()?,
             Output::UpToDate(done) => {
                 self.faults.set(0);
                 self.host.notice("report", &report::report(&done, self.traffic_of_wish()));
@@ -277,33 +282,29 @@ impl Sync {
                 self.traffic_of_wish();
                 self.host.notice("failed", &report::failure(&cause));
             }
-            Output::Planned(plan) => self.tell(&plan, Host::planned),
+            Output::Planned(plan) => self.tell(&plan, Host::planned)?,
             Output::PlanFailed(cause) => self.host.notice("planFailed", &report::failure(&cause)),
-            Output::Confirm(plan) => self.tell(&plan, Host::confirm),
+            Output::Confirm(plan) => self.tell(&plan, Host::confirm)?,
         }
+        Ok(())
     }
 
-    fn tell(&self, plan: &Plan, tell: fn(&Host, &str, Vec<u8>, Vec<u8>)) {
+    fn tell(&self, plan: &Plan, tell: fn(&Host, &str, Vec<u8>, Vec<u8>)) -> Result<(), ClientError> {
         let mut database = self.database.borrow_mut();
-        let Some(database) = database.as_mut() else { return };
-        match database.sync_step(clock::now(), |store| Ok(store.catalogue())) {
-            Ok(catalogue) => {
-                let (merged, refused) = (plan::merged(plan, &catalogue), plan::refused(plan, &catalogue));
-                tell(&self.host, &plan::facts(plan, &catalogue), merged, refused);
-            }
-            Err(error) => self.fault(&error),
-        }
+        let Some(database) = database.as_mut() else { return Ok(()) };
+        let catalogue = database.sync_step(clock::now(), |store| Ok(store.catalogue()))?;
+        let (merged, refused) = (plan::merged(plan, &catalogue), plan::refused(plan, &catalogue));
+        tell(&self.host, &plan::facts(plan, &catalogue), merged, refused);
+        Ok(())
     }
 
     /// The database has another name for the space from here on.
-    fn recovered(&self, code: &str) {
-        let device = self.database.borrow_mut().as_mut().map(inspect::device_id);
-        match device {
-            Some(Ok(device)) => *self.device.borrow_mut() = device,
-            Some(Err(error)) => return self.fault(&error),
-            None => return,
-        }
+    fn recovered(&self, code: &str) -> Result<(), ClientError> {
+        let device = self.database.borrow_mut().as_mut().map(inspect::device_id).transpose()?;
+        let Some(device) = device else { return Ok(()) };
+        *self.device.borrow_mut() = device;
         self.host.notice("recovered", &report::recovered(code));
+        Ok(())
     }
 
     /// The session is spent after an error: begins anew from what is stored, after a while.
@@ -342,25 +343,35 @@ impl Sync {
     }
 
     /// Brings the service worker's copy of what waits up to date. That needs a token; taking it back needs none.
-    fn mirror(&self) {
+    fn mirror(&self) -> Result<(), ClientError> {
         self.mirror_owed.set(true);
         let Some(this) = self.this.upgrade().filter(|sync| !sync.held.get() && sync.database.borrow().is_some()) else {
-            return;
+            return Ok(());
         };
-        let body = match self.ready_request() {
-            Ok(body) => body,
-            Err(error) => return self.fault(&error),
-        };
+        let body = self.ready_request()?;
         let token = self.token.borrow().clone();
         let headers = match token {
             _ if body.is_empty() => "{}".to_owned(),
             Some(token) => report::headers(&self.headers(&token)),
             // Without a network there may be none; the copy is then made when there is one.
-            None => return spawn_local(async move { drop(this.token().await) }),
+            None => {
+                spawn_local(async move { drop(this.token().await) });
+                return Ok(());
+            }
         };
         self.mirror_owed.set(false);
         self.has_copy.set(!body.is_empty());
         self.host.mirror(&self.url("sync"), &headers, body);
+        Ok(())
+    }
+
+    /// The same, outside of a step.
+    fn mirror_if_owed(&self) {
+        if self.mirror_owed.get()
+            && let Err(error) = self.mirror()
+        {
+            self.fault(&error);
+        }
     }
 
     fn ready_request(&self) -> Result<Vec<u8>, ClientError> {
@@ -368,6 +379,11 @@ impl Sync {
         let Some(database) = database.as_mut() else { return Ok(Vec::new()) };
         let messages = database.sync_step(clock::now(), |store| Ok(self.session.borrow().ready_request(store)?))?;
         Ok(messages.map(|messages| ebbtide_protocol::encode_client(&messages)).unwrap_or_default())
+    }
+
+    /// Whether the app has a transaction open, so that nothing can be read from the database.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.get()
     }
 
     /// The hello of a request.
@@ -387,9 +403,7 @@ impl Sync {
         let token = self.host.token().await.map_err(|thrown| cause_of(&thrown))?;
         let token = token.as_string().ok_or_else(|| Cause { code: "token_failed".to_owned(), retryable: false })?;
         *self.token.borrow_mut() = Some(token.clone());
-        if self.mirror_owed.get() {
-            self.mirror();
-        }
+        self.mirror_if_owed();
         Ok(token)
     }
 

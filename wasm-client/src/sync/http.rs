@@ -22,7 +22,12 @@ impl HttpLink {
     /// Sends messages with the next request.
     pub fn send(&self, sync: &Rc<Sync>, generation: u32, messages: Vec<ClientMessage>) {
         self.queue.borrow_mut().extend(messages);
-        if !self.busy.replace(true) {
+        self.resume(sync, generation);
+    }
+
+    /// Goes on with what waits to be sent. While the app has a transaction open the hello cannot be read, and nothing is sent.
+    pub fn resume(&self, sync: &Rc<Sync>, generation: u32) {
+        if !self.queue.borrow().is_empty() && !sync.is_held() && !self.busy.replace(true) {
             let sync = Rc::clone(sync);
             spawn_local(async move { drain(&sync, generation).await });
         }
@@ -69,7 +74,7 @@ fn greeted(
 /// What is to be sent; `None` if this connection is over.
 fn take(sync: &Sync, generation: u32) -> Option<Vec<ClientMessage>> {
     on_http(sync, generation, |http| {
-        let messages = http.queue.take();
+        let messages = if sync.is_held() { Vec::new() } else { http.queue.take() };
         http.busy.set(!messages.is_empty());
         messages
     })
@@ -87,6 +92,9 @@ fn wait(sync: &Rc<Sync>, generation: u32) {
 
 /// A hello alone: the answer brings what is new.
 fn poll(sync: &Rc<Sync>, generation: u32) {
+    if sync.is_held() {
+        return wait(sync, generation);
+    }
     match sync.hello() {
         Ok(hello) => {
             on_http(sync, generation, |http| http.send(sync, generation, vec![hello]));

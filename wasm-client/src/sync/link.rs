@@ -102,6 +102,14 @@ pub fn send(sync: &Rc<Sync>, messages: Vec<ClientMessage>) {
     }
 }
 
+/// The app's transaction has ended: what could not be said during it is said now.
+pub fn released(sync: &Rc<Sync>) {
+    let link = sync.link.borrow();
+    if let Transport::Http(http) = &link.transport {
+        http.resume(sync, link.generation);
+    }
+}
+
 async fn prepare(sync: &Rc<Sync>, generation: u32) -> Result<(), Cause> {
     if Date::now() < sync.link.borrow().avoid_socket_until {
         // Asking for a token first keeps a missing one from looking like a lost connection.
