@@ -127,6 +127,9 @@ impl ClientSession {
         if self.options.start == Start::Take && step.store.waiting()?.local > 0 {
             start::give_way(step.store, &mut applied)?;
         }
+        if step.device.rebuild == Some(Rebuild::OtherHistory) {
+            step.device.forget_trail_above(recover::fork(self.recalls.answers()));
+        }
         snapshot::install(state, &mut step.device, step.store, step.codec, &mut applied)?;
         if step.device.recovering {
             let other_history = step.device.rebuild == Some(Rebuild::OtherHistory);

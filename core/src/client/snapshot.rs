@@ -3,6 +3,7 @@
 
 use super::apply::{Applied, drop_changeset, note, reject};
 use super::overlay;
+use super::seal::seal_before_leaving;
 use super::store::{ClientStore, DeviceState, SnapshotState, StagedPart};
 use super::versions;
 use super::void::is_void;
@@ -37,7 +38,7 @@ pub fn install<S: ClientStore, C: Codec>(
     each_page(&late, store, codec, |store, rows| put_in(rows, fresh, store))?;
     store.forget_view()?;
     versions::keep_of_staged(store, codec)?;
-    leave(state, device, store, applied)?;
+    leave(state, device, store, codec, applied)?;
     device.move_cursor(state.upto);
     Ok(store.drop_snapshot()?)
 }
@@ -188,10 +189,11 @@ fn is_empty<S: ClientStore>(store: &mut S) -> Result<bool, S::Error> {
 }
 
 /// What was decided up to the snapshot's end is in its rows, or was refused.
-fn leave<S: ClientStore>(
+fn leave<S: ClientStore, C: Codec>(
     state: &SnapshotState,
     device: &mut DeviceState,
     store: &mut S,
+    codec: &C,
     applied: &mut Applied,
 ) -> Result<(), Fault<S::Error>> {
     let decided = |receipt: &Receipt| receipt.seq.unwrap_or(receipt.decided_at) <= state.upto.seq;
@@ -202,6 +204,7 @@ fn leave<S: ClientStore>(
         .filter(decided)
         .filter(|receipt| !is_void(receipt));
     for receipt in receipts.collect::<Vec<_>>() {
+        seal_before_leaving(receipt.device_seq, device, store, codec)?;
         let log = store.sealed_log(Some(receipt.device_seq))?;
         applied.settled += log.len() as u32;
         reject(&receipt, log, store, applied)?;

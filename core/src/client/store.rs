@@ -49,10 +49,16 @@ impl DeviceState {
     /// Everything up to `cursor` is applied.
     pub fn move_cursor(&mut self, cursor: Cursor) {
         self.cursor = cursor;
+        self.trail.pop_if(|(seq, _)| *seq >= cursor.seq);
         self.trail.push((cursor.seq, cursor.chain));
         if self.trail.len() > TRAIL_POINTS {
             self.trail.remove(most_superfluous(&self.trail));
         }
+    }
+
+    /// What this database went through beyond a commit is of a history that is lost.
+    pub fn forget_trail_above(&mut self, fork: Seq) {
+        self.trail.retain(|(seq, _)| *seq <= fork);
     }
 }
 
@@ -272,6 +278,9 @@ pub trait ClientStore {
     /// Takes back what waiting transactions claim to have seen beyond a commit; of choices in conflicts that were opened beyond it only what they
     /// write is left.
     fn clamp_bases(&mut self, fork: Seq) -> Result<(), Self::Error>;
+
+    /// Takes back what one waiting transaction claims to have seen beyond a commit.
+    fn clamp_base(&mut self, transaction: LogId, seen: Seq) -> Result<(), Self::Error>;
 
     /// How far the fetching of a snapshot has come.
     fn snapshot(&mut self) -> Result<Option<SnapshotState>, Self::Error>;

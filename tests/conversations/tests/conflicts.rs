@@ -1,7 +1,7 @@
 //! How concurrent changes meet: fields, clocks, bases, deletes, keys that two devices chose alike.
 
 use crate::script::{A, B, on_both_paths, text, value, with_household};
-use ebbtide_core::client::Output;
+use ebbtide_core::client::{Input, Output};
 use ebbtide_core::codec::Codec;
 use ebbtide_core::conflict::{Conflict, Side};
 use ebbtide_core::value::Value;
@@ -104,6 +104,68 @@ fn cs18_a_value_pulled_under_a_pending_write_counts_as_unseen() {
     });
 }
 
+/// A's write was decided while B's value was hidden under it, and A has not heard the verdict.
+fn with_one_decided_on_the_way(talk: &mut Dialogue) {
+    with_household(talk);
+    talk.sync(A);
+    talk.exec(A, "UPDATE household SET doses = 1", &[]);
+    talk.exec(B, "UPDATE household SET doses = 2", &[]);
+    let head = talk.head();
+    talk.connect(B);
+    while talk.up(B) || talk.down(B) {}
+    assert!(talk.down(A) && talk.head() > head);
+    while talk.head().0 < head.0 + 2 {
+        assert!(talk.up(A) || talk.down(A));
+    }
+    [A, B].into_iter().for_each(|party| talk.cut(party));
+}
+
+/// What each commit overwrote unseen, and who won.
+fn lost(talk: &mut Dialogue) -> Vec<(Side, Value)> {
+    let (catalogue, commits) = (talk.space.catalogue(), talk.space.commits());
+    let all = commits.iter().map(|commit| WireCodec.open_commit(&commit.bytes, &catalogue).expect("a commit"));
+    all.flat_map(|commit| commit.conflicts).map(|conflict| (conflict.kept, conflict.lost())).collect()
+}
+
+#[test]
+fn cs19_a_write_on_top_of_one_that_leaves_with_a_snapshot_keeps_what_that_had_seen() {
+    on_both_paths(|talk| {
+        with_one_decided_on_the_way(talk);
+        talk.exec(A, "UPDATE household SET doses = 3", &[]);
+        talk.input(A, Input::CannotApply);
+        talk.sync(A);
+        assert_eq!(
+            lost(talk).last(),
+            Some(&(Side::Challenger, Value::Integer(2))),
+            "B's value was overwritten unseen: {}",
+            talk.transcript()
+        );
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs19_a_write_on_top_of_one_that_leaves_in_another_life_keeps_what_that_had_seen() {
+    on_both_paths(|talk| {
+        with_one_decided_on_the_way(talk);
+        let copy = talk.backup(A);
+        let clone = talk.add("C", "ada");
+        talk.restore(clone, &copy);
+        talk.visit(A);
+        assert_ne!(lost(talk).last(), Some(&(Side::Challenger, Value::Integer(2))));
+        // The database is another one by now, whose first write is the original's.
+        talk.exec(clone, "UPDATE household SET doses = 3", &[]);
+        talk.exec(A, "UPDATE household SET weight = 1.0", &[]);
+        talk.visit(A);
+        talk.visit(clone);
+        assert_eq!(lost(talk).last(), Some(&(Side::Challenger, Value::Integer(2))), "{}", talk.transcript());
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+    });
+}
+
 #[test]
 fn cs19_a_write_on_top_of_one_under_way_keeps_what_that_had_seen() {
     on_both_paths(|talk| {
@@ -122,13 +184,9 @@ fn cs19_a_write_on_top_of_one_under_way_keeps_what_that_had_seen() {
         assert!(talk.durable(A).log.len() > talk.durable(A).sealed_count);
         talk.settle();
         assert_eq!(value(talk, A, "SELECT doses FROM household"), Value::Integer(3));
-        let catalogue = talk.space.catalogue();
-        let commits = talk.space.commits();
-        let all = commits.iter().map(|commit| WireCodec.open_commit(&commit.bytes, &catalogue).expect("a commit"));
-        let lost: Vec<(Side, Value)> = all.flat_map(|c| c.conflicts).map(|c| (c.kept, c.lost())).collect();
         let one = (Side::Incumbent, Value::Integer(1));
         let two = (Side::Challenger, Value::Integer(2));
-        assert_eq!(lost, [one, two], "B's value was overwritten unseen: {}", talk.transcript());
+        assert_eq!(lost(talk), [one, two], "B's value was overwritten unseen: {}", talk.transcript());
         talk.cut(A);
         talk.visit(B);
         talk.assert_in_step();

@@ -386,3 +386,20 @@ fn sv106_what_a_plan_counts_is_not_where_the_device_is() {
         assert!(noted(talk, B) <= Some(talk.durable(B).state.cursor.seq), "{}", talk.transcript());
     });
 }
+
+#[test]
+fn cs208_places_of_a_history_that_is_lost_are_forgotten() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.space.backup();
+        for _ in 0..3 {
+            talk.exec(A, "UPDATE household SET doses = doses + 1", &[]);
+            talk.visit(A);
+        }
+        talk.restore_space(&backup);
+        talk.visit(A);
+        let state = talk.durable(A).state;
+        assert!(state.trail.is_sorted_by(|one, next| one.0 < next.0), "{:?}", state.trail);
+        assert_eq!(state.trail.last(), Some(&(state.cursor.seq, state.cursor.chain)));
+    });
+}
