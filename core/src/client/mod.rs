@@ -3,6 +3,7 @@
 //! `wasm-client` drives it in the browser, the simulator in virtual time.
 
 mod absorb;
+mod ahead;
 mod apply;
 mod backoff;
 mod coalesce;

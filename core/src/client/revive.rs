@@ -136,8 +136,8 @@ fn accepted(
         let seq = changes.iter().map(|change| change.base.seq).min().unwrap_or_default();
         let base = Base { seq, ..Base::default() };
         let changes = changes.into_iter().filter_map(|change| logged(change, catalogue)).collect();
-        let (id, resolutions, apart) = (LogId(0), Vec::new(), false);
-        LoggedTransaction { id, stamp, base, schema, origin, opening, changes, resolutions, absorbed, apart }
+        let (id, resolutions, apart, ahead) = (LogId(0), Vec::new(), false, false);
+        LoggedTransaction { id, stamp, base, schema, origin, opening, changes, resolutions, absorbed, apart, ahead }
     })
 }
 

@@ -17,6 +17,7 @@ mod kept;
 pub(crate) mod log;
 mod migrated;
 mod misfits;
+mod on_their_way;
 mod open;
 mod pragmas;
 mod quiet;

@@ -18,6 +18,7 @@ mod hearing;
 mod history;
 mod lives;
 mod lost_history;
+mod on_their_way;
 mod plans;
 mod pruning;
 mod questions;
