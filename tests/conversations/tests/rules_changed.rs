@@ -184,3 +184,27 @@ fn cs203_what_was_sent_under_another_rule_comes_back_where_it_means_the_same_and
         }
     }
 }
+
+#[test]
+fn cs213_sums_that_became_null_or_moved_further_than_64_bits_come_back() {
+    let furthest =
+        ["UPDATE tally SET number = -9223372036854775807 - 1", "UPDATE tally SET number = 9223372036854775807"];
+    for writes in [vec!["UPDATE tally SET number = NULL"], furthest.to_vec(), vec![furthest[1], furthest[0]]] {
+        for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+            let mut talk = of_users(2, two_phase, schema(1, ["sum", "lww"]));
+            talk.exec(A, "INSERT INTO tally VALUES ('r', 100, 'some words')", &[]);
+            [A, B].into_iter().for_each(|party| talk.visit(party));
+            let backup = talk.space.backup();
+            for write in &writes {
+                talk.exec(A, write, &[]);
+                talk.visit(A);
+            }
+            let expected = value(&mut talk, A, "SELECT number FROM tally");
+            talk.restore_space(&backup);
+            [A, B].into_iter().for_each(|party| talk.visit(party));
+            assert_eq!(refused(&mut talk, A), Vec::<&str>::new(), "{writes:?} {}", talk.transcript());
+            assert_eq!(value(&mut talk, B, "SELECT number FROM tally"), expected, "{writes:?} {}", talk.transcript());
+            talk.assert_in_step();
+        }
+    }
+}
