@@ -16,7 +16,7 @@ pub mod plan;
 pub mod progress;
 mod rebuild;
 mod recover;
-mod revive;
+pub mod revive;
 mod seal;
 pub mod session;
 mod snapshot;

@@ -16,7 +16,8 @@ mod write;
 
 pub use waitlist::Waitlist;
 
-pub(crate) use lives::opening;
+pub(crate) use lives::{drop_transactions, opening};
+pub(crate) use records::put_rejected;
 pub(crate) use statements::Statements;
 pub(crate) use write::read_row;
 

@@ -25,6 +25,7 @@ mod recorded;
 mod references;
 mod resolve;
 mod retry;
+mod revived;
 mod rowlog;
 mod savepoints;
 mod sync;

@@ -58,7 +58,7 @@ struct Places {
 }
 
 const HEADS: Places = Places {
-    all: "SELECT id, 0 FROM _ebb_log",
+    all: "SELECT id, 0 FROM _ebb_log WHERE NOT revived",
     read: "SELECT changes FROM _ebb_log WHERE id = ?1 AND ?2 = 0",
     replace: "UPDATE _ebb_log SET changes = ?3 WHERE id = ?1 AND ?2 = 0",
 };
