@@ -3,6 +3,7 @@
 //! Called when a database is opened under another catalogue than the last time, in the migrations' transaction.
 
 use super::log::{damaged, decode};
+use crate::client::queue;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::ids::TableId;
 use ebbtide_core::value::Value;
@@ -14,6 +15,9 @@ const LAST: &str = "SELECT catalogue FROM _ebb_catalogue
 
 const HAD: &str = "SELECT catalogue FROM _ebb_catalogue
     WHERE version IN (SELECT version FROM _ebb_had UNION SELECT version FROM _ebb_opened)";
+
+const QUEUE: &str = "SELECT q.conflict, c.catalogue, q.seq, q.idx
+    FROM _ebb_queue AS q JOIN _ebb_catalogue AS c ON c.version = q.schema";
 
 /// The catalogue under which the database was open last. To be asked before migrations run: the space may have told of newer ones.
 pub(super) fn last_catalogue(connection: &Connection) -> rusqlite::Result<Option<Catalogue>> {
@@ -43,6 +47,9 @@ pub(super) fn carry_over(connection: &Connection, old: &Catalogue, new: &Catalog
         rewrite_changes(connection, &map, &HEADS)?;
         rewrite_changes(connection, &map, &PARTS)?;
         rewrite_server_rows(connection, &map)?;
+        if old.version.migrations() != new.version.migrations() {
+            drop_undecidable(connection, new)?;
+        }
     }
     if old.version != new.version {
         connection.execute("UPDATE _ebb_log SET schema = ?", [new.version.0 as i64])?;
@@ -87,6 +94,20 @@ fn rewrite_changes(connection: &Connection, map: &VersionMap, places: &Places) -
         connection.prepare_cached(places.replace)?.execute(params![log, part, bytes])?;
     }
     Ok(())
+}
+
+/// Open conflicts in tables or columns that a migration took away: nobody could see them or choose. The space closes them too.
+fn drop_undecidable(connection: &Connection, new: &Catalogue) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(QUEUE)?;
+    let mut rows = statement.query([])?;
+    let mut gone: Vec<(i64, i64)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        if queue::open(row, new)?.is_none() {
+            gone.push((row.get(2)?, row.get(3)?));
+        }
+    }
+    let mut drop = connection.prepare("DELETE FROM _ebb_queue WHERE seq = ? AND idx = ?")?;
+    gone.into_iter().try_for_each(|(seq, index)| drop.execute([seq, index]).map(|_| ()))
 }
 
 fn rewrite_server_rows(connection: &Connection, map: &VersionMap) -> rusqlite::Result<()> {

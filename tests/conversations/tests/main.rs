@@ -39,6 +39,7 @@ mod strategies;
 mod strategies_at_random;
 mod texts;
 mod traffic;
+mod undecidable;
 mod values;
 mod versions;
 mod view;
