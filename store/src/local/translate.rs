@@ -4,7 +4,8 @@
 
 use super::log::{damaged, decode};
 use crate::client::queue;
-use ebbtide_core::catalogue::{Catalogue, Table};
+use ebbtide_core::catalogue::{Catalogue, RowRule, Table};
+use ebbtide_core::change::{LoggedChange, LoggedMutation};
 use ebbtide_core::ids::TableId;
 use ebbtide_core::value::Value;
 use ebbtide_core::version_map::VersionMap;
@@ -44,8 +45,10 @@ pub(super) fn had_in_step(connection: &Connection, tables: &[&Table]) -> rusqlit
 pub(super) fn carry_over(connection: &Connection, old: &Catalogue, new: &Catalogue) -> rusqlite::Result<()> {
     if old.tables != new.tables {
         let map = VersionMap::new(old, new);
-        rewrite_changes(connection, &map, &HEADS)?;
-        rewrite_changes(connection, &map, &PARTS)?;
+        let loosened = loosened(old, new);
+        let carried = |change| map.logged(change).and_then(|change| narrowed(change, &loosened));
+        rewrite_changes(connection, carried, &HEADS)?;
+        rewrite_changes(connection, carried, &PARTS)?;
         rewrite_server_rows(connection, &map)?;
         if old.version.migrations() != new.version.migrations() {
             drop_undecidable(connection, new)?;
@@ -76,8 +79,35 @@ const PARTS: Places = Places {
     replace: "UPDATE _ebb_log_part SET changes = ?3 WHERE log = ?1 AND part = ?2",
 };
 
+/// Tables whose rows merged as a whole, and whose fields merge by themselves now.
+fn loosened(old: &Catalogue, new: &Catalogue) -> Vec<TableId> {
+    let was_whole = |table: &Table| {
+        let before = old.table_of(table.identity()).and_then(|id| old.table(id));
+        before.is_some_and(|before| before.row == RowRule::Atomic)
+    };
+    let tables = new.tables.iter().zip(0..).filter(|(table, _)| table.row == RowRule::Fields && was_whole(table));
+    tables.map(|(_, at)| TableId(at)).collect()
+}
+
+/// An image of a whole row has fields that it found so and left so: by themselves they would write over what others made of them.
+fn narrowed(mut change: LoggedChange, loosened: &[TableId]) -> Option<LoggedChange> {
+    if let LoggedMutation::Update(fields) = &mut change.mutation
+        && loosened.contains(&change.row.table)
+    {
+        fields.retain(|field| field.old != field.new);
+        if fields.is_empty() {
+            return None;
+        }
+    }
+    Some(change)
+}
+
 /// One blob at a time, so that a long log is never in memory as a whole.
-fn rewrite_changes(connection: &Connection, map: &VersionMap, places: &Places) -> rusqlite::Result<()> {
+fn rewrite_changes(
+    connection: &Connection,
+    carried: impl Fn(LoggedChange) -> Option<LoggedChange>,
+    places: &Places,
+) -> rusqlite::Result<()> {
     let mut all = connection.prepare(places.all)?;
     let all = all.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     let all: Vec<(i64, i64)> = all.collect::<rusqlite::Result<_>>()?;
@@ -87,7 +117,7 @@ fn rewrite_changes(connection: &Connection, map: &VersionMap, places: &Places) -
             .query_row(params![log, part], |row| decode(row.get_ref(0)?.as_blob()?))?;
         let mut bytes = Vec::new();
         for change in changes {
-            if let Some(change) = map.logged(change) {
+            if let Some(change) = carried(change) {
                 bytes = postcard::to_extend(&change, bytes).map_err(damaged)?;
             }
         }

@@ -245,3 +245,22 @@ fn cs213_sums_that_became_null_or_moved_further_than_64_bits_come_back() {
         }
     }
 }
+
+#[test]
+fn mg111_what_waits_open_as_a_whole_row_writes_only_what_it_changed_once_fields_merge_by_themselves() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let [whole, fields] = [serde_json::json!({ "row": "atomic" }), serde_json::json!({})];
+        let schemas = [with_tally(1, &whole), with_tally(2, &fields)];
+        let mut talk = with_schemas(&schemas, Upgrade::Before, two_phase, |talk| {
+            talk.exec(B, "UPDATE tally SET number = 110", &[]);
+            talk.visit(B);
+            talk.pass_ms(5_000);
+            talk.exec(A, "UPDATE tally SET words = 'of a'", &[]);
+            talk.exec(A, "UPDATE tally SET number = number", &[]);
+        });
+        for party in [A, B] {
+            let row = talk.query(party, "SELECT number, words FROM tally");
+            assert_eq!(row, [[Value::Integer(110), text("of a")]], "{}", talk.transcript());
+        }
+    }
+}
