@@ -161,4 +161,7 @@ pub struct LoggedTransaction {
     pub absorbed: Vec<Stamp>,
     /// The space would not take it folded with others: it absorbs none, and disappears into none.
     pub apart: bool,
+    /// A migration made it, ahead of the space, of rows that were on their way there. The space may run that migration on them as well: nothing
+    /// of it is sealed until that is known.
+    pub ahead: bool,
 }

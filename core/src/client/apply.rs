@@ -2,6 +2,7 @@
 //! It moves the cursor, the overlay and the log in the caller's transaction; it sends nothing.
 //! Called by the session for every range, part and receipt.
 
+use super::ahead;
 use super::overlay::Underlay;
 use super::seal::seal_before_leaving;
 use super::store::{ClientStore, DeviceState, RejectedTransaction, SealedEntry};
@@ -126,6 +127,7 @@ fn item<S: ClientStore, C: Codec>(
         None => None,
     };
     let schema = commit.as_ref().map(|commit| commit.schema);
+    ahead::before_commit(schema.unwrap_or_default(), device, store)?;
     let Some(device_seq) = own else {
         foreign(item.seq, commit, store, applied)?;
         return Ok(versions::space_is_at(schema.unwrap_or_default(), device, store)?);

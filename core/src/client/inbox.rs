@@ -2,6 +2,7 @@
 //! It applies through `apply` and notes answers in `upload`; what to send next is for `outbox`.
 
 use super::absorb;
+use super::ahead;
 use super::apply::{self, Applied};
 use super::lineage;
 use super::session::{ClientSession, Link, Output, SpaceVersion, Step, cause};
@@ -225,6 +226,7 @@ impl ClientSession {
         } else if let Some(version) = applied.needs_catalogue {
             self.ask_for_catalogue(version, step);
         } else if let Some(space) = self.space.filter(|space| step.device.cursor.seq >= space.head) {
+            ahead::before_commit(space.version, &step.device, step.store)?;
             versions::space_is_at(space.version, &mut step.device, step.store)?;
         }
         self.report(applied, step);

@@ -3,6 +3,7 @@
 //! `wasm-client` drives it in the browser, the simulator in virtual time.
 
 mod absorb;
+mod ahead;
 mod apply;
 mod backoff;
 mod coalesce;
@@ -15,7 +16,7 @@ pub mod plan;
 pub mod progress;
 mod rebuild;
 mod recover;
-mod revive;
+pub mod revive;
 mod seal;
 pub mod session;
 mod snapshot;

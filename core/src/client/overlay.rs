@@ -45,6 +45,11 @@ impl Underlay {
         Ok(())
     }
 
+    /// Whether the server has a row that was lifted.
+    pub fn has(&self, row: &RowId) -> bool {
+        self.rows.get(row).is_some_and(Option::is_some)
+    }
+
     /// What a commit says of a row that was lifted.
     pub fn apply(&mut self, outcome: &Outcome, catalogue: &Catalogue) {
         let Some(values) = self.rows.get_mut(&outcome.row) else { return };

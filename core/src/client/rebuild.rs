@@ -1,6 +1,7 @@
 //! Fetches a snapshot: its pages, the commits since it began, the verdicts on what is sealed; then has it installed.
 //! All of it is staged in the database, so a break or a restart loses at most one page. What installing means is for `snapshot`.
 
+use super::ahead;
 use super::apply::Applied;
 use super::recover;
 use super::session::{ClientSession, Output, Step, cause};
@@ -137,6 +138,7 @@ impl ClientSession {
             step.device.recovering = false;
             self.recalls.forget();
         }
+        ahead::in_snapshot(state.token.schema, &step.device, step.store)?;
         versions::space_is_at(state.token.schema, &mut step.device, step.store)?;
         snapshot::finish(step.store)?;
         step.device.rebuild = None;

@@ -22,7 +22,7 @@ use crate::version_map::VersionMap;
 use alloc::{vec, vec::Vec};
 
 /// Why a write does not come back.
-const OTHER_RULE: &str = "sent when the field merged by another rule, to a space that was set back since";
+pub const OTHER_RULE: &str = "sent when the field merged by another rule, to a space that was set back since";
 
 /// Puts what this device had sent before everything that waits, also what it sealed under earlier schema versions. What these meant by
 /// a write and the field's rule of today cannot say is listed as refused.
@@ -38,10 +38,9 @@ pub fn revive<S: ClientStore, C: Codec>(store: &mut S, codec: &C) -> Result<Appl
         };
         let map = (then.version != own.version).then(|| VersionMap::new(&then, &own));
         for mut transaction in accepted(changeset, life, &refused, &then) {
-            let unsaid = match &map {
-                Some(map) => carry_over(&mut transaction, map, &then, &own),
-                None => Vec::new(),
-            };
+            let changes = &mut transaction.changes;
+            let unsaid = map.as_ref().map(|map| carry_over(changes, map, &then, &own)).unwrap_or_default();
+            transaction.schema = own.version;
             // What has nothing left but its name is sent: the space knows then that it came.
             let comes_back = unsaid.is_empty() || !transaction.changes.is_empty();
             if !unsaid.is_empty() {
@@ -91,16 +90,16 @@ fn size(change: &LoggedChange) -> usize {
     }
 }
 
-/// Makes a transaction one of this version. Answers the writes that say what comes to a value where the rule now wants what it becomes, or
-/// the other way round.
-fn carry_over(
-    transaction: &mut LoggedTransaction,
+/// Makes what was sent before changes of this version. Answers the writes that say what comes to a value where the rule now wants what it becomes,
+/// or the other way round.
+pub fn carry_over(
+    changes: &mut Vec<LoggedChange>,
     map: &VersionMap,
     then: &Catalogue,
     own: &Catalogue,
 ) -> Vec<LoggedChange> {
     let mut unsaid = Vec::new();
-    for LoggedChange { row, mutation } in core::mem::take(&mut transaction.changes) {
+    for LoggedChange { row, mutation } in core::mem::take(changes) {
         let mut said = mutation;
         if let LoggedMutation::Update(fields) = &mut said {
             let (same, other) =
@@ -108,12 +107,12 @@ fn carry_over(
             *fields = same;
             unsaid.extend(map.logged(LoggedChange { row: row.clone(), mutation: LoggedMutation::Update(other) }));
         }
-        transaction.changes.extend(map.logged(LoggedChange { row, mutation: said }));
+        changes.extend(map.logged(LoggedChange { row, mutation: said }));
     }
-    transaction.schema = own.version;
     unsaid
 }
 
+/// Whether what travelled of a write says the same under the rules of another version.
 fn means_the_same(row: &RowId, field: &LoggedField, map: &VersionMap, then: &Catalogue, own: &Catalogue) -> bool {
     let was = then.table(row.table).map(|table| table.strategy(field.column));
     let place = map.table(row.table).and_then(|table| Some((own.table(table.id)?, table.column(field.column)?)));
@@ -136,8 +135,8 @@ fn accepted(
         let seq = changes.iter().map(|change| change.base.seq).min().unwrap_or_default();
         let base = Base { seq, ..Base::default() };
         let changes = changes.into_iter().filter_map(|change| logged(change, catalogue)).collect();
-        let (id, resolutions, apart) = (LogId(0), Vec::new(), false);
-        LoggedTransaction { id, stamp, base, schema, origin, opening, changes, resolutions, absorbed, apart }
+        let (id, resolutions, apart, ahead) = (LogId(0), Vec::new(), false, false);
+        LoggedTransaction { id, stamp, base, schema, origin, opening, changes, resolutions, absorbed, apart, ahead }
     })
 }
 

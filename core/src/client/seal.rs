@@ -14,7 +14,7 @@ use crate::change::{
 use crate::codec::Codec;
 use crate::conflict::SeenValue;
 use crate::error::Fault;
-use crate::ids::{ColumnId, DeviceSeq, Seq};
+use crate::ids::{ColumnId, DeviceSeq, LogId, Seq};
 use crate::limits::{SEAL_BYTES, SEAL_TRANSACTIONS};
 use crate::merge::local;
 use crate::merge::text::Ground;
@@ -41,12 +41,14 @@ pub fn seal_next<S: ClientStore, C: Codec>(
         return Ok(false);
     }
     let mut log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;
-    let Some(LoggedTransaction { schema, origin, opening, apart, .. }) = log.first() else { return Ok(false) };
+    let Some(LoggedTransaction { schema, origin, opening, apart, ahead: false, .. }) = log.first() else {
+        return Ok(false);
+    };
     let (schema, origin, opening, apart) = (*schema, *origin, *opening, *apart);
     // What goes apart is not held up by later writes that are folded, and would be refused with it again.
     let alike =
         |one: &&LoggedTransaction| (one.schema, one.origin, one.opening, one.apart) == (schema, origin, opening, apart);
-    log.truncate(log.iter().take_while(alike).count());
+    log.truncate(log.iter().take_while(alike).take_while(|one| !one.ahead).count());
     if origin == Some(device.incarnation) {
         // Given up before: alone, the one that is at fault keeps no other back.
         log.truncate(1);
@@ -81,11 +83,14 @@ pub fn seal_before_leaving<S: ClientStore, C: Codec>(
     let rows: SortedSet<&RowId> = rows_of(&leaving).collect();
     let earliest = leaving.iter().map(|transaction| transaction.base.seq).min().unwrap_or_default();
     let open = store.unsealed(usize::MAX, usize::MAX)?;
-    let moved = open.iter().filter(|transaction| transaction.base.seq > earliest);
-    if rows_of(moved).any(|row| rows.contains(row)) {
-        while seal_next(Folding::Single, device, store, codec)? {}
+    let on_top = |one: &&LoggedTransaction| one.base.seq > earliest && rows_of([*one]).any(|row| rows.contains(row));
+    let on_top: Vec<LogId> = open.iter().filter(on_top).map(|transaction| transaction.id).collect();
+    if on_top.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    while seal_next(Folding::Single, device, store, codec)? {}
+    // What cannot be sealed yet says of all its cells that it had seen less, so that nothing unseen is written over.
+    if store.waiting()?.unsealed > 0 { Ok(store.lower_bases(&on_top, earliest)?) } else { Ok(()) }
 }
 
 /// The transactions as they would be sealed, but for what they had seen.

@@ -257,6 +257,15 @@ pub trait ClientStore {
     /// From here on those are as all others.
     fn adopt_local(&mut self) -> Result<(), Self::Error>;
 
+    /// What migrations made here ahead of the space of rows that were on their way there, in log order.
+    fn ahead(&mut self) -> Result<Vec<LoggedTransaction>, Self::Error>;
+
+    /// From here on those are as all others, without their changes of some rows. The rows are not touched: the caller brings them in line.
+    fn release_ahead(&mut self, without: &[RowId]) -> Result<(), Self::Error>;
+
+    /// What these waiting transactions claim to have seen ends at a commit.
+    fn lower_bases(&mut self, transactions: &[LogId], seq: Seq) -> Result<(), Self::Error>;
+
     /// Removes waiting transactions that are not sealed. The rows are not touched: the caller brings them in line.
     fn drop_transactions(&mut self, transactions: &[LogId]) -> Result<(), Self::Error>;
 

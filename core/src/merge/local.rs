@@ -22,7 +22,7 @@ pub fn sent(strategy: Strategy, old: &Value, new: &Value, ground: Ground) -> Val
 /// is not known any more: it is kept as it travelled, on both sides, which no captured write has.
 pub fn logged(strategy: Strategy, sent: Value) -> (Value, Value) {
     match strategy {
-        Strategy::Sum => (Value::Integer(0), sent),
+        Strategy::Sum => sum::logged(sent),
         Strategy::Set | Strategy::Text if matches!(sent, Value::Blob(_)) => (sent.clone(), sent),
         _ => (Value::Null, sent),
     }

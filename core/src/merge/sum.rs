@@ -33,6 +33,17 @@ pub fn sent(old: &Value, new: &Value) -> Value {
     }
 }
 
+/// A value before and one after between which a delta lies. What is no delta stays what it is.
+pub fn logged(sent: Value) -> (Value, Value) {
+    let integer = |number: i128| i64::try_from(number).map(Value::Integer);
+    let pair = delta(&sent).and_then(|(delta, to_null)| {
+        let new = delta.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+        let old = integer(if to_null { -delta } else { new - delta }).ok()?;
+        Some((old, if to_null { Value::Null } else { integer(new).ok()? }))
+    });
+    pair.unwrap_or((Value::Integer(0), sent))
+}
+
 /// What a delta makes of a value.
 pub fn add(current: &Value, sent: &Value) -> Result<Value, NoSum> {
     let (delta, to_null) = delta(sent).ok_or(NoSum::NotADelta)?;

@@ -74,7 +74,8 @@ pub fn decide<S: ServerStore>(
         refused_rows: BTreeSet::new(),
         verdict: Verdict {
             clock_shift_ms,
-            as_sent: true,
+            // Its author learns from the commit on which side of a migration it was decided.
+            as_sent: sealed_under == store.catalogue().version,
             stamp: newest.shifted_back(clock_shift_ms),
             ..Verdict::default()
         },

@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 const INHERITED: &str = "SELECT origin, opening, stamp, id FROM _ebb_log WHERE origin IS NOT NULL
     ORDER BY origin, opening, stamp";
 
-const PREPEND: &str = "INSERT INTO _ebb_log (id, stamp, opening, seq, device_seq, schema, changes, origin, absorbed)
-    VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)";
+const PREPEND: &str =
+    "INSERT INTO _ebb_log (id, stamp, opening, seq, device_seq, schema, changes, origin, absorbed, revived)
+    VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, 1)";
 
 /// Fresh as the opening's seed is, and another one for each life that ends in it. The hash keeps the seed secret.
 pub(super) fn mint(seed: [u8; 16], last: Incarnation) -> Incarnation {
@@ -146,7 +147,7 @@ pub(super) fn adopt_local(connection: &Connection) -> Result<(), SqlError> {
     execute(connection, "UPDATE _ebb_log SET local = 0 WHERE local", []).map(drop)
 }
 
-pub(super) fn drop_transactions(connection: &Connection, transactions: &[LogId]) -> Result<(), SqlError> {
+pub(crate) fn drop_transactions(connection: &Connection, transactions: &[LogId]) -> Result<(), SqlError> {
     for LogId(id) in transactions {
         execute(connection, "DELETE FROM _ebb_blocked WHERE log = ?", [id])?;
         execute(connection, "DELETE FROM _ebb_resolution WHERE log = ?", [id])?;

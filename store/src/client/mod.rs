@@ -2,6 +2,7 @@
 //! It keeps and writes; what records mean and when rows are written is the session's business.
 //! Implemented on a sync step, so that every call belongs to its one transaction.
 
+mod ahead;
 mod changesets;
 pub(crate) mod kept;
 mod lives;
@@ -15,7 +16,8 @@ mod write;
 
 pub use waitlist::Waitlist;
 
-pub(crate) use lives::opening;
+pub(crate) use lives::{drop_transactions, opening};
+pub(crate) use records::put_rejected;
 pub(crate) use statements::Statements;
 pub(crate) use write::read_row;
 
@@ -109,6 +111,22 @@ impl ClientStore for SyncStep<'_> {
         self.device_changed = true;
         self.db.waitlist.forget_counts();
         lives::adopt_local(&self.db.connection)
+    }
+
+    fn ahead(&mut self) -> Result<Vec<LoggedTransaction>, SqlError> {
+        log::read(&self.db.connection, Select::Ahead, |_| false)
+    }
+
+    fn release_ahead(&mut self, without: &[RowId]) -> Result<(), SqlError> {
+        let made = self.ahead()?;
+        // The log may have carried the clock's last reading.
+        self.device_changed = true;
+        self.db.waitlist.forget();
+        ahead::release(&self.db.connection, &made, without)
+    }
+
+    fn lower_bases(&mut self, transactions: &[LogId], seq: Seq) -> Result<(), SqlError> {
+        ahead::lower_bases(&self.db.connection, transactions, seq)
     }
 
     fn drop_transactions(&mut self, transactions: &[LogId]) -> Result<(), SqlError> {

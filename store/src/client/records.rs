@@ -23,7 +23,7 @@ const DROP_SERVER_ROW: &str = "DELETE FROM _ebb_server_row WHERE tbl = ? AND key
 const DROP_OTHER_PARTS: &str = "DELETE FROM _ebb_part WHERE seq <> ?1 OR count <> ?2";
 const PUT_PART: &str = "INSERT OR REPLACE INTO _ebb_part (seq, part, count, bytes) VALUES (?, ?, ?, ?)";
 
-pub(super) fn put_rejected(
+pub(crate) fn put_rejected(
     connection: &Connection,
     rejected: &RejectedTransaction,
     schema: SchemaVersion,

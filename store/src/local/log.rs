@@ -14,8 +14,8 @@ use ebbtide_core::ids::{ColumnId, DeviceSeq, Incarnation, LogId, Opening, Schema
 use ebbtide_core::limits::{ROW_BYTES, TRANSACTION_BYTES, TRANSACTION_ROWS};
 use rusqlite::{Connection, Row, params};
 
-const INSERT: &str = "INSERT INTO _ebb_log (stamp, opening, seq, device_seq, schema, changes, local)
-    VALUES (?, ?, ?, ?, ?, ?, ?)";
+const INSERT: &str = "INSERT INTO _ebb_log (stamp, opening, seq, device_seq, schema, changes, local, ahead)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 const INSERT_RESOLUTION: &str = "INSERT INTO _ebb_resolution (log, seq, idx, seen, side) VALUES (?, ?, ?, ?, ?)";
 const RESOLUTIONS: &str = "SELECT seq, idx, seen, side FROM _ebb_resolution WHERE log = ? ORDER BY seq, idx";
 const INSERT_PART: &str = "INSERT INTO _ebb_log_part (log, part, changes) VALUES (?, ?, ?)";
@@ -27,6 +27,8 @@ pub(crate) enum Made {
     InStep,
     /// They are not yet: the app says later what becomes of it.
     Apart,
+    /// A migration made it, ahead of the space, of rows that are on their way there.
+    Ahead,
 }
 
 /// What a transaction is noted with.
@@ -49,7 +51,8 @@ pub(crate) fn append(connection: &Connection, taken: &Taken, head: Head) -> rusq
         let changes = &taken.bytes[start..end];
         if part == 0 {
             let (stamp, seq, device_seq) = (stamp.0 as i64, base.seq.0 as i64, base.device_seq.0 as i64);
-            let row = params![stamp, opening.0, seq, device_seq, schema.0 as i64, changes, made == Made::Apart];
+            let (local, ahead) = (made == Made::Apart, made == Made::Ahead);
+            let row = params![stamp, opening.0, seq, device_seq, schema.0 as i64, changes, local, ahead];
             connection.prepare_cached(INSERT)?.execute(row)?;
             id = connection.last_insert_rowid();
         } else {
@@ -84,6 +87,8 @@ pub(crate) enum Select {
     Changeset(DeviceSeq),
     /// With a greater id.
     After(LogId),
+    /// Made by a migration ahead of the space.
+    Ahead,
 }
 
 /// Reads transactions in log order until `enough` says so; it is asked after each, with its encoded size.
@@ -101,10 +106,11 @@ pub(crate) fn read(
             device_seq.0 as i64,
         ),
         Select::After(id) => ("id > ?1", id.0),
+        Select::Ahead => ("ahead AND id > ?1", 0),
     };
     let sql = format!(
         "SELECT id, stamp, seq, device_seq, schema, changes, origin, opening, EXISTS (SELECT 1 FROM _ebb_log_part WHERE log = id),
-         EXISTS (SELECT 1 FROM _ebb_resolution WHERE log = id), absorbed, apart FROM _ebb_log WHERE {condition} ORDER BY id"
+         EXISTS (SELECT 1 FROM _ebb_resolution WHERE log = id), absorbed, apart, ahead FROM _ebb_log WHERE {condition} ORDER BY id"
     );
     let mut all = Vec::new();
     let mut attempt = || -> rusqlite::Result<()> {
@@ -151,6 +157,7 @@ fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(Logg
             None => Vec::new(),
         },
         apart: row.get(11)?,
+        ahead: row.get(12)?,
     };
     Ok((transaction, size))
 }

@@ -8,6 +8,7 @@ use super::error::DbError;
 use super::joined::{has_local, parents_first, transactions};
 use super::log::{self, Head, Made, Select, damaged};
 use super::misfits;
+use super::on_their_way;
 use super::open::{Check, failed};
 use super::triggers::TriggerPlan;
 use crate::client::{Statements, read_row, unknown};
@@ -56,10 +57,14 @@ impl Migrated<'_> {
         if self.moved.is_empty() && cells.is_empty() && !again {
             return Ok(());
         }
-        let pending = pending(connection)?;
-        let (mut joined, mut captured, mut back) = (Vec::new(), Vec::new(), Vec::new());
+        let (pending, on_their_way) = (pending(connection)?, on_their_way::rows(connection)?);
+        // The space may decide these before it runs the same migration, which then meets them there.
+        let is_ahead = !device.is_new() && self.after.version.is_later_than(device.space_schema);
+        let may_be_met = |row: &RowId| is_ahead && on_their_way.contains(row);
+        let (mut joined, mut captured, mut ahead, mut back) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for moved in &self.moved {
             match self.fate(moved, &device, &pending, connection).map_err(|e| failed(&e))? {
+                Fate::Captured if may_be_met(&moved.row) => ahead.extend(self.change(moved)),
                 Fate::Joined => joined.extend(self.change(moved)),
                 Fate::Captured => captured.extend(self.change(moved)),
                 Fate::Preview(server) => keep(connection, &moved.row, server.as_deref()).map_err(|e| failed(&e))?,
@@ -89,7 +94,8 @@ impl Migrated<'_> {
         let made = if apart { Made::Apart } else { Made::InStep };
         parents_first(&mut joined, self.after);
         // What was local had seen nothing of the space's.
-        for (changes, base, made) in [(joined, Base::default(), Made::Apart), (captured, base, made)] {
+        let apart = (joined, Base::default(), Made::Apart);
+        for (changes, base, made) in [apart, (captured, base, made), (ahead, base, Made::Ahead)] {
             for taken in transactions(&changes).map_err(|e| failed(&e))? {
                 let (opening, stamp) = (self.opening, clock.tick(self.now));
                 let head = Head { opening, stamp, base, schema: self.after.version, made };

@@ -10,7 +10,7 @@ use super::migrated::{self, Migrated};
 use super::quiet::Quiet;
 use super::references::References;
 use super::triggers::TriggerPlan;
-use super::{LocalDatabase, device, references, tables, translate, view, watch};
+use super::{LocalDatabase, device, references, revived, tables, translate, view, watch};
 use crate::capture::{Capture, TablePlan};
 use crate::catalogue::{self, text, writable};
 use crate::client::{Statements, Waitlist, opening};
@@ -147,6 +147,7 @@ fn prepare(
     if may_change_rows {
         compare::forget(&mut sql, &last)?;
     }
+    revived::carry_over(connection, &last, &catalogue)?;
     translate::carry_over(connection, &last, &catalogue).map_err(|e| failed(&e))?;
     let is_new = |table: &Table| last.table_of(table.identity()).is_none();
     let held = |table: &Table| is_new(table) && there_before.contains(&table.name.to_ascii_lowercase());

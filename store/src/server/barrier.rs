@@ -19,6 +19,7 @@ use ebbtide_core::change::{Field, RowId};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Commit, Effect, Outcome, SealedCommit};
+use ebbtide_core::conflict::QueueChange;
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Millis, TableId};
 use ebbtide_core::merge::record::CellRecord;
 use ebbtide_core::server::store::{Mark, NewCommit, RowMarks, Tombstone};
@@ -63,7 +64,10 @@ pub(super) fn run<S: Sql + Clone>(
         writable::check(sql, &space.catalogue())?;
     }
     let number = DeviceSeq(u64::from(space.catalogue().version.migrations()));
-    Ok(commit(&mut SpaceStore::unchecked(sql, &space), moved, number, now, codec)?)
+    let mut store = SpaceStore::unchecked(sql, &space);
+    let gone: Vec<RowId> = moved.iter().filter(|row| row.after.is_none()).map(|moved| moved.row.clone()).collect();
+    let closed = store.close_moot(&gone)?;
+    Ok(commit(&mut store, moved, closed, number, now, codec)?)
 }
 
 /// Opens a database that has all migrations. Tables may be others without one: rows of a table that joins, of which the space knows
@@ -89,19 +93,20 @@ pub(super) fn adopt<S: Sql + Clone>(
         }
     }
     // No version tells who has seen them.
-    commit(&mut SpaceStore::unchecked(sql, &space), moved, DeviceSeq(0), now, codec)?;
+    commit(&mut SpaceStore::unchecked(sql, &space), moved, Vec::new(), DeviceSeq(0), now, codec)?;
     Ok(space)
 }
 
-/// Appends what became of rows, if anything did, as a commit of the space itself.
+/// Appends what became of rows and of conflicts, if anything did, as a commit of the space itself.
 fn commit<S: Sql + Clone>(
     store: &mut SpaceStore<S>,
     moved: Vec<Moved>,
+    queue: Vec<QueueChange>,
     number: DeviceSeq,
     now: Millis,
     codec: &dyn Codec,
 ) -> Result<(), SqlError> {
-    if moved.is_empty() {
+    if moved.is_empty() && queue.is_empty() {
         return Ok(());
     }
     let catalogue = store.space.catalogue();
@@ -116,7 +121,7 @@ fn commit<S: Sql + Clone>(
         outcomes.extend(outcome(moved, table));
     }
     let (schema, stamp, conflicts) = (catalogue.version, Stamp(0), Vec::new());
-    let (queue, authors) = (Vec::new(), Vec::new());
+    let authors = Vec::new();
     let commit = Commit { author, device_seq: number, schema, stamp, outcomes, conflicts, queue, authors };
     let bytes = codec.seal_commit(&commit, &catalogue);
     let chain = codec.chain(head.chain, seq, &bytes);

@@ -10,8 +10,8 @@ use super::text::{batch, join};
 use super::values::{blob, number, stored};
 use crate::sql::{Row, Sql, SqlError};
 use ebbtide_core::change::RowId;
-use ebbtide_core::conflict::{ConflictId, OpenConflict, QueueEntry};
-use ebbtide_core::ids::{SchemaVersion, Seq};
+use ebbtide_core::conflict::{ClosedConflict, Closing, ConflictId, OpenConflict, QueueChange, QueueEntry};
+use ebbtide_core::ids::{AuthorId, SchemaVersion, Seq};
 use ebbtide_core::value::Value;
 
 const COLUMNS: &str = "q.seq,q.idx,q.schema,q.body";
@@ -92,6 +92,21 @@ impl<S: Sql + Clone> SpaceStore<S> {
         self.sql.execute("DELETE FROM _ebb_conflict WHERE seq=? AND idx=?", &params)?;
         self.queue_empty = None;
         Ok(())
+    }
+
+    /// Takes conflicts off that a migration left nothing to decide in: their table or column is gone, or their row is one of these.
+    pub(super) fn close_moot(&mut self, gone: &[RowId]) -> Result<Vec<QueueChange>, SqlError> {
+        let mut closed = Vec::new();
+        for row in self.sql.query("SELECT seq,idx FROM _ebb_conflict WHERE part=0 ORDER BY seq,idx", &[])? {
+            let mut cells = row.into_iter();
+            let id = ConflictId { seq: Seq(number(cells.next())?), index: number(cells.next())? as u32 };
+            if self.conflict_named(id)?.is_none_or(|entry| gone.contains(&entry.open.row)) {
+                self.delete_conflict(id)?;
+                let (closing, by) = (Closing::Moot, AuthorId::MIGRATION);
+                closed.push(QueueChange::Closed(ClosedConflict { id, closing, by }));
+            }
+        }
+        Ok(closed)
     }
 
     /// Asked before every look-up, and true almost always.

@@ -184,3 +184,83 @@ fn cs203_what_was_sent_under_another_rule_comes_back_where_it_means_the_same_and
         }
     }
 }
+
+#[test]
+fn cs212_what_came_back_and_waits_is_listed_where_a_release_makes_it_mean_something_else() {
+    for (before, then) in [("lww", "max"), ("sum", "sum"), ("lww", "sum"), ("sum", "lww")] {
+        for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+            let mut talk = of_users(2, two_phase, schema(1, [before, "lww"]));
+            talk.exec(A, "INSERT INTO tally VALUES ('r', 100, 'some words')", &[]);
+            [A, B].into_iter().for_each(|party| talk.visit(party));
+            let backup = talk.space.backup();
+            talk.exec(A, "UPDATE tally SET number = number + 1, words = 'others'", &[]);
+            talk.visit(A);
+            talk.exec(A, "UPDATE tally SET number = number + 1", &[]);
+            talk.visit(A);
+            talk.restore_space(&backup);
+            // It hears that the space was set back, and makes open log of what it had sent.
+            talk.connect(A);
+            talk.up(A);
+            talk.down(A);
+            assert_eq!(talk.durable(A).log.len(), 3, "{}", talk.transcript());
+            let second = schema(2, [then, "lww"]);
+            talk.deploy(&second);
+            [A, B].into_iter().for_each(|party| talk.restart_with(party, &second));
+            let same = (before == "sum") == (then == "sum");
+            let listed = talk.device(A).database().rejected().expect("a list");
+            let fields = listed.iter().flat_map(|record| &record.changes).flat_map(|change| &change.fields);
+            let unsaid: &[&str] = if same { &[] } else { &["number", "number"] };
+            assert_eq!(fields.map(|(column, _)| column.as_str()).collect::<Vec<_>>(), unsaid, "{before} {then}");
+            assert!(listed.iter().all(|record| record.reason.code() == "schema"), "{listed:?}");
+            [A, B].into_iter().for_each(|party| talk.visit(party));
+            talk.assert_in_step();
+            assert_eq!(refused(&mut talk, A), Vec::<&str>::new(), "{before} {then} {}", talk.transcript());
+            let wanted = if same { 102 } else { 100 };
+            assert_eq!(value(&mut talk, B, "SELECT number FROM tally"), Value::Integer(wanted), "{before} {then}");
+            assert_eq!(value(&mut talk, B, "SELECT words FROM tally"), text("others"), "{before} {then}");
+        }
+    }
+}
+
+#[test]
+fn cs213_sums_that_became_null_or_moved_further_than_64_bits_come_back() {
+    let furthest =
+        ["UPDATE tally SET number = -9223372036854775807 - 1", "UPDATE tally SET number = 9223372036854775807"];
+    for writes in [vec!["UPDATE tally SET number = NULL"], furthest.to_vec(), vec![furthest[1], furthest[0]]] {
+        for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+            let mut talk = of_users(2, two_phase, schema(1, ["sum", "lww"]));
+            talk.exec(A, "INSERT INTO tally VALUES ('r', 100, 'some words')", &[]);
+            [A, B].into_iter().for_each(|party| talk.visit(party));
+            let backup = talk.space.backup();
+            for write in &writes {
+                talk.exec(A, write, &[]);
+                talk.visit(A);
+            }
+            let expected = value(&mut talk, A, "SELECT number FROM tally");
+            talk.restore_space(&backup);
+            [A, B].into_iter().for_each(|party| talk.visit(party));
+            assert_eq!(refused(&mut talk, A), Vec::<&str>::new(), "{writes:?} {}", talk.transcript());
+            assert_eq!(value(&mut talk, B, "SELECT number FROM tally"), expected, "{writes:?} {}", talk.transcript());
+            talk.assert_in_step();
+        }
+    }
+}
+
+#[test]
+fn mg111_what_waits_open_as_a_whole_row_writes_only_what_it_changed_once_fields_merge_by_themselves() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let [whole, fields] = [serde_json::json!({ "row": "atomic" }), serde_json::json!({})];
+        let schemas = [with_tally(1, &whole), with_tally(2, &fields)];
+        let mut talk = with_schemas(&schemas, Upgrade::Before, two_phase, |talk| {
+            talk.exec(B, "UPDATE tally SET number = 110", &[]);
+            talk.visit(B);
+            talk.pass_ms(5_000);
+            talk.exec(A, "UPDATE tally SET words = 'of a'", &[]);
+            talk.exec(A, "UPDATE tally SET number = number", &[]);
+        });
+        for party in [A, B] {
+            let row = talk.query(party, "SELECT number, words FROM tally");
+            assert_eq!(row, [[Value::Integer(110), text("of a")]], "{}", talk.transcript());
+        }
+    }
+}

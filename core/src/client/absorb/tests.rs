@@ -49,6 +49,7 @@ fn logged(place: u64, changes: Vec<LoggedChange>) -> LoggedTransaction {
         resolutions: Vec::new(),
         absorbed: Vec::new(),
         apart: false,
+        ahead: false,
     }
 }
 
