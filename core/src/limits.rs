@@ -68,6 +68,13 @@ pub const PAGE_BYTES: usize = 1024 * 1024;
 /// away for a day is in step with it.
 pub const FIRST_PAGE_BYTES: usize = 128 * 1024;
 
+/// Bytes of history that a device is sent without asking in the answers to one message, which may hold many changesets: a page.
+pub const UNASKED_BYTES: usize = PAGE_BYTES;
+
+/// Bytes of the answers to one message; what is asked for beyond is to be asked for again. More than the answers to a hello, to
+/// changesets and to a pull come to together, and little of the 128 MB that an object has for all it does.
+pub const ANSWER_BYTES: usize = 4 * PAGE_BYTES;
+
 /// Commits in one answer.
 pub const PAGE_COMMITS: usize = 1_000;
 

@@ -25,6 +25,7 @@ mod recovery;
 mod references;
 mod rejections;
 mod review;
+mod room;
 mod rowlog;
 mod rules;
 mod rules_changed;
