@@ -25,6 +25,10 @@ pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
 /// Characters of what a function of the app says when it refuses: it is kept with the receipt, and shown to a person.
 pub const RULE_DETAIL_CHARS: usize = 300;
 
+/// Bytes of what is said of a changeset's refused transactions, together. They are stored as one value, of which a Durable Object refuses
+/// 2 MB, and travel in one receipt; beyond them only the reasons are told.
+pub const REJECTION_DETAIL_BYTES: usize = 512 * 1024;
+
 /// How often a row may have got another key since a device saw it, for the device's references to be led there.
 pub const KEY_MOVES: usize = 100;
 
@@ -116,6 +120,10 @@ pub const PREDICTED_BYTES: usize = 276 * 1024;
 /// Sealed changesets that a plan, or a question to the user, covers at once.
 pub const PLANNED_CHANGESETS: usize = 64;
 
+/// Bytes that a device may have staged: as many of the largest changesets as one plan covers, since it is told when all of them are
+/// there. What is due is taken besides.
+pub const STAGED_BYTES: u64 = (PLANNED_CHANGESETS * CHANGESET_BYTES) as u64;
+
 /// Bytes of commits that a plan reads to count them; beyond, it says how many there are.
 pub const PLANNED_BYTES: usize = 8 * 1024 * 1024;
 
@@ -133,6 +141,9 @@ pub const RETENTION_MS: u64 = 90 * 24 * 3_600 * 1_000;
 
 /// Commits pruned in one event: some hundred rows written.
 pub const PRUNE_COMMITS: usize = 200;
+
+/// Bytes of them, which are read at once: a large commit goes alone.
+pub const PRUNE_BYTES: usize = 4 * PAGE_BYTES;
 
 /// A device's cursor is written down when it has moved by so many commits ...
 pub const CURSOR_EVERY_COMMITS: u64 = 1_000;

@@ -8,7 +8,7 @@ use crate::codec::Codec;
 use crate::commit::{Receipt, Rejection};
 use crate::error::RefusalCode;
 use crate::ids::{Cursor, Millis};
-use crate::limits::{ANSWER_BYTES, UNASKED_BYTES};
+use crate::limits::{ANSWER_BYTES, REJECTION_DETAIL_BYTES, UNASKED_BYTES};
 use crate::message::{ClientMessage, ItemBody, Prediction, Range, ServerMessage};
 use alloc::{vec, vec::Vec};
 
@@ -113,6 +113,18 @@ fn size(message: &ServerMessage) -> usize {
 /// A receipt's verdicts with their details.
 pub(super) fn receipt_size(receipt: &Receipt) -> usize {
     receipt.rejected.iter().map(|Rejection { detail, .. }| FRAME_BYTES + detail.len()).sum()
+}
+
+/// What is said of refused transactions, as far as it may be kept and told; of the others the reasons alone.
+pub(super) fn within_bounds(mut rejected: Vec<Rejection>) -> Vec<Rejection> {
+    let mut left = REJECTION_DETAIL_BYTES;
+    for Rejection { detail, .. } in &mut rejected {
+        left = left.checked_sub(detail.len()).unwrap_or_else(|| {
+            detail.clear();
+            0
+        });
+    }
+    rejected
 }
 
 fn range_size(range: &Range) -> usize {

@@ -8,7 +8,7 @@ use super::folded;
 use super::predict::predict;
 use super::resend;
 use super::retention;
-use super::room::Room;
+use super::room::{self, Room};
 use super::snapshot;
 use super::staging::{self, Opened};
 use super::store::{Author, DecidedTransactions, NewCommit, ServerStore};
@@ -367,7 +367,7 @@ impl ServerSession {
             clock_shift_ms: verdict.clock_shift_ms,
             as_sent: verdict.as_sent,
             conflicts: verdict.conflicts.len() as u32,
-            rejected: verdict.rejected,
+            rejected: room::within_bounds(verdict.rejected),
         };
         if let Some(seq) = seq {
             let authors = mentioned(&verdict.conflicts, &verdict.queue, store)?;
