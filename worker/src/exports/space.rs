@@ -181,6 +181,12 @@ impl JsSpace {
         Ok(self.object.prune(&readers(history, app), millis(now))?)
     }
 
+    /// Whether there are uploads that are dropped some day, should nobody go on with them.
+    #[wasm_bindgen(js_name = hasStaged)]
+    pub fn has_staged(&mut self) -> Result<bool, JsValue> {
+        Ok(self.object.has_staged()?)
+    }
+
     /// Rows written in this life of the object, as the platform counts them.
     #[wasm_bindgen(getter, js_name = rowsWritten)]
     pub fn rows_written(&self) -> f64 {
