@@ -19,6 +19,10 @@ pub const INFLATED_BYTES: usize = 96 * 1024 * 1024;
 /// Values of one row with its key, in bytes. A Durable Object refuses rows of 2 MB, marks and the rest of the record included.
 pub const ROW_BYTES: usize = 2_000_000;
 
+/// Bytes of a deleted row's image and of the keys that fell with it. They are one value of its record, of which a Durable Object refuses
+/// 2 MB; beyond, neither is kept, and where the row should come back a person decides.
+pub const TOMBSTONE_BYTES: usize = ROW_BYTES;
+
 /// Values of one transaction, in bytes: the published bound of a local COMMIT.
 pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
 
