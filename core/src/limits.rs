@@ -19,11 +19,19 @@ pub const INFLATED_BYTES: usize = 96 * 1024 * 1024;
 /// Values of one row with its key, in bytes. A Durable Object refuses rows of 2 MB, marks and the rest of the record included.
 pub const ROW_BYTES: usize = 2_000_000;
 
+/// Bytes of a deleted row's image and of the keys that fell with it. They are one value of its record, of which a Durable Object refuses
+/// 2 MB; beyond, neither is kept, and where the row should come back a person decides.
+pub const TOMBSTONE_BYTES: usize = ROW_BYTES;
+
 /// Values of one transaction, in bytes: the published bound of a local COMMIT.
 pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
 
 /// Characters of what a function of the app says when it refuses: it is kept with the receipt, and shown to a person.
 pub const RULE_DETAIL_CHARS: usize = 300;
+
+/// Bytes of what is said of a changeset's refused transactions, together. They are stored as one value, of which a Durable Object refuses
+/// 2 MB, and travel in one receipt; beyond them only the reasons are told.
+pub const REJECTION_DETAIL_BYTES: usize = 512 * 1024;
 
 /// How often a row may have got another key since a device saw it, for the device's references to be led there.
 pub const KEY_MOVES: usize = 100;
@@ -68,6 +76,13 @@ pub const PAGE_BYTES: usize = 1024 * 1024;
 /// away for a day is in step with it.
 pub const FIRST_PAGE_BYTES: usize = 128 * 1024;
 
+/// Bytes of history that a device is sent without asking in the answers to one message, which may hold many changesets: a page.
+pub const UNASKED_BYTES: usize = PAGE_BYTES;
+
+/// Bytes of the answers to one message; what is asked for beyond is to be asked for again. More than the answers to a hello, to
+/// changesets and to a pull come to together, and little of the 128 MB that an object has for all it does.
+pub const ANSWER_BYTES: usize = 4 * PAGE_BYTES;
+
 /// Commits in one answer.
 pub const PAGE_COMMITS: usize = 1_000;
 
@@ -109,6 +124,10 @@ pub const PREDICTED_BYTES: usize = 276 * 1024;
 /// Sealed changesets that a plan, or a question to the user, covers at once.
 pub const PLANNED_CHANGESETS: usize = 64;
 
+/// Bytes that a device may have staged: as many of the largest changesets as one plan covers, since it is told when all of them are
+/// there. What is due is taken besides.
+pub const STAGED_BYTES: u64 = (PLANNED_CHANGESETS * CHANGESET_BYTES) as u64;
+
 /// Bytes of commits that a plan reads to count them; beyond, it says how many there are.
 pub const PLANNED_BYTES: usize = 8 * 1024 * 1024;
 
@@ -126,6 +145,9 @@ pub const RETENTION_MS: u64 = 90 * 24 * 3_600 * 1_000;
 
 /// Commits pruned in one event: some hundred rows written.
 pub const PRUNE_COMMITS: usize = 200;
+
+/// Bytes of them, which are read at once: a large commit goes alone.
+pub const PRUNE_BYTES: usize = 4 * PAGE_BYTES;
 
 /// A device's cursor is written down when it has moved by so many commits ...
 pub const CURSOR_EVERY_COMMITS: u64 = 1_000;

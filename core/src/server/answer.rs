@@ -1,9 +1,10 @@
 //! What a device is sent of the history: pages, parts, announcements, and the checks before it is sent anything.
 //! It knows credit and sizes, not merges; the session calls it for hellos, pulls, decisions and fan-out.
 
+use super::room;
 use super::session::{ServerOutput, ServerSession, replies};
 use super::store::{Author, ServerStore};
-use crate::commit::SealedCommit;
+use crate::commit::{Decided, SealedCommit};
 use crate::error::{Refusal, RefusalCode};
 use crate::ids::{Cursor, DeviceSeq, SchemaVersion, Seq};
 use crate::limits;
@@ -12,40 +13,79 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 impl ServerSession {
     /// What this connection should be sent after another one's commit: the commits themselves,
-    /// or only their announcement when the device has confirmed too little of what it was sent.
+    /// or only their announcement when the device has confirmed too little of what it was sent, or the first is too large to be pushed.
     pub fn offer<S: ServerStore>(&mut self, store: &mut S) -> Result<Vec<ServerMessage>, S::Error> {
         let head = store.head()?.seq;
         if self.state.greeted.is_none() || !self.state.live || self.state.sent >= head {
             return Ok(Vec::new());
         }
         if self.state.unconfirmed_bytes > limits::PUSH_WINDOW_BYTES as u64 {
-            self.state.live = false;
-            return Ok(vec![ServerMessage::Head { seq: head }]);
+            return Ok(self.announce(head));
         }
-        let messages = self.page(self.state.sent, limits::PAGE_BYTES, None, store)?;
+        let messages = self.unasked(limits::PUSH_WINDOW_BYTES, None, store)?;
         self.told_without_copies(messages, store)
     }
 
-    /// One page of history above `after`. Own commits are preceded by their receipts, except the one just sent.
-    /// Where there is more, the device is told so: it is pushed nothing until it has pulled that.
-    pub(super) fn page<S: ServerStore>(
+    /// The history behind what was sent, as far as it may go out without having been asked for. Where nothing of it may, the device
+    /// is told that there is more, and pulls.
+    pub(super) fn unasked<S: ServerStore>(
         &mut self,
-        after: Seq,
         max_bytes: usize,
         just_sent: Option<DeviceSeq>,
         store: &mut S,
     ) -> Result<Vec<ServerMessage>, S::Error> {
-        let max_bytes = max_bytes.clamp(1, limits::PAGE_BYTES);
-        let mut commits = store.commits(after, max_bytes, limits::PAGE_COMMITS)?;
+        let max_bytes = max_bytes.min(self.room.unasked_bytes());
         let head = store.head()?.seq;
-        let mut messages = self.receipts_for(&commits, just_sent, store)?;
+        if max_bytes == 0 {
+            return Ok(if self.state.sent < head { self.announce(head) } else { Vec::new() });
+        }
+        let commits = store.commits(self.state.sent, max_bytes, limits::PAGE_COMMITS)?;
+        if commits.first().is_some_and(|first| self.travelling_bytes(first) > max_bytes) {
+            self.room.close_unasked();
+            return Ok(self.announce(head));
+        }
+        let messages = self.page_of(self.state.sent, commits, just_sent, store)?;
+        self.room.take_unasked(&messages);
+        Ok(messages)
+    }
+
+    /// Tells only that there is more. Until the device has pulled that it is pushed nothing.
+    fn announce(&mut self, head: Seq) -> Vec<ServerMessage> {
+        self.state.live = false;
+        vec![ServerMessage::Head { seq: head }]
+    }
+
+    /// One page of history above `after`, which was asked for: at least one commit, however large.
+    pub(super) fn page<S: ServerStore>(
+        &mut self,
+        after: Seq,
+        max_bytes: usize,
+        store: &mut S,
+    ) -> Result<Vec<ServerMessage>, S::Error> {
+        let commits = store.commits(after, max_bytes.clamp(1, limits::PAGE_BYTES), limits::PAGE_COMMITS)?;
+        self.page_of(after, commits, None, store)
+    }
+
+    /// Own commits are preceded by their receipts, except the one just sent.
+    /// Where there is more, the device is told so: it is pushed nothing until it has pulled that.
+    fn page_of<S: ServerStore>(
+        &mut self,
+        after: Seq,
+        mut commits: Vec<SealedCommit>,
+        just_sent: Option<DeviceSeq>,
+        store: &mut S,
+    ) -> Result<Vec<ServerMessage>, S::Error> {
+        let head = store.head()?.seq;
+        let mut messages = self.receipts_for(&mut commits, just_sent, store)?;
         if let Some(large) = self.take_large(&mut commits) {
             messages.extend(self.parts(after, large, head, store)?);
         } else {
             let upto = commits.last().map_or(head, |commit| commit.seq);
             let chain = store.chain_at(upto)?.unwrap_or_default().truncated();
-            let items: Vec<RangeItem> = commits.into_iter().map(|commit| self.item(commit)).collect();
-            self.sent(upto, head, items.iter().map(travelling_bytes).sum());
+            // What the device counts too when it decides whether to confirm.
+            let bytes = commits.iter().map(|commit| self.travelling_bytes(commit)).sum();
+            let items = commits.into_iter().map(|commit| self.item(commit)).collect();
+            self.sent(upto, head, bytes);
             messages.push(ServerMessage::Range(Range { from: after, upto, chain, items }));
         }
         if !self.state.live {
@@ -69,7 +109,7 @@ impl ServerSession {
 
     fn item(&self, commit: SealedCommit) -> RangeItem {
         let body = match self.is_own(&commit) {
-            true if commit.as_sent && !self.state.whole => ItemBody::OwnAsSent(commit.device_seq),
+            true if !self.travels(&commit) => ItemBody::OwnAsSent(commit.device_seq),
             true => ItemBody::OwnMerged(commit.device_seq, commit.bytes),
             false => ItemBody::Foreign(commit.bytes),
         };
@@ -80,19 +120,37 @@ impl ServerSession {
         self.state.greeted.is_some_and(|greeted| greeted.author == commit.author)
     }
 
+    /// Whether the bytes of a commit are sent: a device has those of its own that were taken as sent.
+    fn travels(&self, commit: &SealedCommit) -> bool {
+        self.state.whole || !(commit.as_sent && self.is_own(commit))
+    }
+
+    fn travelling_bytes(&self, commit: &SealedCommit) -> usize {
+        if self.travels(commit) { commit.bytes.len() } else { 0 }
+    }
+
+    /// The verdicts on the own ones among these commits. Where they come to more than a page, it ends before the next.
     fn receipts_for<S: ServerStore>(
         &self,
-        commits: &[SealedCommit],
+        commits: &mut Vec<SealedCommit>,
         just_sent: Option<DeviceSeq>,
         store: &mut S,
     ) -> Result<Vec<ServerMessage>, S::Error> {
-        let mut receipts = Vec::new();
-        for commit in commits.iter().filter(|commit| self.is_own(commit)) {
-            if just_sent != Some(commit.device_seq) {
-                let decided = store.decided(commit.author, commit.device_seq)?;
-                receipts.extend(decided.map(|decided| ServerMessage::Receipt(decided.receipt)));
+        let (mut receipts, mut bytes) = (Vec::new(), 0);
+        let own = |commit: &SealedCommit| self.is_own(commit) && just_sent != Some(commit.device_seq);
+        let mut fitting = 0;
+        for commit in commits.iter() {
+            let wanted = if own(commit) { store.decided(commit.author, commit.device_seq)? } else { None };
+            if let Some(Decided { receipt, .. }) = wanted {
+                bytes += room::receipt_size(&receipt);
+                if bytes > limits::PAGE_BYTES && fitting > 0 {
+                    break;
+                }
+                receipts.push(ServerMessage::Receipt(receipt));
             }
+            fitting += 1;
         }
+        commits.truncate(fitting);
         Ok(receipts)
     }
 
@@ -117,8 +175,7 @@ impl ServerSession {
 
     /// The first commit, if it must travel in parts; otherwise cuts the page before the next that must.
     fn take_large(&self, commits: &mut Vec<SealedCommit>) -> Option<SealedCommit> {
-        let travels = |commit: &SealedCommit| self.state.whole || !(commit.as_sent && self.is_own(commit));
-        let large = |commit: &SealedCommit| travels(commit) && commit.bytes.len() > limits::PART_BYTES;
+        let large = |commit: &SealedCommit| self.travelling_bytes(commit) > limits::PART_BYTES;
         let position = commits.iter().position(large)?;
         if position == 0 {
             return Some(commits.swap_remove(0));
@@ -141,22 +198,18 @@ pub(super) fn receipts_without_commit<S: ServerStore>(
     author: &Author,
     store: &mut S,
 ) -> Result<Vec<ServerMessage>, S::Error> {
-    let mut receipts = Vec::new();
+    let (mut receipts, mut bytes) = (Vec::new(), 0);
     let unconfirmed = author.applied_receipt.0 + 1..author.expected.0;
     for number in unconfirmed.rev().take(limits::SEALED_AHEAD).map(DeviceSeq) {
         let decided = store.decided(author.id, number)?.filter(|decided| decided.receipt.seq.is_none());
+        bytes += decided.as_ref().map_or(0, |decided| room::receipt_size(&decided.receipt));
+        if bytes > limits::PAGE_BYTES {
+            break;
+        }
         receipts.extend(decided.map(|decided| ServerMessage::Receipt(decided.receipt)));
     }
     receipts.reverse();
     Ok(receipts)
-}
-
-/// What the device counts too when it decides whether to confirm: an own commit taken as sent weighs nothing.
-fn travelling_bytes(item: &RangeItem) -> usize {
-    match &item.body {
-        ItemBody::Foreign(bytes) | ItemBody::OwnMerged(_, bytes) => bytes.len(),
-        ItemBody::OwnAsSent(_) => 0,
-    }
 }
 
 /// Whether a cursor is of this space's history.

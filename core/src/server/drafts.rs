@@ -9,6 +9,8 @@ use super::store::{RowWrite, ServerStore, Tombstone};
 use crate::catalogue::{Catalogue, Table};
 use crate::change::{Change, Mutation, RowId};
 use crate::conflict::Conflict;
+use crate::ids::ColumnId;
+use crate::limits::TOMBSTONE_BYTES;
 use crate::value::Value;
 use alloc::{collections::BTreeMap, vec::Vec};
 
@@ -128,7 +130,9 @@ impl Drafts {
             }
             let cascade = if keeps { deletes::fell_with(&row, &image, &self.list, catalogue) } else { Vec::new() };
             if let Some(draft) = self.get_mut(&row).filter(|draft| draft.values().is_none()) {
-                let image = Some(image).filter(|_| keeps);
+                let comes_back = keeps && tombstone_size(&image, &cascade) <= TOMBSTONE_BYTES;
+                // One without the other would bring a part of it back.
+                let (image, cascade) = if comes_back { (Some(image), cascade) } else { (None, Vec::new()) };
                 draft.bury(Tombstone { schema: catalogue.version, image, cascade, moved });
             }
         }
@@ -147,3 +151,12 @@ impl Drafts {
         (writes, conflicts, as_sent)
     }
 }
+
+fn tombstone_size(image: &[Value], cascade: &[(RowId, Vec<ColumnId>)]) -> usize {
+    let values = |values: &[Value]| values.iter().map(Value::size).sum::<usize>();
+    values(image)
+        + cascade.iter().map(|(row, columns)| values(&row.key.0) + FALLEN_BYTES + columns.len()).sum::<usize>()
+}
+
+/// What a row that fell takes besides its key: its table, and how long the lists are.
+const FALLEN_BYTES: usize = 4;

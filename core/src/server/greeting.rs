@@ -51,7 +51,7 @@ impl ServerSession {
         if wanted || due {
             return Ok(messages);
         }
-        let page = self.page(hello.cursor.seq, limits::FIRST_PAGE_BYTES, None, store)?;
+        let page = self.page(hello.cursor.seq, limits::FIRST_PAGE_BYTES, store)?;
         messages.extend(self.told_without_copies(page, store)?);
         Ok(messages)
     }

@@ -16,6 +16,7 @@ mod queue;
 mod references;
 mod resend;
 pub mod retention;
+mod room;
 pub mod rules;
 pub mod session;
 mod snapshot;

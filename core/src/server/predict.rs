@@ -4,6 +4,7 @@
 
 use super::decide::Verdict;
 use super::resend;
+use super::room;
 use super::session::forbidden;
 use super::staging::{self, Opened};
 use super::store::{Author, ServerStore};
@@ -147,7 +148,8 @@ impl Trial<'_> {
         self.head = seq.unwrap_or(self.head);
         let conflicts = verdict.conflicts.len() as u32;
         let opened = verdict.queue.iter().filter(|change| matches!(change, QueueChange::Opened(_))).count() as u32;
-        let Verdict { rejected, stamp, clock_shift_ms, as_sent, .. } = verdict;
+        let rejected = room::within_bounds(core::mem::take(&mut verdict.rejected));
+        let Verdict { stamp, clock_shift_ms, as_sent, .. } = verdict;
         let shown = Commit {
             author: self.author.id,
             device_seq: changeset.device_seq,

@@ -8,7 +8,9 @@ use crate::change::RowId;
 use crate::codec::Codec;
 use crate::commit::{Effect, SealedCommit};
 use crate::ids::{Millis, Seq};
-use crate::limits::{CURSOR_EVERY_COMMITS, CURSOR_EVERY_MS, PRUNE_COMMITS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use crate::limits::{
+    CURSOR_EVERY_COMMITS, CURSOR_EVERY_MS, PRUNE_BYTES, PRUNE_COMMITS, RETENTION_MS, SNAPSHOT_TOKEN_MS,
+};
 use alloc::vec::Vec;
 
 /// What a batch left.
@@ -36,14 +38,15 @@ pub fn prune<S: ServerStore, C: Codec>(
         let free = commit.seq < head && commit.decided_at < before(now, SNAPSHOT_TOKEN_MS);
         unwanted && free && delivered.is_none_or(|delivered| commit.seq <= delivered)
     };
-    let batch = store.commits(floor, usize::MAX, PRUNE_COMMITS)?;
-    let whole = batch.len() == PRUNE_COMMITS;
+    let batch = store.commits(floor, PRUNE_BYTES, PRUNE_COMMITS)?;
+    let count = batch.len();
     let going: Vec<SealedCommit> = batch.into_iter().take_while(goes).collect();
     let Some(last) = going.last().map(|commit| commit.seq) else { return Ok(Pruned::Done) };
     let chain = store.chain_at(last)?.unwrap_or_default();
     let tombstones = tombstones(&going, last, store, codec)?;
     store.prune(Head { seq: last, chain }, &tombstones)?;
-    Ok(if whole && going.len() == PRUNE_COMMITS { Pruned::More } else { Pruned::Done })
+    // The newest commit never goes: where all of a batch went, it ended at a bound.
+    Ok(if going.len() == count { Pruned::More } else { Pruned::Done })
 }
 
 fn before(now: Millis, ms: u64) -> Millis {

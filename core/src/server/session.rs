@@ -8,6 +8,7 @@ use super::folded;
 use super::predict::predict;
 use super::resend;
 use super::retention;
+use super::room::{self, Room};
 use super::snapshot;
 use super::staging::{self, Opened};
 use super::store::{Author, DecidedTransactions, NewCommit, ServerStore};
@@ -79,10 +80,11 @@ pub enum ServerOutput {
     },
 }
 
-/// The server's half of one connection.
+/// The server's half of one connection, for one event.
 #[derive(Debug, Clone)]
 pub struct ServerSession {
     pub(super) state: SessionState,
+    pub(super) room: Room,
 }
 
 impl ServerSession {
@@ -100,7 +102,7 @@ impl ServerSession {
 
     /// A connection that was remembered.
     pub fn resume(state: SessionState) -> Self {
-        Self { state }
+        Self { state, room: Room::default() }
     }
 
     /// What to remember.
@@ -110,6 +112,21 @@ impl ServerSession {
 
     /// Handles one message.
     pub fn handle<S: ServerStore, C: Codec>(
+        &mut self,
+        message: ClientMessage,
+        now: Millis,
+        store: &mut S,
+        codec: &C,
+    ) -> Result<Vec<ServerOutput>, S::Error> {
+        let outputs = match self.room.is_full() {
+            true => self.handle_later(message, now, store, codec)?,
+            false => self.handle_now(message, now, store, codec)?,
+        };
+        self.room.take(&outputs);
+        Ok(outputs)
+    }
+
+    pub(super) fn handle_now<S: ServerStore, C: Codec>(
         &mut self,
         message: ClientMessage,
         now: Millis,
@@ -209,7 +226,7 @@ impl ServerSession {
         if cursor.seq >= self.state.sent {
             self.state.unconfirmed_bytes = 0;
         }
-        Ok(replies(self.page(cursor.seq, max_bytes, None, store)?))
+        Ok(replies(self.page(cursor.seq, max_bytes, store)?))
     }
 
     pub(super) fn confirm_receipts<S: ServerStore>(
@@ -350,7 +367,7 @@ impl ServerSession {
             clock_shift_ms: verdict.clock_shift_ms,
             as_sent: verdict.as_sent,
             conflicts: verdict.conflicts.len() as u32,
-            rejected: verdict.rejected,
+            rejected: room::within_bounds(verdict.rejected),
         };
         if let Some(seq) = seq {
             let authors = mentioned(&verdict.conflicts, &verdict.queue, store)?;
@@ -388,7 +405,7 @@ impl ServerSession {
         store.save_author(author)
     }
 
-    /// The receipt, then the commits that the device has not been sent, its own among them.
+    /// The receipt, then what fits of the commits that the device has not been sent, its own among them.
     fn answer_decision<S: ServerStore>(
         &mut self,
         receipt: Receipt,
@@ -396,7 +413,7 @@ impl ServerSession {
     ) -> Result<Vec<ServerOutput>, S::Error> {
         let (device_seq, seq) = (receipt.device_seq, receipt.seq);
         let mut messages = vec![ServerMessage::Receipt(receipt)];
-        messages.extend(self.page(self.state.sent, limits::PAGE_BYTES, Some(device_seq), store)?);
+        messages.extend(self.unasked(limits::UNASKED_BYTES, Some(device_seq), store)?);
         let mut outputs = replies(messages);
         outputs.extend(seq.map(|seq| ServerOutput::Committed { seq }));
         Ok(outputs)

@@ -62,10 +62,20 @@ pub(super) fn store_chunk<S: ServerStore>(
     if let Err((code, detail)) = check_chunk(chunk, author, staged.as_ref()) {
         return Ok(Stored::Answered(refuse(code, Some(chunk.device_seq), detail)));
     }
+    if staged.is_none() && !has_room(chunk, author, store)? {
+        let detail = "more than a device may stage ahead of the number that is due";
+        return Ok(Stored::Answered(refuse(RefusalCode::TooLarge, Some(chunk.device_seq), detail)));
+    }
     store.put_chunk(author.id, chunk, now)?;
     let staging = store.staging(author.id, chunk.device_seq)?;
     let complete = staging.is_some_and(|staging| staging.next_chunk == staging.count);
     Ok(if complete { Stored::Complete } else { Stored::Incomplete })
+}
+
+/// Whether a changeset may begin to be staged: its announced length counts from its first chunk on.
+fn has_room<S: ServerStore>(chunk: &Chunk, author: &Author, store: &mut S) -> Result<bool, S::Error> {
+    let staged = if chunk.device_seq == author.expected { 0 } else { store.bytes_staged(author.id)? };
+    Ok(staged + u64::from(chunk.total_bytes) <= limits::STAGED_BYTES)
 }
 
 fn check_chunk(chunk: &Chunk, author: &Author, staged: Option<&Staging>) -> Result<(), (RefusalCode, &'static str)> {

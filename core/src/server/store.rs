@@ -270,6 +270,9 @@ pub trait ServerStore {
     /// How far the upload of a number has come.
     fn staging(&mut self, author: AuthorId, device_seq: DeviceSeq) -> Result<Option<Staging>, Self::Error>;
 
+    /// Bytes of the author's uploads that are not decided, as announced.
+    fn bytes_staged(&mut self, author: AuthorId) -> Result<u64, Self::Error>;
+
     /// Stores a chunk; one that is there already changes nothing.
     fn put_chunk(&mut self, author: AuthorId, chunk: &Chunk, now: Millis) -> Result<(), Self::Error>;
 

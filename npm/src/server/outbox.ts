@@ -3,6 +3,7 @@
  * It does not know what a step says; Rust makes it. The sync path never waits for it, and no errand for another that fails.
  */
 import type { Space } from '../../wasm/worker/ebbtide_worker.js';
+import { Alarm } from './alarm.ts';
 import { tell, type OnCommit } from './hook.ts';
 import { OUTBOX_DELAY_MS, OUTBOX_RETRY_FIRST_MS, OUTBOX_RETRY_MAX_MS, OUTBOX_TURN_MS, PRUNE_EVERY_MS } from './limits.ts';
 import { rust } from './module.ts';
@@ -46,17 +47,16 @@ interface Errand {
 
 /** The outbox of one object. */
 export class Outbox {
-  readonly #storage: ObjectStorage;
+  readonly #alarm: Alarm;
   readonly #env: ServerEnv;
   readonly #onCommit: OnCommit<never> | undefined;
   readonly #errands: readonly Errand[];
-  #alarmAt = Infinity;
   #openingFailures = 0;
   #pruneAt = 0;
   #tablesExist = false;
 
   constructor(storage: ObjectStorage, env: ServerEnv, onCommit: OnCommit<never> | undefined) {
-    this.#storage = storage;
+    this.#alarm = new Alarm(storage);
     this.#env = env;
     this.#onCommit = onCommit;
     const { DB } = env;
@@ -76,32 +76,37 @@ export class Outbox {
 
   /** There is something to deliver, or at least to prune some day. */
   wake(): void {
-    this.#arm(this.#readers().includes(true) ? OUTBOX_DELAY_MS : PRUNE_EVERY_MS);
+    this.#alarm.arm(this.#readers().includes(true) ? OUTBOX_DELAY_MS : PRUNE_EVERY_MS);
+  }
+
+  /** Somebody speaks with the space: what is staged, too, is to be dropped if it is given up. */
+  inUse(): void {
+    this.#alarm.arm(PRUNE_EVERY_MS);
   }
 
   /** The alarm. Never throws: what fails, opening the space included, is tried again later. */
   async deliver(open: () => Promise<Space>): Promise<void> {
-    this.#alarmAt = Infinity;
+    this.#alarm.gone();
     try {
       const space = await open();
       this.#openingFailures = 0;
       for (const errand of this.#errands) await this.#run(errand, space);
     } catch (thrown) {
-      this.#arm(retryAfter(this.#openingFailures++, 'the space was not opened', thrown));
+      this.#alarm.arm(retryAfter(this.#openingFailures++, 'the space was not opened', thrown));
     }
   }
 
   async #run(errand: Errand, space: Space): Promise<void> {
     const rest = errand.restsUntil - Date.now();
-    if (rest > 0) return this.#arm(rest);
+    if (rest > 0) return this.#alarm.arm(rest);
     try {
       const finished = await errand.run(space);
       errand.failures = 0;
-      if (!finished) this.#arm(OUTBOX_DELAY_MS);
+      if (!finished) this.#alarm.arm(OUTBOX_DELAY_MS);
     } catch (thrown) {
       const wait = retryAfter(errand.failures++, errand.failed, thrown);
       errand.restsUntil = Date.now() + wait;
-      this.#arm(wait);
+      this.#alarm.arm(wait);
     }
   }
 
@@ -133,25 +138,17 @@ export class Outbox {
   #prune(space: Space): boolean {
     if (Date.now() < this.#pruneAt) return true;
     const more = space.prune(...this.#readers(), Date.now());
-    if (!more) this.#pruneAt = Date.now() + PRUNE_EVERY_MS;
-    return !more;
+    if (more) return false;
+    this.#pruneAt = Date.now() + PRUNE_EVERY_MS;
+    // Nobody may come again who would set the alarm.
+    if (space.hasStaged()) this.#alarm.arm(PRUNE_EVERY_MS);
+    return true;
   }
 
   async #createTables(db: Database): Promise<void> {
     if (this.#tablesExist) return;
     await db.batch(historyStatements().create.map((sql) => db.prepare(sql)));
     this.#tablesExist = true;
-  }
-
-  /** Sets the alarm, unless one comes sooner. */
-  #arm(delay: number): void {
-    const at = Date.now() + delay;
-    if (at >= this.#alarmAt) return;
-    this.#alarmAt = at;
-    this.#storage.setAlarm(at).catch((thrown: unknown) => {
-      this.#alarmAt = Infinity;
-      console.error('ebbtide: the alarm was not set', thrown);
-    });
   }
 }
 

@@ -42,6 +42,7 @@ export interface ObjectState {
 
 export interface ObjectStorage {
   sync(): Promise<void>;
+  getAlarm(): Promise<number | null>;
   setAlarm(at: number): Promise<void>;
 }
 

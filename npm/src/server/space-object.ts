@@ -132,7 +132,7 @@ export function spaceObjectClass(schemaJson: string, functions: AppFunctions, on
 
     #afterwards(space: Space, { committed, log }: Answer, from: ServerSocket | undefined): void {
       if (log !== undefined) console.error('ebbtide: a message failed in storage', log);
-      if (!committed) return;
+      if (!committed) return this.#outbox.inUse();
       try {
         fanOut(this.#ctx, space, from, Date.now());
       } catch (thrown) {

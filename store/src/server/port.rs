@@ -108,6 +108,10 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         self.find_stage(author, device_seq)
     }
 
+    fn bytes_staged(&mut self, author: AuthorId) -> Result<u64, SqlError> {
+        self.announced_bytes(author)
+    }
+
     fn put_chunk(&mut self, author: AuthorId, chunk: &Chunk, now: Millis) -> Result<(), SqlError> {
         self.insert_chunk(author, chunk, now)
     }

@@ -20,6 +20,18 @@ impl<S: Sql + Clone> SpaceStore<S> {
         rows.into_iter().next().map(read).transpose()
     }
 
+    /// Bytes of the author's uploads, as announced.
+    pub(super) fn announced_bytes(&mut self, author: AuthorId) -> Result<u64, SqlError> {
+        let author = [stored(u64::from(author.0))?];
+        let rows = self.sql.query("SELECT coalesce(sum(total_bytes),0) FROM _ebb_stage WHERE author=?", &author)?;
+        number(rows.into_iter().next().and_then(|row| row.into_iter().next()))
+    }
+
+    /// Whether there are uploads that may have to expire.
+    pub fn has_stages(&mut self) -> Result<bool, SqlError> {
+        Ok(!self.sql.query("SELECT 1 FROM _ebb_stage LIMIT 1", &[])?.is_empty())
+    }
+
     /// Stores a chunk; one that is there already changes nothing.
     pub(super) fn insert_chunk(&mut self, author: AuthorId, chunk: &Chunk, now: Millis) -> Result<(), SqlError> {
         let [author_id, device_seq] = number_of(author, chunk.device_seq)?;

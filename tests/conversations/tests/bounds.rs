@@ -9,7 +9,7 @@ use ebbtide_core::codec::Codec;
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::{DeviceSeq, Hash, Opening, SchemaHash, SchemaVersion, TableId};
 use ebbtide_core::limits::{
-    ABSORBED_TRANSACTIONS, CHANGESET_BYTES, CHANGESET_ROWS, CHUNK_BYTES, CLOCK_AHEAD_MS, SEALED_AHEAD,
+    ABSORBED_TRANSACTIONS, CHANGESET_BYTES, CHANGESET_ROWS, CHUNK_BYTES, CLOCK_AHEAD_MS, SEALED_AHEAD, STAGED_BYTES,
 };
 use ebbtide_core::message::{Chunk, ClientMessage, ServerMessage, Then};
 use ebbtide_core::value::{Key, Value};
@@ -78,6 +78,28 @@ fn sv125_a_chunk_fits_its_changeset_in_every_respect_or_is_refused() {
         let other_length = Chunk { total_bytes: whole.total_bytes - 1, index: 1, ..whole };
         assert_eq!(refusal(&answer(talk, ClientMessage::Stage(other_length))), Some(RefusalCode::Malformed));
     });
+}
+
+#[test]
+fn sv234_what_a_device_stages_ahead_is_bounded_and_what_is_due_is_always_taken() {
+    let mut talk = Dialogue::new(2, ebbtide_core::client::TwoPhase::Auto);
+    with_household(&mut talk);
+    let due = 2;
+    let largest = STAGED_BYTES / CHANGESET_BYTES as u64;
+    let beyond = due + largest + 1;
+    let first = (1..=largest).map(|ahead| (due + ahead, CHANGESET_BYTES, None));
+    let refused = Some(RefusalCode::TooLarge);
+    let then =
+        [(beyond, 1, refused), (due, CHANGESET_BYTES, None), (due + 1, CHANGESET_BYTES, None), (beyond, 1, refused)];
+    for (number, bytes, expected) in first.chain(then) {
+        let answer = answer(&mut talk, ClientMessage::Stage(chunk(number, bytes)));
+        assert_eq!(refusal(&answer), expected, "{number}: {answer:?}");
+    }
+    // What is decided has room for others.
+    answer(&mut talk, ClientMessage::Void { device_seq: DeviceSeq(due) });
+    answer(&mut talk, ClientMessage::Void { device_seq: DeviceSeq(due + 1) });
+    let answer = answer(&mut talk, ClientMessage::Stage(chunk(beyond, CHANGESET_BYTES)));
+    assert_eq!(answer, ServerMessage::Staged { device_seq: DeviceSeq(beyond), next_chunk: 1 });
 }
 
 fn changeset(talk: &Dialogue, transactions: Vec<Transaction>) -> Changeset {

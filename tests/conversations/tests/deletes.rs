@@ -2,11 +2,14 @@
 
 use crate::script::{A, B, choose, meet, of_users, open, refused, status, text, value};
 use ebbtide_core::client::TwoPhase;
-use ebbtide_core::limits::RETENTION_MS;
+use ebbtide_core::limits::{RETENTION_MS, TOMBSTONE_BYTES};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::local::Wanted;
 use ebbtide_store::schema::Schema;
+
+/// Bytes of a key, so that few rows make a large tombstone.
+const KEY_BYTES: usize = 10_000;
 
 const FIRST: &str = "CREATE TABLE household (id TEXT PRIMARY KEY NOT NULL, name TEXT, code TEXT UNIQUE) STRICT;
     CREATE TABLE member (id TEXT PRIMARY KEY NOT NULL, name TEXT,
@@ -351,6 +354,37 @@ fn dl08_where_the_image_is_pruned_keep_and_review_wait_for_a_person() {
             meet(talk, [A, B]);
             assert!(open(talk, A).is_empty() && open(talk, B).is_empty());
             assert!(rows(talk, B, "SELECT id FROM household").is_empty());
+        });
+    }
+}
+
+#[test]
+fn dl09_what_took_more_along_than_a_tombstone_holds_goes_and_an_unseen_edit_of_it_waits_for_a_person() {
+    for (members, is_kept) in [(10, true), (TOMBSTONE_BYTES / KEY_BYTES + 1, false)] {
+        on_both_paths("keep", |talk| {
+            for member in 0..members {
+                let id = format!("{member:0width$}", width = KEY_BYTES);
+                talk.exec(A, "INSERT INTO member (id, household) VALUES (?, 'h')", &[text(&id)]);
+            }
+            talk.visit(A);
+            talk.visit(B);
+            talk.exec(B, "UPDATE household SET name = 'unseen'", &[]);
+            talk.exec(A, "DELETE FROM household", &[]);
+            talk.visit(A);
+            talk.visit(B);
+            let expected: &[&str] = if is_kept { &[] } else { &["parked"] };
+            assert_eq!(refused(talk, B), expected);
+            talk.visit(A);
+            talk.assert_in_step();
+            let kept = rows(talk, A, "SELECT name, (SELECT count(*) FROM member) FROM household");
+            match is_kept {
+                true => assert_eq!(kept, [[text("unseen"), Value::Integer(members as i64 + 1)]]),
+                false => {
+                    assert!(kept.is_empty());
+                    let record = open(talk, B).remove(0);
+                    assert_eq!(record.sides[1].wanted, Wanted::Row(vec![("name".into(), text("unseen"))]));
+                }
+            }
         });
     }
 }

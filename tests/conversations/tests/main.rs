@@ -27,6 +27,7 @@ mod recovery;
 mod references;
 mod rejections;
 mod review;
+mod room;
 mod rowlog;
 mod rules;
 mod rules_changed;

@@ -1,9 +1,10 @@
 //! Which history a space keeps, and for whom: what devices lack, what snapshots may ask for, what is not elsewhere yet.
 
-use crate::script::{A, B, on_both_paths, refused, with_household};
+use crate::script::{A, B, noise, on_both_paths, refused, text, with_household};
 use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_core::ids::Seq;
-use ebbtide_core::limits::{PRUNE_COMMITS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::limits::{PRUNE_BYTES, PRUNE_COMMITS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::server::retention::Pruned;
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 
@@ -72,6 +73,27 @@ fn sv80_what_was_not_delivered_elsewhere_stays_and_many_commits_go_in_batches() 
     }
     talk.space.prune_delivered(Some(Seq(commits)), talk.now);
     assert_eq!(talk.space.floor(), Seq(commits - 1));
+    talk.visit(A);
+    talk.assert_in_step();
+}
+
+#[test]
+fn sv232_what_is_pruned_at_once_is_bounded_in_bytes_and_the_rest_follows() {
+    let mut talk = Dialogue::new(1, TwoPhase::Auto);
+    talk.exec(A, "INSERT INTO household (id) VALUES ('h')", &[]);
+    talk.sync(A);
+    for seed in 0..8 {
+        talk.exec(A, "UPDATE household SET name = ?", &[text(&noise(PRUNE_BYTES / 3, seed))]);
+        talk.settle();
+    }
+    talk.cut(A);
+    let head = talk.head().0;
+    talk.pass_ms(RETENTION_MS + 1);
+    assert_eq!(talk.space.prune_batch(None, talk.now), Pruned::More);
+    let floor = talk.space.floor().0;
+    assert!(floor > 1 && floor + 1 < head, "some of it: {floor} of {head}");
+    talk.space.prune(talk.now);
+    assert_eq!(talk.space.floor().0, head - 1);
     talk.visit(A);
     talk.assert_in_step();
 }

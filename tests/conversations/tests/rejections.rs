@@ -1,9 +1,12 @@
 //! Transactions that the space refuses: taken back with what depends on them, listed, blocking nothing else.
 
 use crate::script::{A, B, on_both_paths, refused, status, text, with_household};
-use ebbtide_core::client::Input;
+use ebbtide_core::client::{Input, Output};
+use ebbtide_core::limits::{REJECTION_DETAIL_BYTES, RULE_DETAIL_CHARS};
 use ebbtide_core::message::ClientMessage;
+use ebbtide_core::server::rules::{AppRules, MergeQuestion, Validation};
 use ebbtide_core::value::Value;
+use std::rc::Rc;
 
 #[test]
 fn cs21_a_transaction_refused_for_a_unique_value_is_taken_back_with_its_dependents_alone() {
@@ -144,6 +147,49 @@ fn cs29_a_refusal_whose_answer_was_lost_is_listed_although_later_numbers_were_se
         assert_eq!(status(talk, B).failed, 1);
         talk.cut(B);
         talk.visit(A);
+        talk.assert_in_step();
+    });
+}
+
+/// Refuses every household, at the length that an app's words may have.
+#[derive(Debug)]
+struct Wordy;
+
+impl AppRules for Wordy {
+    fn validates(&self, table: &str) -> bool {
+        table == "household"
+    }
+
+    fn merge(&self, _: &MergeQuestion<'_>) -> Result<Value, String> {
+        Err("nothing merges here".into())
+    }
+
+    fn validate(&self, _: &Validation<'_>) -> Result<(), String> {
+        Err("x".repeat(RULE_DETAIL_CHARS))
+    }
+}
+
+#[test]
+fn sv233_what_is_said_of_refused_transactions_is_bounded_and_each_has_its_reason() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.space.set_rules(Rc::new(Wordy));
+        let count = REJECTION_DETAIL_BYTES / RULE_DETAIL_CHARS + 100;
+        for id in 0..count {
+            talk.exec(A, "INSERT INTO household (id) VALUES (?)", &[Value::Text(format!("new {id}"))]);
+        }
+        talk.visit(A);
+        let outputs = talk.outputs(A).into_iter();
+        let told = outputs.filter_map(|output| if let Output::Rejected(told) = output { Some(told) } else { None });
+        let told: Vec<_> = told.collect();
+        assert_eq!(told.len(), count, "one changeset");
+        assert!(
+            told.iter().all(|one| one.reason.code() == told[0].reason.code() && one.device_seq == told[0].device_seq)
+        );
+        let bytes: usize = told.iter().map(|one| one.detail.len()).sum();
+        assert!(bytes <= REJECTION_DETAIL_BYTES && bytes > REJECTION_DETAIL_BYTES - 1_000, "{bytes} bytes");
+        assert!(told[0].detail.contains("xxx") && told[count - 1].detail.is_empty(), "the first are told in words");
+        talk.visit(B);
         talk.assert_in_step();
     });
 }

@@ -202,8 +202,13 @@ impl SpaceHost {
 
     /// The same where the history is kept elsewhere too, up to some commit as yet.
     pub fn prune_delivered(&mut self, delivered: Option<Seq>, now: Millis) {
-        while self.read(|store| retention::prune(delivered, now, store, &WireCodec)) == Pruned::More {}
+        while self.prune_batch(delivered, now) == Pruned::More {}
         self.disk.flush();
+    }
+
+    /// What one alarm prunes.
+    pub fn prune_batch(&mut self, delivered: Option<Seq>, now: Millis) -> Pruned {
+        self.read(|store| retention::prune(delivered, now, store, &WireCodec))
     }
 
     /// Up to where the history is pruned.

@@ -126,7 +126,8 @@ impl JsSpace {
     pub fn offer(&mut self, seats: &Array, now: f64) -> Result<Array, JsValue> {
         let seats: Vec<Vec<u8>> = seats.iter().map(|seat| seat.unchecked_into::<Uint8Array>().to_vec()).collect();
         let pushed = self.object.offer(&seats, millis(now))?;
-        Ok(pushed.iter().map(plain_push).collect())
+        let mut last = LastFrames::default();
+        Ok(pushed.iter().map(|pushed| plain_push(pushed, &mut last)).collect())
     }
 
     /// The next step of the outbox: `{ from: [seq, part], upto: [seq, part], statements: [[sql, …params]] }`.
@@ -178,6 +179,12 @@ impl JsSpace {
     /// The flags say whether D1, and whether the app's function is told of commits.
     pub fn prune(&mut self, history: bool, app: bool, now: f64) -> Result<bool, JsValue> {
         Ok(self.object.prune(&readers(history, app), millis(now))?)
+    }
+
+    /// Whether there are uploads that are dropped some day, should nobody go on with them.
+    #[wasm_bindgen(js_name = hasStaged)]
+    pub fn has_staged(&mut self) -> Result<bool, JsValue> {
+        Ok(self.object.has_staged()?)
     }
 
     /// Rows written in this life of the object, as the platform counts them.
@@ -233,8 +240,22 @@ fn with_close(plain: Plain, close: Option<u16>) -> Plain {
     close.into_iter().fold(plain, |plain, code| plain.with("close", code))
 }
 
-fn plain_push(pushed: &Pushed) -> JsValue {
-    let plain = Plain::new().with_bytes("seat", pushed.seat.as_deref()).with_bytes("frames", pushed.frames.as_deref());
+/// What was handed to JavaScript last: sockets that are sent the same share its copy too.
+#[derive(Default)]
+struct LastFrames(Option<(Rc<[u8]>, Uint8Array)>);
+
+impl LastFrames {
+    fn array(&mut self, frames: &Rc<[u8]>) -> Uint8Array {
+        let known = self.0.take().filter(|(last, _)| Rc::ptr_eq(last, frames));
+        let (_, array) = self.0.insert(known.unwrap_or_else(|| (frames.clone(), Uint8Array::from(&frames[..]))));
+        array.clone()
+    }
+}
+
+fn plain_push(pushed: &Pushed, last: &mut LastFrames) -> JsValue {
+    let plain = Plain::new().with_bytes("seat", pushed.seat.as_deref());
+    let frames = pushed.frames.iter().map(|frames| last.array(frames));
+    let plain = frames.fold(plain, |plain, frames| plain.with("frames", frames));
     with_close(plain, pushed.close).done()
 }
 

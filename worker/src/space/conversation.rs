@@ -14,6 +14,7 @@ use ebbtide_core::server::{ServerOutput, ServerSession};
 use ebbtide_protocol::{WireCodec, decode_client, encode_server};
 use ebbtide_store::server::SpaceStore;
 use ebbtide_store::sql::{Sql, SqlError};
+use std::rc::Rc;
 
 /// Codes with which a socket is closed; 4000 + the HTTP status that would say the same.
 pub mod close_code {
@@ -58,8 +59,8 @@ pub struct SocketAnswer {
 pub struct Pushed {
     /// The attachment from now on; none if it stays as it is.
     pub seat: Option<Vec<u8>>,
-    /// What to send.
-    pub frames: Option<Vec<u8>>,
+    /// What to send; one buffer for all sockets that are sent the same one after the other.
+    pub frames: Option<Rc<[u8]>>,
     /// Close the socket afterwards, with this code.
     pub close: Option<u16>,
 }
@@ -178,13 +179,13 @@ fn sort_out(outputs: Vec<ServerOutput>, replies: &mut Vec<ServerMessage>, answer
 #[derive(Default)]
 struct Encoded {
     messages: Vec<ServerMessage>,
-    frames: Vec<u8>,
+    frames: Rc<[u8]>,
 }
 
 impl Encoded {
-    fn frames(&mut self, messages: Vec<ServerMessage>) -> Vec<u8> {
+    fn frames(&mut self, messages: Vec<ServerMessage>) -> Rc<[u8]> {
         if self.messages != messages {
-            self.frames = encode_server(&messages);
+            self.frames = encode_server(&messages).into();
             self.messages = messages;
         }
         self.frames.clone()
@@ -200,7 +201,7 @@ fn offer_one<S: Sql + Clone>(
     let mut seat = Seat::from_bytes(seat)?;
     if seat.is_expired(now) {
         let refused = refused(&seat, RefusalCode::Forbidden, "the token has expired", close_code::EXPIRED);
-        return Ok(Pushed { seat: None, frames: refused.answer.frames, close: refused.close });
+        return Ok(Pushed { seat: None, frames: refused.answer.frames.map(Rc::from), close: refused.close });
     }
     let mut session = ServerSession::resume(seat.state.clone());
     let messages = session.offer(store)?;

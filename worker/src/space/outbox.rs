@@ -83,6 +83,11 @@ impl<S: Sql + Clone> SpaceObject<S> {
             Ok(retention::prune(delivered, now, store, &WireCodec)? == Pruned::More)
         })
     }
+
+    /// Whether there are uploads that are dropped some day, should nobody go on with them.
+    pub fn has_staged(&mut self) -> Result<bool, Failure> {
+        self.event(|store| Ok(store.has_stages()?))
+    }
 }
 
 fn slowest<S: Sql + Clone>(readers: &[Reader], store: &mut SpaceStore<S>) -> Result<Option<OutboxPosition>, SqlError> {
