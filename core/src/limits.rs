@@ -7,7 +7,10 @@ pub const SINGLE_MESSAGE_BYTES: usize = 64 * 1024;
 /// Size of an upload chunk. Repeating one costs about a second on a 2G line with 1 Mbit/s.
 pub const CHUNK_BYTES: usize = 128 * 1024;
 
-/// Chunks sent ahead of their acknowledgement: enough to fill a slow line, little enough to stay interruptible.
+/// Messages that a device says in one go, well below what a space takes in one.
+pub const BATCH_MESSAGES: usize = 256;
+
+/// Chunks sent ahead of their acknowledgement on a connection, or as many bytes of small changesets: enough to fill a slow line, little enough to stay interruptible.
 pub const CHUNKS_IN_FLIGHT: usize = 5;
 
 /// Sealed bytes of one changeset. The largest transaction (32 MiB of values) fits whole.

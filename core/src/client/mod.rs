@@ -6,6 +6,7 @@ mod absorb;
 mod ahead;
 mod apply;
 mod backoff;
+pub mod batches;
 mod coalesce;
 mod inbox;
 mod lineage;

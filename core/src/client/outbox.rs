@@ -1,6 +1,7 @@
 //! What the device says: changesets as there is room for them, the next pull, a confirmation, the hello.
 //! It reads what waits from the store; what comes back is for `inbox`.
 
+use super::batches::batches;
 use super::seal::{self, Folding};
 use super::session::{ClientSession, Link, Output, Step};
 use super::store::{ClientStore, DeviceState, Rebuild};
@@ -53,9 +54,7 @@ impl ClientSession {
             self.timers.mirror_at = None;
             self.backoff.reset();
         }
-        if !messages.is_empty() {
-            step.outputs.push(Output::Send(messages));
-        }
+        step.outputs.extend(batches(messages).map(Output::Send));
         Ok(())
     }
 

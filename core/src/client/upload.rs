@@ -103,7 +103,9 @@ impl Uploads {
         let Order { two_phase, may_commit, applied_receipt, readable } = order;
         let mut messages = Vec::new();
         let mut in_order = true;
-        for entry in store.sealed()? {
+        let sealed = store.sealed()?;
+        let mut room = self.room(&sealed);
+        for entry in sealed {
             if entry.receipt.is_some() {
                 continue;
             }
@@ -115,7 +117,10 @@ impl Uploads {
             let single = small && may_commit;
             let flight = self.flights.get(&entry.device_seq).copied();
             let next = match (flight, single) {
-                (None, true) if in_order => Some(submit(&entry, applied_receipt, store, &mut messages)?),
+                (None, true) if in_order && entry.total_bytes <= room => {
+                    room -= entry.total_bytes;
+                    Some(submit(&entry, applied_receipt, store, &mut messages)?)
+                }
                 (None, true) => None,
                 (None, false) => Some(start(&entry, &mut messages)),
                 (Some(Flight::Prepared), _) if in_order && may_commit => {
@@ -125,7 +130,7 @@ impl Uploads {
             };
             let next = match next {
                 Some(Flight::Sending { next, acknowledged }) => {
-                    Some(send_chunks(&entry, next, acknowledged, store, &mut messages)?)
+                    Some(send_chunks(&entry, next, acknowledged, &mut room, store, &mut messages)?)
                 }
                 other => other,
             };
@@ -136,6 +141,16 @@ impl Uploads {
             }
         }
         Ok(messages)
+    }
+
+    /// How many bytes may still go ahead of their acknowledgement, whichever changesets they are of.
+    fn room(&self, sealed: &[SealedEntry]) -> usize {
+        let under_way = |entry: &SealedEntry| match self.flights.get(&entry.device_seq) {
+            Some(Flight::Submitted) => entry.total_bytes,
+            Some(Flight::Sending { next, acknowledged }) => (next - acknowledged) as usize * CHUNK_BYTES,
+            _ => 0,
+        };
+        (CHUNKS_IN_FLIGHT * CHUNK_BYTES).saturating_sub(sealed.iter().map(under_way).sum())
     }
 
     /// The space has the chunks before `next_chunk`. Answers whether those are more than it was known to have.
@@ -150,10 +165,11 @@ impl Uploads {
         let next_chunk = next_chunk.min(count);
         let (flight, progress) = match self.flights.get(&device_seq) {
             _ if next_chunk == count => (Flight::Sending { next: count, acknowledged: count }, Progress::Staged),
-            Some(Flight::Sending { next, acknowledged }) => {
-                let acknowledged = (*acknowledged).max(next_chunk);
-                (Flight::Sending { next: (*next).max(next_chunk), acknowledged }, Progress::Staging { next_chunk })
+            Some(Flight::Sending { next, acknowledged }) if next_chunk > *acknowledged => {
+                let next = (*next).max(next_chunk);
+                (Flight::Sending { next, acknowledged: next_chunk }, Progress::Staging { next_chunk })
             }
+            // Also where a chunk came after one that is missing: what the space has is no more than before.
             _ => (Flight::Sending { next: next_chunk, acknowledged: next_chunk }, Progress::Staging { next_chunk }),
         };
         self.flights.insert(device_seq, flight);
@@ -229,6 +245,7 @@ fn send_chunks<S: ClientStore>(
     entry: &SealedEntry,
     mut next: u32,
     acknowledged: u32,
+    room: &mut usize,
     store: &mut S,
     messages: &mut Vec<ClientMessage>,
 ) -> Result<Flight, S::Error> {
@@ -237,7 +254,8 @@ fn send_chunks<S: ClientStore>(
         messages.push(ClientMessage::Prepare { device_seq: entry.device_seq, hash: entry.hash });
         return Ok(Flight::Preparing);
     }
-    let window = count.min(acknowledged + CHUNKS_IN_FLIGHT as u32);
+    let window = count.min(next + (*room / CHUNK_BYTES) as u32);
+    *room -= (window - next) as usize * CHUNK_BYTES;
     if next < window {
         let bytes = store.sealed_bytes(entry.device_seq)?;
         for (index, chunk) in bytes.chunks(CHUNK_BYTES).enumerate().take(window as usize).skip(next as usize) {
@@ -245,7 +263,7 @@ fn send_chunks<S: ClientStore>(
         }
         next = window;
     }
-    Ok(if next == count { Flight::Preparing } else { Flight::Sending { next, acknowledged } })
+    Ok(Flight::Sending { next, acknowledged })
 }
 
 /// The last chunk asks for the vote, which saves a round trip.

@@ -4,8 +4,11 @@ use crate::script::{A, B, hello, noise, on_both_paths, text, value, with_househo
 use ebbtide_core::client::{Input, Output, TwoPhase};
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::{Cursor, DeviceSeq, Seq};
-use ebbtide_core::limits::{CHANGESET_BYTES, CHUNK_BYTES, RETENTION_MS, SEALED_IN_FLIGHT, SINGLE_MESSAGE_BYTES};
+use ebbtide_core::limits::{
+    CHANGESET_BYTES, CHUNK_BYTES, CHUNKS_IN_FLIGHT, RETENTION_MS, SEALED_IN_FLIGHT, SINGLE_MESSAGE_BYTES,
+};
 use ebbtide_core::message::{Chunk, ClientMessage, ServerMessage, Then};
+use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 
 fn chunks(messages: Vec<ClientMessage>) -> Vec<Chunk> {
@@ -36,6 +39,73 @@ fn cs141_each_chunk_is_sent_once_when_nothing_breaks() {
     });
 }
 
+fn bytes(messages: &[ClientMessage]) -> usize {
+    let bytes = |message: &ClientMessage| match message {
+        ClientMessage::Submit(submit) => submit.bytes.len(),
+        ClientMessage::Stage(chunk) => chunk.bytes.len(),
+        _ => 0,
+    };
+    messages.iter().map(bytes).sum()
+}
+
+#[test]
+fn cs214_however_much_waits_it_goes_out_in_pieces_of_which_few_are_ahead() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        // A week without a network: changesets of a few chunks each, and many small ones.
+        for seed in 0..6 {
+            talk.exec(A, "INSERT INTO household (id, name) VALUES (uuidv7(), ?)", &[text(&noise(700_000, seed))]);
+            talk.pass_ms(5_000);
+            talk.input(A, Input::Tick);
+        }
+        for seed in 6..24 {
+            talk.exec(A, "INSERT INTO household (id, name) VALUES (uuidv7(), ?)", &[text(&noise(90_000, seed))]);
+            talk.pass_ms(5_000);
+            talk.input(A, Input::Tick);
+        }
+        assert_eq!(talk.durable(A).sealed.len(), 24);
+        talk.connect(A);
+        loop {
+            let ahead = bytes(&talk.sent_by(A));
+            assert!(ahead <= CHUNKS_IN_FLIGHT * CHUNK_BYTES, "{ahead} bytes at once");
+            for output in talk.outputs(A) {
+                let Output::Send(batch) = output else { continue };
+                assert!(bytes(&batch) <= CHUNK_BYTES, "{} bytes in one piece", bytes(&batch));
+            }
+            if !(talk.up(A) || talk.down(A)) {
+                break;
+            }
+        }
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM household"), Value::Integer(25));
+    });
+}
+
+/// A chunk that the space never had is sent again, without another connection.
+#[test]
+fn cs214_a_chunk_that_is_missing_is_sent_again() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let names = [9, 10].map(|seed| text(&noise(1_500_000, seed)));
+        talk.exec(A, "INSERT INTO household (id, name) VALUES ('1', ?), ('2', ?)", &names);
+        talk.connect(A);
+        while chunks(talk.sent_by(A)).len() < 3 {
+            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+        }
+        talk.up(A);
+        talk.lose_up(A);
+        let connection = talk.transcript().matches("A → space: hello").count();
+        talk.settle();
+        talk.cut(A);
+        assert_eq!(talk.transcript().matches("A → space: hello").count(), connection);
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM household"), Value::Integer(3));
+    });
+}
+
 #[test]
 fn cs142_no_more_changesets_are_under_way_than_agreed() {
     on_both_paths(|talk| {
@@ -43,7 +113,7 @@ fn cs142_no_more_changesets_are_under_way_than_agreed() {
         talk.connect(A);
         talk.settle();
         for step in 0..SEALED_IN_FLIGHT as i64 + 3 {
-            talk.exec(A, "UPDATE household SET doses = ?", &[ebbtide_core::value::Value::Integer(step)]);
+            talk.exec(A, "UPDATE household SET doses = ?", &[Value::Integer(step)]);
         }
         assert_eq!(talk.durable(A).sealed.len(), SEALED_IN_FLIGHT);
         talk.settle();
@@ -178,7 +248,7 @@ fn sv128_the_history_is_served_from_the_floor_on() {
         with_household(talk);
         let mut cursors: Vec<Cursor> = Vec::new();
         for step in 0..4 {
-            talk.exec(A, "UPDATE household SET doses = ?", &[ebbtide_core::value::Value::Integer(step)]);
+            talk.exec(A, "UPDATE household SET doses = ?", &[Value::Integer(step)]);
             talk.visit(A);
             cursors.push(talk.durable(A).state.cursor);
         }

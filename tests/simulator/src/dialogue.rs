@@ -333,16 +333,6 @@ impl Dialogue {
         true
     }
 
-    /// Delivers only the first frames of a device's oldest message: the line breaks in its middle.
-    pub fn up_partly(&mut self, party: usize, frames: usize) {
-        let bytes = self.parties[party].outbox.pop_front().expect("a message");
-        let messages = decode_client(&bytes).expect("the device's own bytes");
-        assert!(messages.len() > frames, "the message has only {} frames", messages.len());
-        let connection = self.parties[party].connection.expect("queued on a connection");
-        let answer = self.say(connection, &encode_client(&messages[..frames]));
-        self.route(party, answer);
-    }
-
     /// Loses the oldest message of a device to the space.
     pub fn lose_up(&mut self, party: usize) {
         self.parties[party].outbox.pop_front().expect("a message");

@@ -5,6 +5,7 @@ use super::driver::Sync;
 use super::timer::Timer;
 use super::{link, request};
 use crate::limits::POLL_EVERY_MS;
+use ebbtide_core::client::batches::batches;
 use ebbtide_core::message::ClientMessage;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -71,10 +72,12 @@ fn greeted(
     Ok(messages)
 }
 
-/// What is to be sent; `None` if this connection is over.
+/// What is to be sent with the next request; `None` if this connection is over.
 fn take(sync: &Sync, generation: u32) -> Option<Vec<ClientMessage>> {
     on_http(sync, generation, |http| {
-        let messages = if sync.is_held() { Vec::new() } else { http.queue.take() };
+        let mut waiting = batches(if sync.is_held() { Vec::new() } else { http.queue.take() });
+        let messages = waiting.next().unwrap_or_default();
+        http.queue.borrow_mut().extend(waiting.flatten());
         http.busy.set(!messages.is_empty());
         messages
     })
