@@ -38,6 +38,7 @@ mod strategies;
 mod strategies_at_random;
 mod texts;
 mod traffic;
+mod unsaid;
 mod values;
 mod versions;
 mod view;
