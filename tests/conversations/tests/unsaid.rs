@@ -95,3 +95,14 @@ fn cs212_rows_of_a_table_that_was_dropped_follow_what_others_delete_also_where_w
         talk.assert_intact(B);
     });
 }
+
+#[test]
+fn sv215_a_write_to_a_table_that_left_together_with_a_migration_is_refused_and_listed() {
+    on_both_paths(|talk, _| {
+        let left = schema(&serde_json::json!([NOTE, CHILDREN, "ALTER TABLE note ADD COLUMN colour TEXT"]), &["note"]);
+        talk.deploy(&left);
+        talk.exec(A, "INSERT INTO aside VALUES ('alone', 'm')", &[]);
+        talk.visit(A);
+        assert_eq!(refused(talk, A), ["schema"], "{}", talk.transcript());
+    });
+}
