@@ -22,7 +22,7 @@ impl Judge {
     /// The space tells a device what it will not take as one, or not under a version that it never had.
     pub(super) fn note_not_taken(&mut self, incarnation: Incarnation, message: &ServerMessage) {
         let ServerMessage::Refused(refusal) = message else { return };
-        let unknown = (1..self.release()).any(|release| self.went_past(release));
+        let unknown = (1..=self.releases.last()).any(|release| self.never_had(release));
         if refusal.code == RefusalCode::NotAsOne || refusal.code == RefusalCode::SchemaMismatch && unknown {
             self.not_taken.extend(refusal.device_seq.map(|number| (incarnation, number)));
         }

@@ -25,9 +25,14 @@ impl Judge {
 
     /// Whether the space has a later release and never had this one.
     pub fn went_past(&self, release: usize) -> bool {
+        release < self.line.release && self.never_had(release)
+    }
+
+    /// Whether the space has not had this release up to now, nor another one that is the same.
+    pub(super) fn never_had(&self, release: usize) -> bool {
         let version = |release: usize| self.releases.get(release).catalogue.version;
         let mut had = self.line.deployments.iter().map(|(_, deployed, _)| *deployed).chain([0]);
-        release < self.line.release && !had.any(|deployed| version(deployed) == version(release))
+        !had.any(|deployed| version(deployed) == version(release))
     }
 
     /// The space took a release: each of its migrations that changed rows is a commit.
