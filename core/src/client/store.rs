@@ -226,6 +226,9 @@ pub trait ClientStore {
     /// Keeps cells that this version has no place for, until a migration makes one.
     fn keep_unknown(&mut self, unknown: &[Unknown]) -> Result<(), Self::Error>;
 
+    /// The space says nothing of these tables: their rows follow, by their foreign keys, what goes in this step.
+    fn let_follow(&mut self, tables: &[TableId]) -> Result<(), Self::Error>;
+
     /// The device's record.
     fn device(&mut self) -> Result<DeviceState, Self::Error>;
 

@@ -4,13 +4,13 @@
 
 use super::overlay::Underlay;
 use super::store::{ClientStore, DeviceState, ServerRow, StagedPart};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Table};
 use crate::change::{Changeset, LoggedMutation, RowId};
 use crate::codec::Codec;
 use crate::commit::Commit;
 use crate::conflict::QueueChange;
 use crate::error::{Fault, Malformed};
-use crate::ids::{DeviceSeq, SchemaVersion};
+use crate::ids::{DeviceSeq, SchemaVersion, TableId};
 use crate::message::{ItemBody, RangeItem};
 use crate::version_map::{Unknown, UnknownCells, VersionMap};
 use alloc::{rc::Rc, vec::Vec};
@@ -58,9 +58,12 @@ pub fn open_commit<S: ClientStore, C: Codec>(
     store: &mut S,
     codec: &C,
 ) -> Result<Commit, Fault<S::Error>> {
-    let Read { commit, unknown } = look_into(bytes, store, codec)?;
+    let Read { commit, unknown, unsaid } = look_into(bytes, store, codec)?;
     if let Some(unknown) = unknown {
         store.keep_unknown(&unknown)?;
+    }
+    if !unsaid.is_empty() {
+        store.let_follow(&unsaid)?;
     }
     Ok(commit)
 }
@@ -101,6 +104,8 @@ pub struct Read {
     pub commit: Commit,
     /// The cells for which this version has no place, if it is the older one.
     pub unknown: Option<Vec<Unknown>>,
+    /// Tables with foreign keys that its version does not have: what it deletes it takes from them without a word.
+    pub unsaid: Vec<TableId>,
 }
 
 /// Unpacks a commit and changes nothing.
@@ -110,7 +115,7 @@ pub fn look_into<S: ClientStore, C: Codec>(bytes: &[u8], store: &mut S, codec: &
     let mut commit = codec.open_commit(bytes, &theirs).map_err(Fault::Peer)?;
     let own = store.catalogue();
     if version == own.version {
-        return Ok(Read { commit, unknown: None });
+        return Ok(Read { commit, unknown: None, unsaid: Vec::new() });
     }
     let map = VersionMap::new(&theirs, &own);
     let unknown = || commit.outcomes.iter().filter_map(|outcome| map.unknown(outcome, &theirs)).collect();
@@ -118,7 +123,13 @@ pub fn look_into<S: ClientStore, C: Codec>(bytes: &[u8], store: &mut S, codec: &
     commit.outcomes = commit.outcomes.into_iter().filter_map(|outcome| map.outcome(outcome)).collect();
     commit.conflicts = commit.conflicts.into_iter().filter_map(|conflict| map.conflict(conflict)).collect();
     commit.queue = queue(commit.queue, &map, store)?;
-    Ok(Read { commit, unknown })
+    Ok(Read { commit, unknown, unsaid: unsaid(&own, &theirs) })
+}
+
+fn unsaid(own: &Catalogue, theirs: &Catalogue) -> Vec<TableId> {
+    let lacks = |table: &Table| !table.references.is_empty() && theirs.table_of(table.identity()).is_none();
+    let tables = own.tables.iter().zip((0..).map(TableId));
+    tables.filter(|(table, _)| lacks(table)).map(|(_, id)| id).collect()
 }
 
 /// Sides are of a conflict that is here, or that the same commit opens.

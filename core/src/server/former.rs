@@ -6,9 +6,9 @@ use super::store::ServerStore;
 use crate::catalogue::{Catalogue, RowRule};
 use crate::change::{Change, Field, Mutation};
 use crate::conflict::ParkedTransaction;
-use crate::ids::SchemaVersion;
+use crate::ids::{SchemaVersion, TableId};
 use crate::version_map::VersionMap;
-use alloc::{rc::Rc, vec::Vec};
+use alloc::{collections::BTreeSet, rc::Rc, vec::Vec};
 
 /// The present catalogue with the strategies that fields had under `version`, where by either of the two it is not the value itself that travels.
 pub(super) fn rules<S: ServerStore>(version: SchemaVersion, store: &mut S) -> Result<Rc<Catalogue>, S::Error> {
@@ -62,11 +62,25 @@ pub(super) fn readings<'c>(
     [part(done).map(|part| (part, rules)), part(rest).map(|part| (part, now))].into_iter().flatten()
 }
 
-/// Whether one of these changes, made under `then`, is to a table that `now` does not keep in step. What a migration dropped nobody
-/// can keep; after the same migrations the table is there, and a space that left its rows out would lose what their writer alone has.
-pub(super) fn writes_unkept(changes: &[Change], map: &VersionMap, then: &Catalogue, now: &Catalogue) -> bool {
-    let same = then.version.migrations() == now.version.migrations();
-    same && changes.iter().any(|change| map.table(change.row.table).is_none())
+/// The tables of `then` that are there and that `now` does not keep in step. What a migration dropped nobody can keep; but a space that left
+/// out rows of these would lose what their writer alone has.
+pub(super) fn unkept<S: ServerStore>(
+    then: &Catalogue,
+    now: &Catalogue,
+    store: &mut S,
+) -> Result<BTreeSet<TableId>, S::Error> {
+    let mut unkept = BTreeSet::new();
+    for (table, id) in then.tables.iter().zip((0..).map(TableId)) {
+        if now.table_of(table.identity()).is_none() && store.has_table(&table.name)? {
+            unkept.insert(id);
+        }
+    }
+    Ok(unkept)
+}
+
+/// Whether one of these changes is to one of these tables.
+pub(super) fn writes_to(tables: &BTreeSet<TableId>, changes: &[Change]) -> bool {
+    changes.iter().any(|change| tables.contains(&change.row.table))
 }
 
 /// What a transaction that waited wants, under the present schema. `None` where that cannot be said any more.
@@ -80,7 +94,6 @@ pub(super) fn waiting<S: ServerStore>(
         return Ok(Some(changes));
     }
     let Some(then) = store.catalogue_of(parked.schema)? else { return Ok(None) };
-    let map = VersionMap::new(&then, now);
-    let unkept = writes_unkept(&changes, &map, &then, now);
-    Ok((!unkept).then(|| map.changes(changes)))
+    let unkept = writes_to(&unkept(&then, now, store)?, &changes);
+    Ok((!unkept).then(|| VersionMap::new(&then, now).changes(changes)))
 }

@@ -3,6 +3,7 @@
 //! Called by the session.
 
 use super::decide::{self, Asked, Verdict};
+use super::former;
 use super::store::{DecidedTransactions, Fate, ServerStore};
 use crate::catalogue::Catalogue;
 use crate::change::{Changeset, Mutation, Transaction};
@@ -52,7 +53,8 @@ pub(super) fn decide<S: ServerStore>(
     let Some(origin) = changeset.origin else { return decide::decide(asked, author, seq, now, store) };
     let mut stamps: Vec<Stamp> = changeset.transactions.iter().flat_map(ids).collect();
     stamps.sort_unstable();
-    let fates = with_parts(changeset, store.fates(origin, changeset.opening, &stamps)?, &store.catalogue());
+    let rules = former::rules(asked.sealed_under, store)?;
+    let fates = with_parts(changeset, store.fates(origin, changeset.opening, &stamps)?, &rules);
     if fates.is_empty() {
         return decide::decide(asked, author, seq, now, store);
     }
@@ -69,19 +71,19 @@ fn ids(transaction: &Transaction) -> impl Iterator<Item = Stamp> {
 
 /// The fates by which whole transactions are known. What was decided of one only in parts, since a copy of the database sent these by
 /// themselves, is taken where it writes the same with them as without; a sum, set or text would have them twice, and is refused.
-fn with_parts(changeset: &Changeset, mut fates: BTreeMap<Stamp, Fate>, catalogue: &Catalogue) -> BTreeMap<Stamp, Fate> {
+fn with_parts(changeset: &Changeset, mut fates: BTreeMap<Stamp, Fate>, rules: &Catalogue) -> BTreeMap<Stamp, Fate> {
     for transaction in &changeset.transactions {
         let in_part = transaction.absorbed.iter().any(|part| fates.contains_key(part));
-        if in_part && !fates.contains_key(&transaction.stamp) && accumulates(transaction, catalogue) {
+        if in_part && !fates.contains_key(&transaction.stamp) && accumulates(transaction, rules) {
             fates.insert(transaction.stamp, Fate::Rejected(Reason::Stale));
         }
     }
     fates
 }
 
-/// Whether it says what it does to a value, and not what this becomes.
-fn accumulates(transaction: &Transaction, catalogue: &Catalogue) -> bool {
-    transaction.changes.iter().any(|change| match (&change.mutation, catalogue.table(change.row.table)) {
+/// Whether by the rules that it was sealed under it says what it does to a value, and not what this becomes.
+fn accumulates(transaction: &Transaction, rules: &Catalogue) -> bool {
+    transaction.changes.iter().any(|change| match (&change.mutation, rules.table(change.row.table)) {
         (Mutation::Update(fields), Some(table)) => fields.iter().any(|field| table.strategy(field.column).rebases()),
         _ => false,
     })

@@ -189,16 +189,16 @@ pub(super) fn open<S: ServerStore, C: Codec>(
         false => store.catalogue_of(sealed_under)?,
     };
     let Some(theirs) = theirs else { return Ok(Err(unknown_version(sealed_under, device_seq, &current))) };
+    if theirs.version == current.version {
+        let unpacked = unpack(bytes, device_seq, &theirs, codec);
+        let (ignored, unkept) = (Vec::new(), BTreeSet::new());
+        return Ok(unpacked.map(|changeset| Opened { changeset, sealed_under, ignored, unkept }));
+    }
+    let tables = former::unkept(&theirs, &current, store)?;
     Ok(unpack(bytes, device_seq, &theirs, codec).map(|changeset| {
-        if theirs.version == current.version {
-            return Opened { changeset, sealed_under, ignored: Vec::new(), unkept: BTreeSet::new() };
-        }
-        let map = VersionMap::new(&theirs, &current);
-        let unkept = |(transaction, _): &(&Transaction, u32)| {
-            former::writes_unkept(&transaction.changes, &map, &theirs, &current)
-        };
+        let unkept = |(transaction, _): &(&Transaction, u32)| former::writes_to(&tables, &transaction.changes);
         let unkept = changeset.transactions.iter().zip(0..).filter(unkept).map(|(_, place)| place).collect();
-        let (changeset, ignored) = map.changeset(changeset);
+        let (changeset, ignored) = VersionMap::new(&theirs, &current).changeset(changeset);
         Opened { changeset, sealed_under, ignored, unkept }
     }))
 }

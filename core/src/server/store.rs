@@ -211,6 +211,9 @@ pub trait ServerStore {
     /// The synced tables of an earlier schema version of this space, also of one that it went past on its way to a later one.
     fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, Self::Error>;
 
+    /// Whether a table of this name is there, be it kept in step or not.
+    fn has_table(&mut self, name: &str) -> Result<bool, Self::Error>;
+
     /// The end of history.
     fn head(&mut self) -> Result<Head, Self::Error>;
 

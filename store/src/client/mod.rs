@@ -64,6 +64,11 @@ impl ClientStore for SyncStep<'_> {
         unknown::keep(&self.db.connection, unknown)
     }
 
+    fn let_follow(&mut self, tables: &[TableId]) -> Result<(), SqlError> {
+        self.unsaid.extend(tables.iter().copied());
+        Ok(())
+    }
+
     fn device(&mut self) -> Result<DeviceState, SqlError> {
         Ok(self.db.device.clone())
     }

@@ -33,6 +33,7 @@ mod tables;
 mod transaction;
 mod translate;
 mod triggers;
+mod unsaid;
 mod view;
 mod watch;
 

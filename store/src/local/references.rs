@@ -116,7 +116,7 @@ fn first(connection: &Connection, looks: &[Look], row: &RowId) -> rusqlite::Resu
     Ok(None)
 }
 
-fn name(table: &Table, id: ColumnId) -> String {
+pub(super) fn name(table: &Table, id: ColumnId) -> String {
     quote(&table.columns[usize::from(id.0)].name)
 }
 
@@ -127,7 +127,7 @@ fn described(child: &Table, reference: &Reference, parent: &Table) -> String {
 }
 
 /// `c` refers to something, and there is no such `p`.
-fn points_nowhere(child: &Table, reference: &Reference, parent: &Table) -> String {
+pub(super) fn points_nowhere(child: &Table, reference: &Reference, parent: &Table) -> String {
     let set: Vec<String> = reference.columns.iter().map(|id| format!("c.{} IS NOT NULL", name(child, *id))).collect();
     let pairs = reference.columns.iter().zip(&reference.parent_columns);
     let same: Vec<String> = pairs.map(|(c, p)| format!("p.{} = c.{}", name(parent, *p), name(child, *c))).collect();

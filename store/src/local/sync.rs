@@ -4,15 +4,18 @@
 
 use super::error::{DbError, DbErrorCode};
 use super::references::TouchedRows;
-use super::{LocalDatabase, device};
+use super::{LocalDatabase, device, unsaid};
 use ebbtide_core::catalogue::Catalogue;
-use ebbtide_core::ids::Millis;
+use ebbtide_core::ids::{Millis, TableId};
+use ebbtide_core::sorted::SortedSet;
 use std::rc::Rc;
 
 /// The local database inside a step; the client store is implemented on it.
 pub struct SyncStep<'a> {
     pub(crate) db: &'a mut LocalDatabase,
     pub(crate) touched: TouchedRows,
+    /// Tables of which the space said nothing in this step.
+    pub(crate) unsaid: SortedSet<TableId>,
     /// Catalogues of other schema versions, as read in this step.
     pub(crate) catalogues: Vec<Rc<Catalogue>>,
     /// Whether the device's record has to be written at the end.
@@ -34,8 +37,8 @@ impl LocalDatabase {
         self.plan_triggers()?;
         self.begin_step()?;
         self.capture.lock().set_on(false);
-        let mut running =
-            SyncStep { db: self, touched: TouchedRows::default(), catalogues: Vec::new(), device_changed: false };
+        let (touched, unsaid, catalogues) = (TouchedRows::default(), SortedSet::new(), Vec::new());
+        let mut running = SyncStep { db: self, touched, unsaid, catalogues, device_changed: false };
         let result = step(&mut running);
         let finished = if result.is_ok() { running.finish() } else { Ok(()) };
         self.capture.lock().set_on(true);
@@ -87,6 +90,7 @@ impl SyncStep<'_> {
 
     fn settle(&mut self) -> rusqlite::Result<()> {
         let db = &mut *self.db;
+        unsaid::follow(&db.connection, &db.catalogue, &self.unsaid, &mut self.touched)?;
         if db.references.have_followers(&self.touched) {
             // What local tables do in turn is plain SQLite's business.
             db.wake_up()?;

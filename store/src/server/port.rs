@@ -36,6 +36,11 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         Ok(self.catalogue_at(version)?.map(Rc::new))
     }
 
+    fn has_table(&mut self, name: &str) -> Result<bool, SqlError> {
+        let statement = "SELECT 1 FROM sqlite_master WHERE type='table' AND name=? COLLATE NOCASE";
+        Ok(!self.sql.query(statement, &[Value::Text(name.into())])?.is_empty())
+    }
+
     fn head(&mut self) -> Result<Head, SqlError> {
         self.log_head()
     }

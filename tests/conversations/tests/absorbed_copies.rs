@@ -1,6 +1,6 @@
 //! Copies of a database that have by itself what another one let disappear into later writes, and spaces that were set back: everything counts once.
 
-use crate::absorption::{everybody_shows, folds, number, on_both_paths, seal};
+use crate::absorption::{everybody_shows, folds, number, on_both_paths, seal, with_stock};
 use crate::script::{A, B, status, text};
 use ebbtide_core::client::Output;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -108,6 +108,23 @@ fn cs171_a_sum_of_which_a_part_came_back_by_itself_is_refused_and_never_counted_
         talk.visit(A);
         talk.restore_space(&backup);
         talk.visit(clone);
+        come_by(talk, A);
+        let listed = talk.device(A).database().rejected().expect("a list");
+        assert_eq!(listed.len(), 1, "{}", talk.transcript());
+        everybody_shows(talk, &[A, B, clone], "SELECT stock || name FROM item WHERE id = 'i'", &text("5two"));
+    });
+}
+
+#[test]
+fn cs171_a_sum_is_known_as_one_though_the_space_has_another_rule_when_it_comes() {
+    on_both_paths(|talk| {
+        let backup = talk.space.backup();
+        let clone = with_a_copy_of_the_first_half(talk);
+        talk.visit(A);
+        talk.restore_space(&backup);
+        talk.visit(clone);
+        // The space sets the stock from now on, and A's app adds to it as before.
+        talk.deploy(&with_stock("lww"));
         come_by(talk, A);
         let listed = talk.device(A).database().rejected().expect("a list");
         assert_eq!(listed.len(), 1, "{}", talk.transcript());

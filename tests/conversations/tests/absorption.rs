@@ -15,13 +15,18 @@ use ebbtide_simulator::random::Random;
 use ebbtide_store::schema::Schema;
 
 fn schema() -> Schema {
+    with_stock("sum")
+}
+
+/// The same, with another rule for the stock.
+pub fn with_stock(rule: &str) -> Schema {
     let json = serde_json::json!({
         "migrations": [
             "CREATE TABLE item (id TEXT PRIMARY KEY NOT NULL, name TEXT, code TEXT UNIQUE, stock INTEGER NOT NULL DEFAULT 0,
                 notes TEXT, tags TEXT, state TEXT, low INTEGER, diagnosis TEXT, CHECK (stock < 1000)) STRICT;"
         ],
         "tables": { "item": { "merge": {
-            "stock": "sum", "notes": "text", "tags": "set", "state": "server", "low": "min", "diagnosis": "review"
+            "stock": rule, "notes": "text", "tags": "set", "state": "server", "low": "min", "diagnosis": "review"
         } } }
     });
     serde_json::from_value(json).expect("a schema")

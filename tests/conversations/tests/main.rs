@@ -42,6 +42,7 @@ mod strategies_at_random;
 mod texts;
 mod traffic;
 mod undecidable;
+mod unsaid;
 mod values;
 mod versions;
 mod view;

@@ -2,7 +2,7 @@
 
 use ebbtide_simulator::runner::one;
 
-/// Some in which everything happens that can; a table joins in the last one alone.
+/// Some in which everything happens that can; by a migration a table joins in the last one alone.
 const SEEDS: [u64; 17] = [517, 518, 519, 520, 521, 522, 523, 524, 525, 526, 527, 528, 529, 530, 531, 532, 2];
 
 #[test]
@@ -12,6 +12,22 @@ fn sm10_most_seeds_have_writes_that_travel_as_one_and_some_of_these_come_apart()
     let counts: Vec<_> = counts.collect();
     assert!(counts.iter().filter(|counts| counts.absorbed > 0).count() > 3, "{counts:?}");
     assert!(counts.iter().any(|counts| counts.taken_apart > 0), "{counts:?}");
+}
+
+/// Some in which rules change by themselves, and a table joins without a migration.
+const RULED: [u64; 3] = [28, 33, 42];
+
+#[test]
+fn sm12_rules_change_alone_while_writes_wait_and_are_decided_under_others_and_tables_join_without_a_migration() {
+    let counts =
+        RULED.map(|seed| one(seed, false).unwrap_or_else(|failure| panic!("seed {seed}: {}", failure.finding)).counts);
+    assert!(counts.iter().all(|counts| counts.rules > 1), "{counts:?}");
+    assert!(
+        counts.iter().all(|counts| counts.reread > 0),
+        "nothing waited on a device that took other rules: {counts:?}"
+    );
+    assert!(counts.iter().all(|counts| counts.of_then > 10), "{counts:?}");
+    assert!(counts.iter().any(|counts| counts.kept > 0 && counts.joined > 0), "{counts:?}");
 }
 
 #[test]

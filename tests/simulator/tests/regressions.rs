@@ -30,6 +30,11 @@ fn cs201_a_seed_in_which_numbers_that_were_given_up_and_a_refusal_once_waited_fo
     all_sound([1539]);
 }
 
+#[test]
+fn sm12_a_seed_in_which_a_device_took_rules_back_that_its_space_never_had_is_sound() {
+    all_sound([2063]);
+}
+
 fn all_sound<const N: usize>(seeds: [u64; N]) {
     for seed in seeds {
         if let Err(failure) = one(seed, false) {

@@ -7,7 +7,7 @@ use crate::host::Decision;
 use crate::reference::sets;
 use crate::reference::space::Id;
 use crate::reference::texts::AllTyped;
-use ebbtide_core::catalogue::Strategy;
+use ebbtide_core::catalogue::{Catalogue, Strategy};
 use ebbtide_core::change::{
     Changeset, LoggedChange, LoggedField, LoggedMutation, LoggedTransaction, Mutation, RowId, Transaction,
 };
@@ -22,7 +22,7 @@ impl Judge {
     /// The space tells a device what it will not take as one, or not under a version that it never had.
     pub(super) fn note_not_taken(&mut self, incarnation: Incarnation, message: &ServerMessage) {
         let ServerMessage::Refused(refusal) = message else { return };
-        let unknown = (1..self.release()).any(|release| self.went_past(release));
+        let unknown = (1..=self.releases.last()).any(|release| self.never_had(release));
         if refusal.code == RefusalCode::NotAsOne || refusal.code == RefusalCode::SchemaMismatch && unknown {
             self.not_taken.extend(refusal.device_seq.map(|number| (incarnation, number)));
         }
@@ -53,7 +53,8 @@ impl Judge {
         }
         for transaction in changeset.transactions.iter().filter(|transaction| !transaction.absorbed.is_empty()) {
             self.absorbed += transaction.absorbed.len() as u64;
-            self.is_what_was_written((origin, changeset.opening, transaction.stamp), transaction)?;
+            let rules = self.rules_of(changeset);
+            self.is_what_was_written((origin, changeset.opening, transaction.stamp), transaction, &rules)?;
         }
         Ok(())
     }
@@ -63,7 +64,7 @@ impl Judge {
         self.gave_way.extend(transactions.map(|transaction| id_of(life, transaction)));
     }
 
-    fn is_what_was_written(&self, id: Id, transaction: &Transaction) -> Result<(), Finding> {
+    fn is_what_was_written(&self, id: Id, transaction: &Transaction, rules: &Catalogue) -> Result<(), Finding> {
         // What was written on something that gave way in between was written on other values than there are.
         let gone = |part| self.is_touched_between((id.0, id.1, part), id, |other| self.gave_way.contains(other));
         if transaction.absorbed.iter().copied().any(gone) {
@@ -95,7 +96,7 @@ impl Judge {
         let mut sent = 0;
         for change in &transaction.changes {
             let Mutation::Update(fields) = &change.mutation else { return fails("more than an update") };
-            let table = self.catalogue.table(change.row.table).expect("a table");
+            let table = rules.table(change.row.table).expect("a table");
             for field in fields {
                 let Some((old, new)) = cells.get(&(change.row.clone(), field.column)) else {
                     return fails("a value that nobody wrote");

@@ -76,6 +76,8 @@ pub struct Judge {
     pub absorbed: u64,
     /// Changesets that were given up.
     pub taken_apart: u64,
+    /// Changesets of other rules after the same migrations than the space had when it decided them.
+    pub of_then: u64,
     /// Every word that anybody typed, and in which life of a database.
     words: BTreeMap<char, Incarnation>,
 }
@@ -112,7 +114,7 @@ impl Judge {
         let catalogue = releases.catalogue();
         let nothing = Rc::new(Rows::new());
         let line = Line {
-            reference: ReferenceSpace::new(catalogue.clone()),
+            reference: ReferenceSpace::new(releases.get(0).rules.clone()),
             release: 0,
             deployments: Vec::new(),
             history: vec![nothing.clone()],
@@ -145,6 +147,7 @@ impl Judge {
             not_taken: BTreeSet::new(),
             absorbed: 0,
             taken_apart: 0,
+            of_then: 0,
             words: BTreeMap::new(),
         }
     }
@@ -224,6 +227,11 @@ impl Judge {
         Ok(release.lift.changeset(opened.map_err(|error| fails(error.what))?))
     }
 
+    /// The rules under which a changeset was sealed.
+    fn rules_of(&self, changeset: &Changeset) -> Rc<Catalogue> {
+        self.releases.of_version(changeset.schema).expect("a release that it was opened under").rules.clone()
+    }
+
     fn decide(&mut self, decision: Decision) -> Result<(), Finding> {
         let key = (decision.incarnation, decision.device_seq);
         let due = self.line.receipts.keys().filter(|(incarnation, _)| *incarnation == decision.incarnation).count()
@@ -246,6 +254,8 @@ impl Judge {
                 return Err(format!("G6: a transaction is not stamped after what it had seen (up to {seen})"));
             }
         }
+        let (then, now) = (changeset.schema, self.present().catalogue.version);
+        self.of_then += u64::from(then != now && then.migrations() == now.migrations());
         let origin = changeset.origin.unwrap_or(decision.incarnation);
         self.folded_rightly(origin, &changeset, &decision.receipt)?;
         for (index, Transaction { stamp, changes, absorbed, .. }) in changeset.transactions.iter().enumerate() {
@@ -270,9 +280,8 @@ impl Judge {
         let visible = decision.receipt.seq.is_some();
         let single = self.type_together(origin, &changeset);
         let refused = self.line.reference.decide(
-            decision.incarnation,
-            decision.author.0,
-            &changeset,
+            (decision.incarnation, decision.author.0),
+            (&changeset, &self.rules_of(&changeset)),
             decision.now.0,
             visible,
             &self.typed,
@@ -394,7 +403,11 @@ impl Judge {
             return halves_agree(&durable.rows, &self.catalogue);
         }
         let release = self.releases.get(release);
-        let mut expected = durable.expected(&release.lift.visible(there), &self.catalogue);
+        let there = release.lift.visible(there);
+        let mut expected = durable.expected(&there, &release.rules);
+        if durable.rows != expected {
+            self.relax(durable, &there, &mut expected);
+        }
         let durable = upgrades::without_previews(durable, &mut expected, release, &self.catalogue);
         let durable = &*durable;
         if durable.rows != expected && !self.same_but_for_the_order_of_words(device, durable, &expected) {

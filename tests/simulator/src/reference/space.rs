@@ -4,6 +4,7 @@
 
 mod families;
 mod migrations;
+mod rules_of_then;
 
 use super::constraints::{broken, broken_besides_references, dangling};
 use super::queue::{self, WHOLE, Waiting};
@@ -17,6 +18,7 @@ use ebbtide_core::clock::Stamp;
 use ebbtide_core::conflict::ConflictId;
 use ebbtide_core::ids::{Incarnation, Opening, SchemaVersion};
 use ebbtide_core::value::Value;
+use rules_of_then::adds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -55,6 +57,7 @@ type Stories = BTreeMap<RowId, Story>;
 /// The reference space.
 #[derive(Debug, Clone)]
 pub struct ReferenceSpace {
+    /// The tables under the rules that are in force.
     catalogue: Rc<Catalogue>,
     stories: Stories,
     /// Of every decided transaction, by the life and run of the database that captured it and its stamp, whether it was accepted.
@@ -73,6 +76,8 @@ pub struct ReferenceSpace {
 /// Whose transaction it is.
 struct Context<'a> {
     catalogue: &'a Catalogue,
+    /// The rules under which it was sealed.
+    then: &'a Catalogue,
     author: u32,
     number: u64,
     /// The version that it was sealed under.
@@ -107,6 +112,11 @@ impl ReferenceSpace {
         }
     }
 
+    /// Other rules are in force from now on.
+    pub fn take_rules(&mut self, rules: Rc<Catalogue>) {
+        self.catalogue = rules;
+    }
+
     /// The living rows.
     pub fn rows(&self) -> Rows {
         living(&self.stories)
@@ -136,12 +146,12 @@ impl ReferenceSpace {
         self.floor = floor;
     }
 
-    /// Decides a changeset; answers the positions of the refused transactions. `visible` says that the space made a commit of it.
+    /// Decides a changeset that was sealed under these rules; answers the positions of the refused transactions. `visible` says that the
+    /// space made a commit of it.
     pub fn decide(
         &mut self,
-        life: Incarnation,
-        author: u32,
-        changeset: &Changeset,
+        (life, author): (Incarnation, u32),
+        (changeset, then): (&Changeset, &Catalogue),
         now: u64,
         visible: bool,
         typed: &BTreeMap<Id, AllTyped>,
@@ -163,7 +173,7 @@ impl ReferenceSpace {
             }
             let parts: Vec<_> = transaction.absorbed.iter().map(|part| (origin, changeset.opening, part.0)).collect();
             // A copy of the database has sent a part of it by itself, and what it adds would be added twice.
-            if parts.iter().any(|part| self.fates.contains_key(part)) && self.adds(transaction) {
+            if parts.iter().any(|part| self.fates.contains_key(part)) && adds(transaction, then) {
                 parts.into_iter().chain([id]).for_each(|id| {
                     self.fates.entry(id).or_insert(false);
                 });
@@ -178,6 +188,7 @@ impl ReferenceSpace {
             self.loose.extend(places().filter(|place| self.tainted.contains(place)).map(|(_, row, at)| (row, at)));
             let mut context = Context {
                 catalogue: &self.catalogue,
+                then,
                 author,
                 number: changeset.device_seq.0,
                 schema: changeset.schema,
@@ -209,16 +220,6 @@ impl ReferenceSpace {
         self.head += u64::from(visible);
         refused
     }
-
-    /// Whether a transaction says of some value what comes to it, and not what it becomes.
-    fn adds(&self, transaction: &Transaction) -> bool {
-        transaction.changes.iter().any(|Change { row, mutation, .. }| {
-            let Mutation::Update(fields) = mutation else { return false };
-            let table = self.catalogue.table(row.table).expect("a table of the schema");
-            let mut strategies = fields.iter().map(|field| table.strategy(field.column));
-            strategies.any(|strategy| matches!(strategy, Strategy::Sum | Strategy::Set | Strategy::Text))
-        })
-    }
 }
 
 fn living(stories: &Stories) -> Rows {
@@ -242,15 +243,7 @@ impl Context<'_> {
                     }
                     let story = after.get_mut(&change.row)?;
                     if story.values.is_some() && self.means_this_life(story, change.base) {
-                        if table.row == RowRule::Atomic {
-                            let values = fields.iter().map(|field| &field.value);
-                            self.write_row(story, (&change.row, table), values, change.base);
-                            continue;
-                        }
-                        for field in fields {
-                            let position = table.field_position(field.column).expect("a field");
-                            self.write(story, (&change.row, table, position), &field.value, change.base)?;
-                        }
+                        self.update(story, (&change.row, table), fields, change.base)?;
                     } else {
                         self.passed_over.insert(change.row.clone());
                     }
@@ -327,10 +320,15 @@ impl Context<'_> {
             return Some(());
         }
         if story.values.is_some() {
-            for (position, value) in values.iter().enumerate() {
+            for (position, ((column, declared), value)) in table.fields().zip(values).enumerate() {
                 if !defaults[position] {
-                    // What is summed up had nothing to begin with: the whole value is added.
-                    self.write(story, (row, table, position), value, base)?;
+                    let brings = match (table.strategy(column), value, &declared.default) {
+                        (Strategy::Sum, Value::Integer(value), Some(Value::Integer(default))) => {
+                            Value::Integer(value.checked_sub(*default)?)
+                        }
+                        _ => value.clone(),
+                    };
+                    self.write(story, (row, table, position), &brings, base)?;
                 }
             }
             return Some(());
@@ -350,7 +348,7 @@ impl Context<'_> {
         Some(())
     }
 
-    /// One field by its rule, where the writers did not know of each other. Nothing if the transaction must be refused.
+    /// One field by the rule that is in force.
     fn write(
         &self,
         story: &mut Story,
@@ -359,10 +357,22 @@ impl Context<'_> {
         base: Base,
     ) -> Option<()> {
         let (column, _) = table.fields().nth(position).expect("a field");
+        self.write_by(table.strategy(column), story, (row, position), value, base)
+    }
+
+    /// One field by a rule, where the writers did not know of each other. Nothing if the transaction must be refused.
+    fn write_by(
+        &self,
+        strategy: Strategy,
+        story: &mut Story,
+        (row, position): (&RowId, usize),
+        value: &Value,
+        base: Base,
+    ) -> Option<()> {
         let chosen = self.chosen.contains(&(row.clone(), position));
         let present = story.writes[position];
         let seen = present.is_none_or(|present| self.knows(&present, base));
-        if table.strategy(column) == Strategy::Set {
+        if strategy == Strategy::Set {
             let set = story.sets.entry(position).or_default();
             let (added, removed) = sets::change(value)?;
             set.retain(|element, added| !(removed.contains(element) && self.knows(added, base)));
@@ -372,7 +382,7 @@ impl Context<'_> {
             return Some(());
         }
         let slot = &mut story.values.as_mut().expect("a living row")[position];
-        if table.strategy(column) == Strategy::Text {
+        if strategy == Strategy::Text {
             // A whole text is written into a row that is there already: all of it came.
             let whole = Typed::between(&Value::Null, value);
             let typed =
@@ -381,7 +391,7 @@ impl Context<'_> {
             story.writes[position] = Some(self.mark(seen));
             return Some(());
         }
-        let wins = match table.strategy(column) {
+        let wins = match strategy {
             Strategy::Sum => {
                 let (Value::Integer(sum), Value::Integer(delta)) = (&*slot, value) else { return None };
                 *slot = Value::Integer(sum.checked_add(*delta)?);

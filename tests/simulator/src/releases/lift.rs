@@ -50,6 +50,19 @@ impl Lift {
         Self { tables: (from.version != last.version).then_some(tables), known, fresh }
     }
 
+    /// The last release's tables under the rules that the release has for them.
+    pub fn ruled(&self, from: &Catalogue, last: &Catalogue) -> Catalogue {
+        let mut ruled = last.clone();
+        for (table, id) in from.tables.iter().zip((0..).map(TableId)) {
+            let target = &mut ruled.tables[usize::from(self.table(id).map_or(id, |table| table.id).0)];
+            (target.row, target.delete) = (table.row, table.delete);
+            for (column, at) in table.columns.iter().zip((0..).map(ColumnId)) {
+                target.columns[usize::from(self.column(id, at).0)].strategy = column.strategy;
+            }
+        }
+        ruled
+    }
+
     /// A row's name.
     pub fn row(&self, row: &RowId) -> RowId {
         let table = self.table(row.table).map_or(row.table, |table| table.id);

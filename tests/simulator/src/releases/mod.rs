@@ -4,6 +4,7 @@
 
 mod lift;
 pub mod piece;
+pub mod rule;
 
 pub use lift::Lift;
 pub use piece::Piece;
@@ -32,6 +33,8 @@ pub struct Release {
     pub steps: Steps,
     /// How its rows and changes read in the last release.
     pub lift: Lift,
+    /// The tables of the last release under its rules.
+    pub rules: Rc<Catalogue>,
 }
 
 impl Releases {
@@ -41,7 +44,7 @@ impl Releases {
             serde_json::from_value::<Schema>(json.clone()).expect("it has the shape of a schema")
         };
         let mut json = first;
-        if steps.iter().flatten().any(|piece| *piece == Piece::Joins) {
+        if steps.iter().flatten().any(|piece| matches!(piece, Piece::Joins | Piece::Keeps)) {
             json["migrations"].as_array_mut().expect("a list").push(piece::SETTING.into());
         }
         let mut all = vec![(parsed(&json), Vec::new())];
@@ -52,7 +55,7 @@ impl Releases {
                 let migrations = json["migrations"].as_array_mut().expect("a list");
                 migrations.extend(piece.migrations(&before));
                 taken.push((*piece, migrations.len() as u32));
-                piece.rules(&mut json["tables"]);
+                piece.rules(&mut json["tables"], &before);
             }
             all.push((parsed(&json), taken.clone()));
         }
@@ -66,7 +69,8 @@ impl Releases {
         let release = |((schema, steps), catalogue): ((Schema, Steps), Rc<Catalogue>)| {
             let later: Vec<Piece> = last.1[steps.len()..].iter().map(|(piece, _)| *piece).collect();
             let lift = Lift::new(&catalogue, &last.0, &later);
-            Release { schema, catalogue, steps, lift }
+            let rules = lift.ruled(&catalogue, &last.0).into();
+            Release { schema, catalogue, steps, lift, rules }
         };
         Self(all.into_iter().zip(catalogues).map(release).collect())
     }
@@ -83,7 +87,7 @@ impl Releases {
 
     /// Whether a table joins the synced ones at some time.
     pub fn joins(&self) -> bool {
-        self.0[self.last()].has(Piece::Joins)
+        self.0[self.last()].keeps_settings()
     }
 
     /// The tables of the last, in whose terms everything is judged.
@@ -96,6 +100,16 @@ impl Releases {
         self.0.iter().find(|release| release.catalogue.version == version)
     }
 
+    /// Whether some release changes a rule by itself.
+    pub fn changes_rules(&self) -> bool {
+        self.0[self.last()].steps.iter().any(|(piece, _)| piece.is_rule())
+    }
+
+    /// The rules of all releases.
+    pub fn rules(&self) -> impl Iterator<Item = &Rc<Catalogue>> {
+        self.0.iter().map(|release| &release.rules)
+    }
+
     /// The steps from one release to a later one.
     pub fn between(&self, from: usize, to: usize) -> &[(Piece, u32)] {
         &self.0[to].steps[self.0[from].steps.len()..]
@@ -106,6 +120,11 @@ impl Release {
     /// Whether the app has taken this step.
     pub fn has(&self, piece: Piece) -> bool {
         self.steps.iter().any(|(taken, _)| *taken == piece)
+    }
+
+    /// Whether the table that joins is kept in step.
+    pub fn keeps_settings(&self) -> bool {
+        self.catalogue.table_id("setting").is_some()
     }
 
     /// The same app with one more migration that cannot run, at this place among them.

@@ -2,6 +2,7 @@
 //! It shares nothing with the engine's own comparing and mapping of versions, and runs no SQL.
 //! Put together to releases by `releases`.
 
+use super::rule::Rule;
 use crate::rows::Rows;
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::change::RowId;
@@ -24,9 +25,13 @@ pub enum Piece {
     Index,
     /// A table that every device had for itself is kept in step from now on.
     Joins,
+    /// The same without a migration.
+    Keeps,
+    /// A rule is another one, without a migration.
+    Rule(Rule),
 }
 
-/// All of them, each at most once in an app's life.
+/// All of them that come with a migration, each at most once in an app's life.
 pub const ALL: [Piece; 7] =
     [Piece::Columns, Piece::Renames, Piece::Table, Piece::Rebuild, Piece::Data, Piece::Index, Piece::Joins];
 
@@ -84,22 +89,29 @@ impl Piece {
             ],
             Piece::Index => vec![serde_json::json!({ "on": "client", "sql": "CREATE INDEX member_by_name ON member (name)" })],
             Piece::Joins => vec!["CREATE INDEX setting_by_value ON setting (value)".into()],
+            Piece::Keeps | Piece::Rule(_) => Vec::new(),
         }
     }
 
-    /// What it does to the rules of the synced tables.
-    pub fn rules(self, tables: &mut serde_json::Value) {
+    /// What it does to the rules of the synced tables, for an app that has taken these steps before.
+    pub fn rules(self, tables: &mut serde_json::Value, before: &[Piece]) {
         match self {
-            Piece::Columns => tables["visit"] = serde_json::json!({ "merge": { "minutes": "sum" } }),
+            Piece::Rule(rule) => rule.apply(tables, before),
+            Piece::Columns => tables["visit"]["merge"]["minutes"] = "sum".into(),
             Piece::Renames => {
                 let rules = tables["dose"].take();
                 tables.as_object_mut().expect("tables by name").remove("dose");
                 tables["given"] = rules;
             }
             Piece::Table => tables["call"] = serde_json::json!({}),
-            Piece::Joins => tables["setting"] = serde_json::json!({ "merge": { "uses": "sum" } }),
+            Piece::Joins | Piece::Keeps => tables["setting"] = serde_json::json!({ "merge": { "uses": "sum" } }),
             Piece::Rebuild | Piece::Data | Piece::Index => {}
         }
+    }
+
+    /// Whether it says how writes merge, and nothing of names, tables and rows.
+    pub fn is_rule(self) -> bool {
+        matches!(self, Piece::Rule(_))
     }
 
     /// Whether it changes rows of this table, by whichever of its names.

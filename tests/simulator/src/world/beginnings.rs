@@ -2,8 +2,8 @@
 //! is asked, what becomes of that: it seeds the space, meets what is there, or gives way to it. What has to come of it the judge knows.
 //! Part of the world.
 
+use super::calendar::Calendar;
 use super::network::finding;
-use super::upgrades::Calendar;
 use super::{Event, World};
 use crate::device::Durable;
 use crate::judge::{Became, Finding, Step, renumber};

@@ -195,7 +195,7 @@ impl World {
                     self.ask(device);
                 } else if self.is_outdated(device) {
                     self.after(5_000, Event::Outdated(device));
-                } else if status.state == State::Error {
+                } else if status.state == State::Error && !self.waits_for_rules(device) {
                     return Err(format!("device {device} gave up: {status:?}"));
                 }
             }

@@ -4,6 +4,7 @@
 
 mod app;
 mod beginnings;
+mod calendar;
 mod devices;
 mod faults;
 mod history;
@@ -24,6 +25,7 @@ use crate::script::Script;
 use crate::trace::Trace;
 use crate::workload::Typing;
 use beginnings::{Beginning, Beginnings};
+use calendar::Calendar;
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::{SessionOptions, State, TwoPhase};
 use ebbtide_core::ids::{DeviceSeq, Incarnation, Millis};
@@ -34,7 +36,6 @@ use spaces::SpaceSeat;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
-use upgrades::Calendar;
 
 /// When every run begins.
 const START_MS: u64 = 1_700_000_000_000;
@@ -246,10 +247,10 @@ impl World {
         let mut random = Random::new(script.seed);
         let everything = random.percent(85);
         let spaces = *random.pick(&[1, 1, 1, 1, 2, 3]);
-        let calendar = Calendar::draw(script.seed, everything, spaces);
+        let plan = Plan::draw(&mut random);
+        let calendar = Calendar::draw(script.seed, everything, spaces, plan.restores);
         let releases = calendar.releases.clone();
         let beginnings = Beginnings::draw(script.seed, &calendar);
-        let plan = Plan::draw(&mut random);
         let mut world = Self {
             now: START_MS,
             slept_ms: 0,
@@ -460,6 +461,7 @@ impl World {
             self.everything_came_back(space)?;
             self.counts.absorbed += self.spaces[space].judge.absorbed;
             self.counts.taken_apart += self.spaces[space].judge.taken_apart;
+            self.counts.of_then += self.spaces[space].judge.of_then;
         }
         Ok(())
     }

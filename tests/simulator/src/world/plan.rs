@@ -66,11 +66,19 @@ pub struct Counts {
     pub rests: u64,
     /// Devices that had rows in a table when it joined.
     pub joined: u64,
+    /// Releases with which a table joined without a migration.
+    pub kept: u64,
+    /// Releases of rules alone that spaces took.
+    pub rules: u64,
+    /// Those that devices took with something waiting.
+    pub reread: u64,
+    /// Changesets that were decided under other rules than they had been sealed under, after the same migrations.
+    pub of_then: u64,
 }
 
 impl Counts {
     /// Their names and numbers.
-    pub fn named(&self) -> [(&'static str, u64); 18] {
+    pub fn named(&self) -> [(&'static str, u64); 22] {
         [
             ("prunings", self.prunings),
             ("snapshots", self.snapshots),
@@ -90,6 +98,10 @@ impl Counts {
             ("databases that took what their space has", self.takes),
             ("databases used without sync again", self.rests),
             ("tables that joined with rows in them", self.joined),
+            ("tables that joined without a migration", self.kept),
+            ("releases of rules alone", self.rules),
+            ("such upgrades with something waiting", self.reread),
+            ("changesets of other rules after the same migrations", self.of_then),
         ]
     }
 }

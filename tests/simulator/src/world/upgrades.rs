@@ -2,43 +2,24 @@
 //! or after it, and some never. Migrations meet crashes, failing disks and releases that cannot be installed.
 //! Part of the world.
 
+use super::calendar::Calendar;
 use super::network::finding;
 use super::{Event, Seat, World};
 use crate::device::{Device, Durable};
 use crate::disk::Tape;
 use crate::judge::{Finding, Judge};
-use crate::random::{Random, nth};
-use crate::releases::{Piece, Releases, piece};
+use crate::random::nth;
+use crate::releases::Piece;
 use crate::rows::{Rows, difference};
 use ebbtide_core::client::{State, Status};
 use ebbtide_store::local::{DbError, DbErrorCode};
 use ebbtide_store::schema::Schema;
 
-/// Seeds in a hundred whose app grows.
-const GROWING: u64 = 25;
-
-/// Apart from all other chance, so that the other seeds play what they always did.
-const APART: u64 = 0x7570_6772_6164_6573;
-
-/// Of these, seeds in a hundred in which a table joins.
-const JOINING: u64 = 35;
-
-/// Apart from that, for the same reason.
-const JOINED: u64 = 0x6a6f_696e_696e_6721;
-
-/// What a device says then.
+/// What a device says whose space never had its release and has a later one.
 const OUTDATED: &str = "reload_needed";
 
-/// Later than any piece of work.
-const NEVER: u64 = u64::MAX;
-
-/// When who takes which release, in pieces of work done in the whole world; the first release is taken at 0.
-pub(super) struct Calendar {
-    pub(super) releases: std::rc::Rc<Releases>,
-    pub(super) random: Random,
-    spaces: Vec<Vec<u64>>,
-    devices: Vec<Vec<u64>>,
-}
+/// What it says where the space has other rules after the same migrations.
+const OTHER_RULES: &str = "schema_mismatch";
 
 /// How a migration on a device goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,76 +27,6 @@ enum Trouble {
     PowerCut,
     DiskError,
     DiskFull,
-}
-
-impl Calendar {
-    /// Whether and how the app of a seed grows.
-    pub(super) fn draw(seed: u64, everything: bool, spaces: usize) -> Self {
-        let mut random = Random::new(seed ^ APART);
-        let grows = random.percent(GROWING);
-        let first = crate::schema::json(everything);
-        let steps = if grows { steps(&mut random) } else { Vec::new() };
-        let steps = with_joining(steps, &mut Random::new(seed ^ JOINED));
-        let releases = Releases::growing(first, &steps).into();
-        let spaces = (0..spaces).map(|_| rising(steps.len(), &mut random, |random, _| random.between(30, 170)));
-        Self { spaces: spaces.collect(), devices: Vec::new(), releases, random }
-    }
-
-    pub(super) fn grows(&self) -> bool {
-        self.releases.last() > 0
-    }
-
-    /// A device of this space.
-    pub(super) fn seat(&mut self, space: usize) {
-        let days = self.spaces[space].clone();
-        let devices = rising(self.releases.last(), &mut self.random, |random, release| {
-            let space = days[release];
-            match random.below(20) {
-                0..=7 => space + random.below(80),
-                8..=14 => space.saturating_sub(random.between(5, 80)),
-                15 => 0,
-                _ => NEVER,
-            }
-        });
-        self.devices.push(devices);
-    }
-
-    fn due(days: &[u64], works: u64) -> usize {
-        days.iter().rposition(|day| *day <= works).unwrap_or(0)
-    }
-}
-
-/// One or two releases of some steps each.
-fn steps(random: &mut Random) -> Vec<Vec<Piece>> {
-    let mut pieces: Vec<Piece> = piece::ALL.into_iter().filter(|piece| *piece != Piece::Joins).collect();
-    let mut shuffled = Vec::new();
-    while !pieces.is_empty() {
-        shuffled.push(pieces.remove(random.below(pieces.len() as u64) as usize));
-    }
-    shuffled.truncate(random.between(2, 6) as usize);
-    let first = random.between(1, shuffled.len() as u64) as usize;
-    let rest = shuffled.split_off(first);
-    [shuffled, rest].into_iter().filter(|release| !release.is_empty()).collect()
-}
-
-/// In some seeds a table joins besides, in one of the releases.
-fn with_joining(mut steps: Vec<Vec<Piece>>, random: &mut Random) -> Vec<Vec<Piece>> {
-    if !steps.is_empty() && random.percent(JOINING) {
-        let release = random.below(steps.len() as u64) as usize;
-        let place = random.below(steps[release].len() as u64 + 1) as usize;
-        steps[release].insert(place, Piece::Joins);
-    }
-    steps
-}
-
-/// A day for each release, none before that of the one before.
-fn rising(releases: usize, random: &mut Random, day: impl Fn(&mut Random, usize) -> u64) -> Vec<u64> {
-    let mut days = vec![0];
-    for release in 1..=releases {
-        let earliest = days[release - 1];
-        days.push(day(random, release).max(earliest));
-    }
-    days
 }
 
 impl World {
@@ -198,6 +109,9 @@ impl World {
         let seat = &mut self.spaces[space];
         seat.judge.deployed(release, now, &mut seat.host)?;
         self.counts.deployments += 1;
+        let steps = releases.between(release - 1, release);
+        self.counts.rules += u64::from(steps.iter().all(|(piece, _)| piece.is_rule()));
+        self.counts.kept += u64::from(steps.iter().any(|(piece, _)| *piece == Piece::Keeps));
         self.reset_all(space);
         Ok(())
     }
@@ -217,11 +131,21 @@ impl World {
 
     /// Whether a device says that its space never had its release: set back, the space went past it.
     pub(super) fn is_outdated(&self, device: usize) -> bool {
-        let Seat { device: open, space, release, .. } = &self.seats[device];
-        let status = open.as_ref().map(|open| open.session().status());
-        let is_outdated = |status: &Status| (status.state, status.reason.as_deref()) == (State::Error, Some(OUTDATED));
-        let is_refused = status.is_some_and(is_outdated);
-        is_refused && self.spaces[*space].judge.went_past(*release)
+        let Seat { space, release, .. } = &self.seats[device];
+        let went_past = self.spaces[*space].judge.went_past(*release);
+        went_past && (self.says(device, OUTDATED) || self.says(device, OTHER_RULES))
+    }
+
+    /// Whether a device says that its space has not the rules of its release, and the space will.
+    pub(super) fn waits_for_rules(&self, device: usize) -> bool {
+        let Seat { space, release, .. } = &self.seats[device];
+        self.says(device, OTHER_RULES) && self.spaces[*space].judge.release() < *release
+    }
+
+    fn says(&self, device: usize, reason: &str) -> bool {
+        let status = self.seats[device].device.as_ref().map(|open| open.session().status());
+        let says = |status: &Status| (status.state, status.reason.as_deref()) == (State::Error, Some(reason));
+        status.is_some_and(says)
     }
 
     pub(super) fn replace_outdated(&mut self, device: usize) -> Result<(), Finding> {
@@ -314,7 +238,10 @@ impl World {
             }
             self.close(device);
         }
-        let trouble = match self.calendar.random.below(if self.calm { 1 } else { 6 }) {
+        // A file that has the same migrations opens under either release, and would not tell how far it came.
+        let releases = &self.calendar.releases;
+        let runs_none = releases.get(from).schema.migrations.len() == releases.get(to).schema.migrations.len();
+        let trouble = match self.calendar.random.below(if self.calm || runs_none { 1 } else { 6 }) {
             3 => Some(Trouble::PowerCut),
             4 => Some(Trouble::DiskError),
             5 => Some(Trouble::DiskFull),
@@ -400,6 +327,8 @@ impl World {
         }
         self.counts.upgrades += 1;
         self.counts.ahead += u64::from(to > judge.release());
+        let runs_none = self.calendar.releases.between(from, to).iter().all(|(piece, _)| piece.is_rule());
+        self.counts.reread += u64::from(runs_none && !is.log.is_empty());
         if let Some(tape) = tape {
             self.seats[device].migrating = Some(to);
             self.power_cut(device, &tape, after)?;
@@ -413,7 +342,7 @@ impl World {
     fn joining(&mut self, device: usize, to: usize) -> Result<Rows, Finding> {
         let releases = self.calendar.releases.clone();
         let from = releases.get(self.seats[device].release);
-        if from.has(Piece::Joins) || !releases.get(to).has(Piece::Joins) {
+        if from.keeps_settings() || !releases.get(to).keeps_settings() {
             return Ok(Rows::new());
         }
         let catalogue = releases.catalogue();
@@ -454,6 +383,8 @@ impl World {
     /// Takes note of a device that applies what a newer release wrote.
     pub(super) fn note_behind(&mut self, device: usize) {
         let space = self.spaces[self.seats[device].space].judge.release();
-        self.seats[device].was_behind |= self.seats[device].release < space;
+        let own = self.seats[device].release;
+        let lacks = own < space && self.calendar.releases.between(own, space).iter().any(|(piece, _)| !piece.is_rule());
+        self.seats[device].was_behind |= lacks;
     }
 }
