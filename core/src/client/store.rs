@@ -291,9 +291,6 @@ pub trait ClientStore {
     /// write is left.
     fn clamp_bases(&mut self, fork: Seq) -> Result<(), Self::Error>;
 
-    /// Takes back what one waiting transaction claims to have seen beyond a commit.
-    fn clamp_base(&mut self, transaction: LogId, seen: Seq) -> Result<(), Self::Error>;
-
     /// How far the fetching of a snapshot has come.
     fn snapshot(&mut self) -> Result<Option<SnapshotState>, Self::Error>;
 
