@@ -7,6 +7,7 @@ mod answers;
 mod aside;
 mod attempts;
 mod bounds;
+mod brought_back;
 mod choices;
 mod conflicts;
 mod copies;
