@@ -18,6 +18,7 @@ mod golden;
 mod handed_out;
 mod hearing;
 mod history;
+mod kept;
 mod lives;
 mod lost_history;
 mod on_their_way;
