@@ -17,6 +17,7 @@ mod golden;
 mod handed_out;
 mod hearing;
 mod history;
+mod large_commits;
 mod lives;
 mod lost_history;
 mod on_their_way;
