@@ -11,6 +11,7 @@ mod drafts;
 mod folded;
 mod former;
 mod greeting;
+mod holders;
 mod moves;
 mod predict;
 mod queue;
