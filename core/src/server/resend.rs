@@ -53,11 +53,12 @@ pub(super) fn decide<S: ServerStore>(
     let Some(origin) = changeset.origin else { return decide::decide(asked, author, seq, now, store) };
     let mut stamps: Vec<Stamp> = changeset.transactions.iter().flat_map(ids).collect();
     stamps.sort_unstable();
-    let rules = former::rules(asked.sealed_under, store)?;
-    let fates = with_parts(changeset, store.fates(origin, changeset.opening, &stamps)?, &rules);
+    let fates = store.fates(origin, changeset.opening, &stamps)?;
     if fates.is_empty() {
         return decide::decide(asked, author, seq, now, store);
     }
+    let rules = former::rules(asked.sealed_under, store)?;
+    let fates = with_parts(changeset, fates, &rules);
     let (fresh, places) = undecided(changeset, &fates);
     let unkept = places.iter().zip(0..).filter(|(place, _)| asked.unkept.contains(place)).map(|(_, at)| at).collect();
     let verdict = decide::decide(Asked { changeset: &fresh, unkept: &unkept, ..asked }, author, seq, now, store)?;
