@@ -57,14 +57,14 @@ impl Migrated<'_> {
         if self.moved.is_empty() && cells.is_empty() && !again {
             return Ok(());
         }
-        let (pending, on_their_way) = (pending(connection)?, on_their_way::rows(connection)?);
-        // The space may decide these before it runs the same migration, which then meets them there.
+        let pending = pending(connection)?;
         let is_ahead = !device.is_new() && self.after.version.is_later_than(device.space_schema);
-        let may_be_met = |row: &RowId| is_ahead && on_their_way.contains(row);
+        // The space may decide these before it runs the same migration, which then meets them there.
+        let may_be_met = if is_ahead { on_their_way::rows(connection)? } else { BTreeSet::new() };
         let (mut joined, mut captured, mut ahead, mut back) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for moved in &self.moved {
             match self.fate(moved, &device, &pending, connection).map_err(|e| failed(&e))? {
-                Fate::Captured if may_be_met(&moved.row) => ahead.extend(self.change(moved)),
+                Fate::Captured if may_be_met.contains(&moved.row) => ahead.extend(self.change(moved)),
                 Fate::Joined => joined.extend(self.change(moved)),
                 Fate::Captured => captured.extend(self.change(moved)),
                 Fate::Preview(server) => keep(connection, &moved.row, server.as_deref()).map_err(|e| failed(&e))?,
