@@ -3,7 +3,6 @@
 
 use super::event::SpaceStore;
 use super::fail;
-use super::recall;
 use super::values::{array, blob, stored};
 use crate::sql::{Row, Sql, SqlError};
 use ebbtide_core::commit::{Decided, Receipt, Rejection};
@@ -34,6 +33,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
     ) -> Result<(), SqlError> {
         let mut receipt = decided.receipt.clone();
         let rejected = std::mem::take(&mut receipt.rejected);
+        let ids = self.packed_ids(author, transactions)?;
         let params = [
             stored(u64::from(author.0))?,
             stored(receipt.device_seq.0)?,
@@ -42,7 +42,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
             Value::Blob(packed(&receipt)?),
             if rejected.is_empty() { Value::Null } else { Value::Blob(packed(&rejected)?) },
             transactions.origin.map_or(Value::Null, |origin| Value::Blob(origin.0.to_vec())),
-            recall::packed_ids(transactions)?,
+            ids,
         ];
         self.sql.execute(
             "INSERT INTO _ebb_decided (author,device_seq,hash,seq,receipt,rejected,origin,ids)
