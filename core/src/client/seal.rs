@@ -30,6 +30,15 @@ pub enum Folding {
     Single,
 }
 
+/// Whether `seal_next` would find anything.
+pub fn could_seal<S: ClientStore>(device: &DeviceState, store: &mut S) -> Result<bool, S::Error> {
+    let waiting = store.waiting()?;
+    if device.recovering || waiting.local > 0 || waiting.unsealed == 0 {
+        return Ok(false);
+    }
+    Ok(store.unsealed(SEAL_BYTES, 1)?.first().is_some_and(|first| !first.ahead))
+}
+
 /// Seals the oldest part of the open log under the next number. Answers whether there was anything.
 pub fn seal_next<S: ClientStore, C: Codec>(
     folding: Folding,
