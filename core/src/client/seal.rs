@@ -77,8 +77,8 @@ pub fn seal_next<S: ClientStore, C: Codec>(
     Ok(true)
 }
 
-/// Seals the open log if it has writes on top of a changeset that is about to leave: what they had seen can be told only while
-/// that changeset is still here.
+/// Seals the open log up to its last write on top of a changeset that is about to leave: what such writes had seen can be told, cell by
+/// cell, only while that changeset is still here.
 pub fn seal_before_leaving<S: ClientStore, C: Codec>(
     leaving: DeviceSeq,
     device: &mut DeviceState,
@@ -91,15 +91,23 @@ pub fn seal_before_leaving<S: ClientStore, C: Codec>(
     let leaving = store.sealed_log(Some(leaving))?;
     let rows: SortedSet<&RowId> = rows_of(&leaving).collect();
     let earliest = leaving.iter().map(|transaction| transaction.base.seq).min().unwrap_or_default();
-    let open = store.unsealed(usize::MAX, usize::MAX)?;
-    let on_top = |one: &&LoggedTransaction| one.base.seq > earliest && rows_of([*one]).any(|row| rows.contains(row));
-    let on_top: Vec<LogId> = open.iter().filter(on_top).map(|transaction| transaction.id).collect();
-    if on_top.is_empty() {
-        return Ok(());
+    let later = store.unsealed_since(earliest)?;
+    let on_top = later.iter().filter(|one| rows_of([*one]).any(|row| rows.contains(row)));
+    let mut on_top: Vec<LogId> = on_top.map(|transaction| transaction.id).collect();
+    // What comes after the last of them stays open, to be folded and sealed when there is room.
+    while let (Some(last), Some(open)) = (on_top.last(), first_open(store)?) {
+        if open > *last || !seal_next(Folding::Single, device, store, codec)? {
+            break;
+        }
     }
-    while seal_next(Folding::Single, device, store, codec)? {}
     // What cannot be sealed yet says of all its cells that it had seen less, so that nothing unseen is written over.
-    if store.waiting()?.unsealed > 0 { Ok(store.lower_bases(&on_top, earliest)?) } else { Ok(()) }
+    let first = first_open(store)?;
+    on_top.retain(|id| first.is_some_and(|first| *id >= first));
+    Ok(store.lower_bases(&on_top, earliest)?)
+}
+
+fn first_open<S: ClientStore>(store: &mut S) -> Result<Option<LogId>, S::Error> {
+    Ok(store.unsealed(SEAL_BYTES, 1)?.first().map(|transaction| transaction.id))
 }
 
 /// The transactions as they would be sealed, but for what they had seen.
