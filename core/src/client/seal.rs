@@ -49,19 +49,19 @@ pub fn seal_next<S: ClientStore, C: Codec>(
     if device.recovering || store.waiting()?.local > 0 {
         return Ok(false);
     }
-    let mut log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;
+    let mut log = store.unsealed(SEAL_BYTES, 1)?;
     let Some(LoggedTransaction { schema, origin, opening, apart, ahead: false, .. }) = log.first() else {
         return Ok(false);
     };
     let (schema, origin, opening, apart) = (*schema, *origin, *opening, *apart);
+    // Given up before: alone, the one that is at fault keeps no other back.
+    if origin != Some(device.incarnation) {
+        log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;
+    }
     // What goes apart is not held up by later writes that are folded, and would be refused with it again.
     let alike =
         |one: &&LoggedTransaction| (one.schema, one.origin, one.opening, one.apart) == (schema, origin, opening, apart);
     log.truncate(log.iter().take_while(alike).take_while(|one| !one.ahead).count());
-    if origin == Some(device.incarnation) {
-        // Given up before: alone, the one that is at fault keeps no other back.
-        log.truncate(1);
-    }
     let catalogue = store.catalogue();
     let (count, upto) = (log.len() as u32, log.last().map(|transaction| transaction.id).unwrap_or_default());
     if folding == Folding::Folded {
