@@ -136,12 +136,13 @@ fn transaction(logged: &LoggedTransaction, catalogue: &Catalogue, bases: &mut Ba
 /// What stood in the fields whose conflicts a person will choose from: the first value that the transaction found there.
 fn seen(logged: &LoggedTransaction, catalogue: &Catalogue) -> Vec<SeenValue> {
     let mut seen: Vec<SeenValue> = Vec::new();
+    let mut told_before = SortedSet::new();
     for LoggedChange { row, mutation } in &logged.changes {
         let (Some(table), LoggedMutation::Update(fields)) = (catalogue.table(row.table), mutation) else { continue };
         // The fields of a row that is one whole are logged all; where nothing changed, what is sent tells the base.
         let told = fields.iter().filter(|field| table.strategy(field.column).tells_base() && field.old != field.new);
         for field in told {
-            if !seen.iter().any(|earlier| earlier.row == *row && earlier.column == field.column) {
+            if told_before.insert((row, field.column)) {
                 seen.push(SeenValue { row: row.clone(), column: field.column, value: field.old.clone() });
             }
         }
