@@ -99,7 +99,7 @@ fn cs01_a_confirmation_that_is_due_while_a_snapshot_is_fetched_wakes_nobody_over
 }
 
 #[test]
-fn cs215_what_cannot_be_sealed_yet_wakes_nobody_over_and_over() {
+fn cs217_what_cannot_be_sealed_yet_wakes_nobody_over_and_over() {
     const MORE_THAN_IS_SEALED_OFFLINE: i64 = 66;
     for paused in [false, true] {
         on_both_paths(|talk| {

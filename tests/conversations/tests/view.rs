@@ -74,7 +74,7 @@ fn cs23_a_blocked_row_takes_what_the_space_says_of_it_meanwhile() {
 }
 
 #[test]
-fn cs214_a_page_of_commits_lays_what_waits_over_the_space_once() {
+fn cs216_a_page_of_commits_lays_what_waits_over_the_space_once() {
     const COMMITS: i64 = 20;
     const WAITING: i64 = 40;
     on_both_paths(|talk| {
