@@ -321,6 +321,9 @@ pub trait ClientStore {
     /// Unsealed transactions in log order: at least one if there is one, then no more than about `max_bytes` or `max_count`.
     fn unsealed(&mut self, max_bytes: usize, max_count: usize) -> Result<Vec<LoggedTransaction>, Self::Error>;
 
+    /// Unsealed transactions that had seen more than commit `seq`, in log order.
+    fn unsealed_since(&mut self, seq: Seq) -> Result<Vec<LoggedTransaction>, Self::Error>;
+
     /// Sealed transactions that still wait, in log order; with `only`, those of one changeset.
     fn sealed_log(&mut self, only: Option<DeviceSeq>) -> Result<Vec<LoggedTransaction>, Self::Error>;
 

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS _ebb_log (
   schema INTEGER NOT NULL, changes BLOB NOT NULL, opening INTEGER NOT NULL, origin BLOB, local INTEGER NOT NULL DEFAULT 0,
   absorbed BLOB, apart INTEGER NOT NULL DEFAULT 0, ahead INTEGER NOT NULL DEFAULT 0,
   revived INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS _ebb_log_seq ON _ebb_log (seq);
 CREATE INDEX IF NOT EXISTS _ebb_log_local ON _ebb_log (id) WHERE local;
 CREATE INDEX IF NOT EXISTS _ebb_log_ahead ON _ebb_log (id) WHERE ahead;
 CREATE TABLE IF NOT EXISTS _ebb_log_part (
