@@ -161,6 +161,10 @@ pub const CURSOR_EVERY_MS: u64 = 3_600 * 1_000;
 /// Accepted changesets are kept on their device so long, in case the space is set back to a backup.
 pub const KEPT_MS: u64 = 30 * 24 * 3_600 * 1_000;
 
+/// What is kept grows no older than this between two welcomes, so that one wrong reading of any clock forgets next to nothing. Who is seldom there keeps it
+/// for longer.
+pub const KEPT_STEP_MS: u64 = 24 * 3_600 * 1_000;
+
 /// The newest of them within so many bytes: a month of a busy person's work.
 pub const KEPT_BYTES: usize = 16 * 1024 * 1024;
 

@@ -136,6 +136,7 @@ impl ClientSession {
         step.device.author = Some(welcome.author);
         step.device.previous = None;
         step.device.cursor.view = welcome.view;
+        step.device.hear(welcome.now);
         Ok(step.store.set_device(&step.device)?)
     }
 

@@ -8,9 +8,9 @@ use crate::clock::Stamp;
 use crate::commit::{Outcome, Reason, Receipt};
 use crate::conflict::{AuthorName, Conflict, ConflictId, OpenConflict, QueueChange, Resolution};
 use crate::ids::{
-    AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Opening, SchemaVersion, Seq, TableId,
+    AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Millis, Opening, SchemaVersion, Seq, TableId,
 };
-use crate::limits::TRAIL_POINTS;
+use crate::limits::{KEPT_STEP_MS, TRAIL_POINTS};
 use crate::message::{Part, Token};
 use crate::value::{Key, Value};
 use crate::version_map::Unknown;
@@ -43,9 +43,19 @@ pub struct DeviceState {
     pub rebuild: Option<Rebuild>,
     /// Some cursors where this database has been, ascending, with their chain hashes; closer together towards the end.
     pub trail: Vec<(Seq, ChainHash)>,
+    /// The space's time as far as it may count for the age of what is kept; 0 before the first welcome. The device's own clock may be
+    /// anywhere, and once it was ahead it stays there.
+    pub heard_at: Millis,
 }
 
 impl DeviceState {
+    /// The space says what time it is.
+    pub fn hear(&mut self, now: Millis) {
+        let first = self.heard_at == Millis(0);
+        let furthest = Millis(self.heard_at.0.saturating_add(KEPT_STEP_MS));
+        self.heard_at = if first { now } else { now.min(furthest) };
+    }
+
     /// Everything up to `cursor` is applied.
     pub fn move_cursor(&mut self, cursor: Cursor) {
         self.cursor = cursor;

@@ -3,9 +3,8 @@
 //! Called by the session when a device plans a sync or has its user confirm one.
 
 use super::decide::Verdict;
-use super::resend;
+use super::resend::{self, Sender};
 use super::room;
-use super::session::forbidden;
 use super::staging::{self, Opened};
 use super::store::{Author, ServerStore};
 use crate::codec::Codec;
@@ -136,10 +135,8 @@ impl Trial<'_> {
         store: &mut S,
         codec: &C,
     ) -> Result<Prediction, S::Error> {
-        let mut verdict = match self.may_write {
-            true => resend::decide(opened.asked(), self.author.id, self.head.next(), self.now, store)?,
-            false => forbidden(&opened.changeset),
-        };
+        let sender = Sender { author: self.author, may_write: self.may_write };
+        let mut verdict = resend::decide(opened.asked(), sender, self.head.next(), self.now, store)?;
         let Opened { changeset, ignored, .. } = opened;
         staging::record_ignored(ignored, &changeset, self.author.id, &mut verdict);
         let met = !verdict.conflicts.is_empty() || !verdict.queue.is_empty();

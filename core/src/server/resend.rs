@@ -1,15 +1,15 @@
-//! Transactions that a device sends a second time, after it began a new life: found by their ids, decided once.
+//! Transactions that come a second time, after a device began a new life: found by their ids, decided once.
 //! It answers what is decided and leaves the others to `decide`; how a device comes to ask is not its concern.
-//! Called by the session.
+//! Called by the session and when it predicts.
 
 use super::decide::{self, Asked, Verdict};
 use super::former;
-use super::store::{DecidedTransactions, Fate, ServerStore};
+use super::store::{Author, DecidedTransactions, Fate, ServerStore};
 use crate::catalogue::Catalogue;
 use crate::change::{Changeset, Mutation, Transaction};
 use crate::clock::Stamp;
 use crate::commit::{Reason, Receipt, Rejection};
-use crate::ids::{AuthorId, ChainHash, Millis, Seq};
+use crate::ids::{ChainHash, Millis, Seq};
 use crate::message::{Recall, Recalled, ServerMessage};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
@@ -41,27 +41,69 @@ fn fork<S: ServerStore>(trail: &[(Seq, ChainHash)], store: &mut S) -> Result<Seq
     Ok(Seq(0))
 }
 
-/// Decides a changeset as commit `seq`; transactions that were sent before keep the fate that they had.
+/// Whose changeset it is, and what its token allows.
+#[derive(Clone, Copy)]
+pub(super) struct Sender<'a> {
+    pub(super) author: &'a Author,
+    pub(super) may_write: bool,
+}
+
+/// Decides a changeset as commit `seq`; transactions that came before keep the fate that they had, also where their sender may not
+/// write any more.
 pub(super) fn decide<S: ServerStore>(
     asked: Asked<'_>,
-    author: AuthorId,
+    sender: Sender<'_>,
     seq: Seq,
     now: Millis,
     store: &mut S,
 ) -> Result<Verdict, S::Error> {
     let changeset = asked.changeset;
-    let Some(origin) = changeset.origin else { return decide::decide(asked, author, seq, now, store) };
-    let mut stamps: Vec<Stamp> = changeset.transactions.iter().flat_map(ids).collect();
-    stamps.sort_unstable();
-    let rules = former::rules(asked.sealed_under, store)?;
-    let fates = with_parts(changeset, store.fates(origin, changeset.opening, &stamps)?, &rules);
+    let fates = fates(changeset, sender.author, store)?;
     if fates.is_empty() {
-        return decide::decide(asked, author, seq, now, store);
+        return decide_fresh(asked, sender, seq, now, store);
     }
+    let fates = with_parts(changeset, fates, &former::rules(asked.sealed_under, store)?);
     let (fresh, places) = undecided(changeset, &fates);
     let unkept = places.iter().zip(0..).filter(|(place, _)| asked.unkept.contains(place)).map(|(_, at)| at).collect();
-    let verdict = decide::decide(Asked { changeset: &fresh, unkept: &unkept, ..asked }, author, seq, now, store)?;
+    let verdict = decide_fresh(Asked { changeset: &fresh, unkept: &unkept, ..asked }, sender, seq, now, store)?;
     Ok(with_fates(verdict, changeset, &fates, &places))
+}
+
+fn decide_fresh<S: ServerStore>(
+    asked: Asked<'_>,
+    Sender { author, may_write }: Sender<'_>,
+    seq: Seq,
+    now: Millis,
+    store: &mut S,
+) -> Result<Verdict, S::Error> {
+    if !may_write {
+        return Ok(forbidden(asked.changeset));
+    }
+    decide::decide(asked, author.id, seq, now, store)
+}
+
+fn forbidden(changeset: &Changeset) -> Verdict {
+    let reject = |index: usize| Rejection {
+        index: index as u32,
+        reason: Reason::Forbidden,
+        detail: String::from("the user may read this space, not write to it"),
+    };
+    Verdict { rejected: (0..changeset.transactions.len()).map(reject).collect(), ..Verdict::default() }
+}
+
+/// What is decided of a changeset. What a life captured itself is not asked of its own numbers, which come once; but a space that was set
+/// back to before it heard of a life's successor may have had it all from that.
+fn fates<S: ServerStore>(
+    changeset: &Changeset,
+    author: &Author,
+    store: &mut S,
+) -> Result<BTreeMap<Stamp, Fate>, S::Error> {
+    let mut stamps: Vec<Stamp> = changeset.transactions.iter().flat_map(ids).collect();
+    stamps.sort_unstable();
+    match changeset.origin {
+        Some(origin) => store.fates(origin, changeset.opening, &stamps),
+        None => store.brought_back(author.incarnation, changeset.opening, &stamps),
+    }
 }
 
 /// A transaction's own id, and those of the transactions that it stands for.

@@ -6,7 +6,7 @@ use super::answer;
 use super::decide::Verdict;
 use super::folded;
 use super::predict::predict;
-use super::resend;
+use super::resend::{self, Sender};
 use super::retention;
 use super::room::{self, Room};
 use super::snapshot;
@@ -327,12 +327,10 @@ impl ServerSession {
             Ok(opened) => opened,
             Err(refusal) => return Ok(replies(vec![ServerMessage::Refused(refusal)])),
         };
-        let decided = folded::decide(&opened.changeset, store, |store| match self.state.identity.may_write {
-            true => {
-                let seq = store.head()?.seq.next();
-                resend::decide(opened.asked(), author.id, seq, now, store)
-            }
-            false => Ok(forbidden(&opened.changeset)),
+        let sender = Sender { author, may_write: self.state.identity.may_write };
+        let decided = folded::decide(&opened.changeset, store, |store| {
+            let seq = store.head()?.seq.next();
+            resend::decide(opened.asked(), sender, seq, now, store)
         })?;
         let mut verdict = match decided {
             Ok(verdict) => verdict,
@@ -436,15 +434,6 @@ impl ServerSession {
         self.settle(Hash::default(), &receipt, &DecidedTransactions::default(), author, store)?;
         Ok(replies(vec![ServerMessage::Receipt(receipt)]))
     }
-}
-
-pub(super) fn forbidden(changeset: &Changeset) -> Verdict {
-    let reject = |index: usize| Rejection {
-        index: index as u32,
-        reason: Reason::Forbidden,
-        detail: String::from("the user may read this space, not write to it"),
-    };
-    Verdict { rejected: (0..changeset.transactions.len()).map(reject).collect(), ..Verdict::default() }
 }
 
 /// Who stands behind the short names in a commit's conflicts, so that devices can name people offline.

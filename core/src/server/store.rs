@@ -267,6 +267,14 @@ pub trait ServerStore {
         stamps: &[Stamp],
     ) -> Result<BTreeMap<Stamp, Fate>, Self::Error>;
 
+    /// Of these, only what later lives brought back. Every changeset asks, and nearly always there is nothing: it must cost next to nothing then.
+    fn brought_back(
+        &mut self,
+        origin: Incarnation,
+        opening: Opening,
+        stamps: &[Stamp],
+    ) -> Result<BTreeMap<Stamp, Fate>, Self::Error>;
+
     /// Forgets the details of verdicts up to a confirmed number: number, hash and seq stay.
     fn forget_receipts(&mut self, author: AuthorId, upto: DeviceSeq) -> Result<(), Self::Error>;
 

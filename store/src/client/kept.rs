@@ -14,7 +14,8 @@ use rusqlite::{Connection, params};
 const KEEP: &str = "INSERT INTO _ebb_kept (life, device_seq, kept_at, refused, bytes)
     SELECT ?1, ?2, ?3, ?4, bytes FROM _ebb_changeset_bytes WHERE device_seq = ?2";
 const PUT: &str = "INSERT INTO _ebb_kept (life, device_seq, kept_at, refused, bytes) VALUES (?, ?, ?, ?, ?)";
-const DROP_OLD: &str = "DELETE FROM _ebb_kept WHERE kept_at < ?";
+// Of what was kept at 0 nobody knows how old it is.
+const DROP_OLD: &str = "DELETE FROM _ebb_kept WHERE kept_at < ? AND kept_at > 0";
 const DROP_EXCESS: &str = "DELETE FROM _ebb_kept WHERE id <= (SELECT max(id) FROM (SELECT id,
     sum(length(bytes)) OVER (ORDER BY id DESC) AS total FROM _ebb_kept) WHERE total > ?)";
 const ALL: &str = "SELECT life, device_seq, refused, bytes FROM _ebb_kept ORDER BY id";

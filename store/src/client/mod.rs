@@ -141,12 +141,12 @@ impl ClientStore for SyncStep<'_> {
     }
 
     fn keep_sealed(&mut self, receipt: &Receipt) -> Result<(), SqlError> {
-        let (life, now) = (self.db.device.incarnation, self.db.clock.last().millis());
+        let (life, now) = (self.db.device.incarnation, self.db.device.heard_at);
         kept::keep_sealed(&self.db.connection, life, receipt, now)
     }
 
     fn keep(&mut self, kept: &Kept) -> Result<(), SqlError> {
-        kept::put(&self.db.connection, kept, self.db.clock.last().millis())
+        kept::put(&self.db.connection, kept, self.db.device.heard_at)
     }
 
     fn take_kept(&mut self) -> Result<Vec<Kept>, SqlError> {

@@ -105,6 +105,15 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         self.find_fates(origin, opening, stamps)
     }
 
+    fn brought_back(
+        &mut self,
+        origin: Incarnation,
+        opening: Opening,
+        stamps: &[Stamp],
+    ) -> Result<BTreeMap<Stamp, Fate>, SqlError> {
+        self.find_brought_back(origin, opening, stamps)
+    }
+
     fn forget_receipts(&mut self, author: AuthorId, upto: DeviceSeq) -> Result<(), SqlError> {
         self.forget_rejected(author, upto)
     }

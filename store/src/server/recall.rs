@@ -52,11 +52,33 @@ impl<S: Sql + Clone> SpaceStore<S> {
         if let Some(author) = self.find_author(origin)? {
             self.fates_of_author(author.id, asked, &mut fates)?;
         }
+        self.fates_of_later_lives(origin, asked, &mut fates)?;
+        Ok(fates)
+    }
+
+    /// Those of them that came with a later life. Stamps ascend.
+    pub(super) fn find_brought_back(
+        &mut self,
+        origin: Incarnation,
+        opening: Opening,
+        stamps: &[Stamp],
+    ) -> Result<Fates, SqlError> {
+        let mut fates = Fates::new();
+        self.fates_of_later_lives(origin, Asked { opening, stamps }, &mut fates)?;
+        Ok(fates)
+    }
+
+    fn fates_of_later_lives(
+        &mut self,
+        origin: Incarnation,
+        asked: Asked<'_>,
+        fates: &mut Fates,
+    ) -> Result<(), SqlError> {
         let origin = [Value::Blob(origin.0.to_vec())];
         for row in self.sql.query("SELECT ids FROM _ebb_decided WHERE origin=? AND ids IS NOT NULL", &origin)? {
-            note(&read(row.into_iter().next())?, asked, &mut fates);
+            note(&read(row.into_iter().next())?, asked, fates);
         }
-        Ok(fates)
+        Ok(())
     }
 
     /// A life's own numbers follow its clock, so what lies before the oldest id asked for cannot hold one.

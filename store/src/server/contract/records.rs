@@ -10,6 +10,7 @@ use ebbtide_core::commit::{Decided, Reason, Receipt, Rejection, SealedCommit};
 use ebbtide_core::ids::{AuthorId, DeviceSeq, Fingerprint, Hash, Incarnation, Millis, Opening, Seq};
 use ebbtide_core::message::{Chunk, Then};
 use ebbtide_core::server::store::{DecidedTransactions, Fate, Head, NewCommit, ServerStore};
+use ebbtide_core::value::Value;
 
 const AUTHOR: AuthorId = AuthorId(1);
 
@@ -99,6 +100,13 @@ pub(super) fn st58_decided_transactions_are_found_by_the_life_that_captured_them
     let rejected = Fate::Rejected(Reason::Unique);
     let expected = [(20, Fate::Accepted), (4_501, Fate::Accepted), (9_001, Fate::Accepted), (9_002, rejected)];
     assert_eq!(found.into_iter().collect::<Vec<_>>(), expected.map(|(stamp, fate)| (Stamp(stamp), fate)));
+    let brought_back = fixture.event(|store| store.brought_back(first, run, &asked));
+    assert_eq!(brought_back.into_iter().collect::<Vec<_>>(), expected.map(|(stamp, fate)| (Stamp(stamp), fate))[2..]);
+    let plan = fixture.sql.query(
+        "EXPLAIN QUERY PLAN SELECT ids FROM _ebb_decided WHERE origin=? AND ids IS NOT NULL",
+        &[Value::Blob(vec![1; 16])],
+    );
+    assert!(format!("{plan:?}").contains("_ebb_decided_origin"), "every changeset asks for them: {plan:?}");
     assert!(fixture.event(|store| store.fates(second, run, &asked)).is_empty(), "stamps of another life");
     assert!(fixture.event(|store| store.fates(first, Opening(8), &asked)).is_empty(), "stamps of a copy");
     assert!(fixture.event(|store| store.fates(first, run, &[])).is_empty());

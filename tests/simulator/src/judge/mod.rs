@@ -418,11 +418,13 @@ impl Judge {
         halves_agree(&durable.rows, &self.catalogue)
     }
 
-    /// Nothing that waited on a device leaves it undecided, or for something else that was decided under its name.
+    /// Nothing that waited on a device leaves it undecided, or for something else that was decided under its name. What a migration made of
+    /// rows on their way goes where the space's own run of it met them.
     pub fn left(&self, before: &Durable, after: &Durable) -> Result<(), Finding> {
         let id = |durable: &Durable, transaction| id_of(durable.state.incarnation, transaction);
         let waiting: BTreeSet<Id> = after.log.iter().map(|transaction| id(after, transaction)).collect();
-        for transaction in before.log.iter().filter(|transaction| !waiting.contains(&id(before, transaction))) {
+        let gone = before.log.iter().filter(|transaction| !waiting.contains(&id(before, transaction)));
+        for transaction in gone.filter(|transaction| !transaction.ahead) {
             let rows: BTreeSet<&RowId> = transaction.changes.iter().map(|change| &change.row).collect();
             let decided = self.decided_rows.get(&id(before, transaction));
             if !decided.is_some_and(|decided| decided.iter().all(|row| rows.contains(row))) {

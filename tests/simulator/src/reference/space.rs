@@ -165,9 +165,9 @@ impl ReferenceSpace {
         let mut missing: BTreeSet<RowId> = BTreeSet::new();
         let origin = changeset.origin.unwrap_or(life);
         for (index, transaction) in changeset.transactions.iter().enumerate() {
-            // Sent before, by an earlier life: its fate stays.
+            // Sent before, by an earlier life or a later one: its fate stays.
             let id = (origin, changeset.opening, transaction.stamp.0);
-            if let Some(accepted) = changeset.origin.and_then(|_| self.fates.get(&id)) {
+            if let Some(accepted) = self.fates.get(&id) {
                 refused.extend((!accepted).then_some(index as u32));
                 continue;
             }
