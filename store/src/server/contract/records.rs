@@ -102,7 +102,7 @@ pub(super) fn st58_decided_transactions_are_found_by_the_life_that_captured_them
     assert_eq!(found.into_iter().collect::<Vec<_>>(), expected.map(|(stamp, fate)| (Stamp(stamp), fate)));
     let brought_back = fixture.event(|store| store.brought_back(first, run, &asked));
     assert_eq!(brought_back.into_iter().collect::<Vec<_>>(), expected.map(|(stamp, fate)| (Stamp(stamp), fate))[2..]);
-    let plan = fixture.sql.query(
+    let plan = fixture.sql.clone().query(
         "EXPLAIN QUERY PLAN SELECT ids FROM _ebb_decided WHERE origin=? AND ids IS NOT NULL",
         &[Value::Blob(vec![1; 16])],
     );
