@@ -19,6 +19,9 @@ pub const CHANGESET_BYTES: usize = 40 * 1024 * 1024;
 /// Inflated bytes of one changeset or commit, so that a small message cannot become a large allocation.
 pub const INFLATED_BYTES: usize = 96 * 1024 * 1024;
 
+/// Bytes of a commit that are kept for what is no row, value or conflict: its head and the people whom its conflicts name.
+pub const COMMIT_MARGIN_BYTES: usize = 1024 * 1024;
+
 /// Values of one row with its key, in bytes. A Durable Object refuses rows of 2 MB, marks and the rest of the record included.
 pub const ROW_BYTES: usize = 2_000_000;
 

@@ -2,6 +2,7 @@
 //! It knows nothing of connections, receipts' transport or earlier retries; the session asks it once per number.
 //! Everything happens in the event's transaction, a savepoint per device transaction.
 
+use super::capacity::Capacity;
 use super::deletes::{Deletes, Parents, Parked};
 use super::draft::{self, Write};
 use super::drafts::Drafts;
@@ -71,6 +72,7 @@ pub fn decide<S: ServerStore>(
         sealed_under,
         rules: former::rules(sealed_under, store)?,
         outcomes: Outcomes::new(store.catalogue()),
+        capacity: Capacity::beside(changeset),
         refused_rows: BTreeSet::new(),
         verdict: Verdict {
             clock_shift_ms,
@@ -115,6 +117,7 @@ struct Decider<'a> {
     /// By which updates are read.
     rules: Rc<Catalogue>,
     outcomes: Outcomes,
+    capacity: Capacity,
     refused_rows: BTreeSet<RowId>,
     verdict: Verdict,
 }
@@ -301,8 +304,13 @@ impl Decider<'_> {
         let catalogue = store.catalogue();
         let Merged { drafts, queue, revived, parents, formers } = merged;
         let (writes, conflicts, as_sent) = drafts.into_writes(&catalogue);
+        let left = match self.capacity.beside_too(transaction, &writes, &conflicts, &queue) {
+            Ok(left) => left,
+            Err(violation) => return Ok(Err(Refusal::Violation(violation))),
+        };
         match (store.savepoint(|store| write_checked(store, &writes, &queue, &formers))?, revived) {
             (Ok(()), _) => {
+                self.capacity = left;
                 self.accept(transaction, writes, conflicts, as_sent);
                 self.tell(queue);
                 Ok(Ok(()))
@@ -342,6 +350,13 @@ impl Decider<'_> {
         let (author, schema) = (self.moment.author, self.changeset.schema);
         let waiting = ParkedTransaction { author, schema, transaction: transaction.clone() };
         let plan = QueuePlan::park(parked, waiting, self.moment, store)?;
+        match self.capacity.beside_too(transaction, &[], &[], &plan) {
+            Ok(left) => self.capacity = left,
+            Err(violation) => {
+                self.refuse(index, transaction, violation);
+                return Ok(());
+            }
+        }
         plan.write(store)?;
         self.tell(plan);
         self.refuse(index, transaction, Violation { reason: Reason::Parked, detail });

@@ -4,16 +4,17 @@
 
 use super::draft::{RowDraft, Write};
 use super::drafts::Drafts;
+use super::holders::Holders;
 use super::moves::{self, Moved, Moves};
 use super::references::{self, column_values, parent_values};
 use super::store::{Mark, ServerStore, Tombstone};
 use crate::catalogue::{Catalogue, DeleteRule, Reference, ReferenceAction, Table};
 use crate::change::{Change, Field, Mutation, RowId, Transaction};
 use crate::conflict::{Claim, Claimed};
-use crate::ids::{ColumnId, Seq, TableId};
+use crate::ids::{ColumnId, Seq};
 use crate::value::Value;
 use crate::version_map::VersionMap;
-use alloc::{collections::BTreeSet, vec, vec::Vec};
+use alloc::{collections::BTreeMap, collections::BTreeSet, vec, vec::Vec};
 
 /// A transaction waits for a person: the row, and both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -340,21 +341,48 @@ impl<S: ServerStore> Deletes<'_, S> {
     /// A kept row takes along what its deletion had taken along, and what it fell with.
     fn close(&mut self, transaction: &Transaction, plan: &mut Plan) {
         let mut todo: Vec<RowId> = plan.kept.iter().cloned().collect();
+        if todo.is_empty() {
+            return;
+        }
+        let mut holders = Holders::none(self.catalogue);
+        holders.follow(self.drafts);
+        let mut changes: BTreeMap<&RowId, Vec<&Mutation>> = BTreeMap::new();
+        transaction.changes.iter().for_each(|change| changes.entry(&change.row).or_default().push(&change.mutation));
         while let Some(row) = todo.pop() {
-            for change in &transaction.changes {
-                let below = self.references_between(&change.row, &row);
-                let tied = !below.is_empty() || !self.references_between(&row, &change.row).is_empty();
-                match &change.mutation {
-                    Mutation::Delete if tied && plan.kept.insert(change.row.clone()) => todo.push(change.row.clone()),
-                    Mutation::Update(fields) => {
-                        let refers = |field: &&Field| below.iter().any(|of| of.columns.contains(&field.column));
-                        let emptied = fields.iter().filter(refers);
-                        plan.untouched.extend(emptied.map(|field| (change.row.clone(), field.column)));
+            for (other, emptied) in self.tied(&row, &holders) {
+                for mutation in changes.get(&other).into_iter().flatten() {
+                    match mutation {
+                        Mutation::Delete if plan.kept.insert(other.clone()) => todo.push(other.clone()),
+                        Mutation::Update(fields) => {
+                            let emptied = fields.iter().filter(|field| emptied.contains(&field.column));
+                            plan.untouched.extend(emptied.map(|field| (other.clone(), field.column)));
+                        }
+                        _ => {}
                     }
-                    _ => {}
                 }
             }
         }
+    }
+
+    /// The rows of the transaction that refer to this one, with the columns by which they do, and those that it refers to.
+    fn tied(&self, row: &RowId, holders: &Holders<'_>) -> Vec<(RowId, &[ColumnId])> {
+        let Some(table) = self.catalogue.table(row.table) else { return Vec::new() };
+        let Some(values) = self.drafts.get(row).and_then(RowDraft::values) else { return Vec::new() };
+        let named = |columns: &[ColumnId]| {
+            Some(column_values(table, row, values, columns)).filter(|values| !values.contains(&Value::Null))
+        };
+        let mut tied: Vec<(RowId, &[ColumnId])> = Vec::new();
+        for (child, reference) in self.catalogue.children_of(row.table) {
+            let Some(wanted) = named(&reference.parent_columns) else { continue };
+            let below = holders.rows(self.drafts, child, &reference.columns, &wanted);
+            tied.extend(below.into_iter().map(|row| (row, reference.columns.as_slice())));
+        }
+        for reference in &table.references {
+            let Some(wanted) = named(&reference.columns) else { continue };
+            let above = holders.rows(self.drafts, reference.parent, &reference.parent_columns, &wanted);
+            tied.extend(above.into_iter().map(|row| (row, [].as_slice())));
+        }
+        tied
     }
 
     /// Children whose parent is gone and stays so go with it, or lose their reference, as their foreign key says.
@@ -396,21 +424,6 @@ impl<S: ServerStore> Deletes<'_, S> {
         }
         Ok(led)
     }
-
-    /// The references by which `child`, as the space has it, refers to `parent`.
-    fn references_between(&self, child: &RowId, parent: &RowId) -> Vec<&Reference> {
-        let (Some(table), Some(parent_table)) = (self.catalogue.table(child.table), self.catalogue.table(parent.table))
-        else {
-            return Vec::new();
-        };
-        let values = |row: &RowId| self.drafts.get(row).and_then(RowDraft::values);
-        let (Some(held), Some(image)) = (values(child), values(parent)) else { return Vec::new() };
-        let refers = |reference: &&Reference| {
-            let values = column_values(table, child, held, &reference.columns);
-            !values.contains(&Value::Null) && values == parent_values(parent_table, parent, image, reference)
-        };
-        table.references.iter().filter(|reference| reference.parent == parent.table).filter(refers).collect()
-    }
 }
 
 /// What a deleted row took along, by the drafts of its transaction: rows that went, and columns that were emptied.
@@ -418,30 +431,28 @@ pub fn fell_with(
     parent: &RowId,
     image: &[Value],
     drafts: &[RowDraft],
+    before: &Holders<'_>,
     catalogue: &Catalogue,
 ) -> Vec<(RowId, Vec<ColumnId>)> {
     let Some(parent_table) = catalogue.table(parent.table) else { return Vec::new() };
     let mut fell = Vec::new();
     for (child, reference) in catalogue.children_of(parent.table) {
         let wanted = parent_values(parent_table, parent, image, reference);
-        fell.extend(drafts.iter().filter_map(|draft| fallen(draft, child, reference, &wanted, catalogue)));
+        let held = before.places(child, &reference.columns, &wanted).iter().filter_map(|place| drafts.get(*place));
+        fell.extend(held.filter_map(|draft| fallen(draft, reference, &wanted, catalogue)));
     }
     fell
 }
 
+/// What became of a row that referred to these values, if it does not any more.
 fn fallen(
     draft: &RowDraft,
-    child: TableId,
     reference: &Reference,
     wanted: &[Value],
     catalogue: &Catalogue,
 ) -> Option<(RowId, Vec<ColumnId>)> {
-    let table = catalogue.table(child).filter(|_| draft.row().table == child)?;
-    let held = |values: &[Value]| column_values(table, draft.row(), values, &reference.columns);
-    if draft.before().map(held)? != wanted {
-        return None;
-    }
-    match draft.values().map(held) {
+    let table = catalogue.table(draft.row().table)?;
+    match draft.values().map(|values| column_values(table, draft.row(), values, &reference.columns)) {
         None => Some((draft.row().clone(), Vec::new())),
         Some(now) => (now != wanted).then(|| (draft.row().clone(), reference.columns.clone())),
     }

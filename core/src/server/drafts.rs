@@ -4,6 +4,7 @@
 
 use super::deletes;
 use super::draft::{self, RowDraft, Write};
+use super::holders::Holders;
 use super::moves::Moves;
 use super::store::{RowWrite, ServerStore, Tombstone};
 use crate::catalogue::{Catalogue, Table};
@@ -61,6 +62,17 @@ impl Drafts {
     /// The same, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut RowDraft> {
         self.list.iter_mut()
+    }
+
+    /// The draft that was loaded as the so many-th.
+    pub(super) fn at(&self, place: usize) -> Option<&RowDraft> {
+        self.list.get(place)
+    }
+
+    /// The same, and which it is, of a row.
+    pub(super) fn place(&self, row: &RowId) -> Option<(usize, &RowDraft)> {
+        let place = self.index.get(row).copied()?;
+        Some((place, self.at(place)?))
     }
 
     /// The draft of a row that was loaded.
@@ -122,13 +134,15 @@ impl Drafts {
 
     /// Leaves tombstones for the rows that went, with what went or was emptied because of each, and where it moved.
     pub fn bury(&mut self, catalogue: &Catalogue, moves: &Moves) {
-        let keeps = catalogue.keeps_tombstones();
+        let keeps = catalogue.keeps_tombstones() && !self.deleted.is_empty();
+        let holders = keeps.then(|| Holders::before(&self.list, catalogue));
         for (row, image) in core::mem::take(&mut self.deleted) {
             let moved = moves.of(&row).map(|to| to.key.clone());
             if !keeps && moved.is_none() {
                 continue;
             }
-            let cascade = if keeps { deletes::fell_with(&row, &image, &self.list, catalogue) } else { Vec::new() };
+            let fell = |holders| deletes::fell_with(&row, &image, &self.list, holders, catalogue);
+            let cascade = holders.as_ref().map(fell).unwrap_or_default();
             if let Some(draft) = self.get_mut(&row).filter(|draft| draft.values().is_none()) {
                 let comes_back = keeps && tombstone_size(&image, &cascade) <= TOMBSTONE_BYTES;
                 // One without the other would bring a part of it back.

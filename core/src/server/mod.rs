@@ -2,6 +2,7 @@
 //! It knows no socket and no SQL; `worker` drives it per message, the simulator in virtual time.
 
 pub mod answer;
+mod capacity;
 mod copies;
 pub mod decide;
 mod deletes;
@@ -10,6 +11,7 @@ mod drafts;
 mod folded;
 mod former;
 mod greeting;
+mod holders;
 mod moves;
 mod predict;
 mod queue;

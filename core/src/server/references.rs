@@ -4,17 +4,19 @@
 
 use super::draft::{RowDraft, Write};
 use super::drafts::Drafts;
+use super::holders::Holders;
 use super::store::{FormerName, Mark, ServerStore, Violation};
 use crate::catalogue::{Catalogue, Reference, ReferenceAction, Table};
 use crate::change::RowId;
 use crate::commit::Reason;
 use crate::ids::{ColumnId, TableId};
 use crate::value::{Key, Value};
-use alloc::{format, vec::Vec};
+use alloc::{collections::BTreeSet, format, vec::Vec};
 
 /// Follows every deleted row to its children until nothing more changes.
 pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write) -> Result<(), S::Error> {
     let catalogue = store.catalogue();
+    let mut holders = Holders::none(&catalogue);
     let mut done = 0;
     loop {
         let deleted = drafts.deleted();
@@ -23,20 +25,23 @@ pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write)
         let Some(table) = catalogue.table(parent.table) else { continue };
         for (child, reference) in catalogue.children_of(parent.table) {
             let wanted = parent_values(table, &parent, &values, reference);
+            holders.follow(drafts);
             // Another row has what they refer to: this one got another key.
-            let heir = || live_with(drafts, table, parent.table, &reference.parent_columns, &wanted);
-            if !names_a_key(table, reference) && heir().is_some_and(|heir| heir != parent) {
+            let heirs = || holders.rows(drafts, parent.table, &reference.parent_columns, &wanted);
+            if !names_a_key(table, reference) && heirs().first().is_some_and(|heir| *heir != parent) {
                 continue;
             }
             let mut children = store.children(child, reference, &wanted)?;
             drafts.load(store, &children)?;
+            holders.follow(drafts);
             // Rows of this transaction may refer to it as well, and are not in the space yet; a parent that came back has them.
             let gone = drafts.get(&parent).is_some_and(|draft| draft.values().is_none());
-            let child_table = &catalogue.tables[usize::from(child.0)];
-            let held = if gone { referring(drafts, child_table, child, reference, &wanted) } else { Vec::new() };
-            children.extend(held.into_iter().filter(|row| !children.contains(row)).collect::<Vec<_>>());
+            let held = if gone { holders.rows(drafts, child, &reference.columns, &wanted) } else { Vec::new() };
+            let known: BTreeSet<RowId> = children.iter().cloned().collect();
+            children.extend(held.into_iter().filter(|row| !known.contains(row)));
             for row in children {
                 act(drafts, &catalogue.tables[usize::from(child.0)], &row, reference, &wanted, write);
+                holders.changed(drafts, &row);
             }
         }
     }
@@ -120,13 +125,6 @@ pub(super) fn named_parent<S: ServerStore>(
     }
     let former = store.former(id, columns, values)?;
     Ok(former.map(|(row, mark)| (row, Some(mark))))
-}
-
-fn referring(drafts: &Drafts, table: &Table, child: TableId, reference: &Reference, parent: &[Value]) -> Vec<RowId> {
-    let refers = |row: &RowId, values: &[Value]| column_values(table, row, values, &reference.columns) == parent;
-    let drafts = drafts.iter().filter(|draft| draft.row().table == child);
-    let found = drafts.filter(|draft| draft.values().is_some_and(|values| refers(draft.row(), values)));
-    found.map(|draft| draft.row().clone()).collect()
 }
 
 /// Lets a row's reference go, as its foreign key says where it does not let the row go.

@@ -62,7 +62,8 @@ pub(super) fn decide<S: ServerStore>(
     if fates.is_empty() {
         return decide_fresh(asked, sender, seq, now, store);
     }
-    let fates = with_parts(changeset, fates, &former::rules(asked.sealed_under, store)?);
+    let rules = former::rules(asked.sealed_under, store)?;
+    let fates = with_parts(changeset, fates, &rules);
     let (fresh, places) = undecided(changeset, &fates);
     let unkept = places.iter().zip(0..).filter(|(place, _)| asked.unkept.contains(place)).map(|(_, at)| at).collect();
     let verdict = decide_fresh(Asked { changeset: &fresh, unkept: &unkept, ..asked }, sender, seq, now, store)?;

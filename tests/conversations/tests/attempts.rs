@@ -112,9 +112,9 @@ fn cs217_what_cannot_be_sealed_yet_wakes_nobody_over_and_over() {
                 talk.input(A, Input::Tick);
             }
             let (now, outputs) = (talk.time_of(A), talk.outputs(A));
-            let wakes =
+            let mut wakes =
                 outputs.iter().filter_map(|output| if let Output::WakeAt(at) = output { Some(*at) } else { None });
-            let last = wakes.last().expect("it was to be woken while there was something to seal");
+            let last = wakes.next_back().expect("it was to be woken while there was something to seal");
             assert!(last <= now, "woken at {last:?} at {now:?} for what is not going to be sealed");
             talk.input(A, Input::Online(true));
             talk.input(A, Input::Pause(false));

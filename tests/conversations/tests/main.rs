@@ -19,6 +19,7 @@ mod handed_out;
 mod hearing;
 mod history;
 mod kept;
+mod large_commits;
 mod lives;
 mod lost_history;
 mod on_their_way;
