@@ -129,7 +129,7 @@ impl ClientSession {
     }
 
     fn pull<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Option<ClientMessage> {
-        let behind = step.device.cursor.seq < self.status.head && !self.uploads.awaits_answer();
+        let behind = step.device.cursor.seq < self.status.head && !self.uploads.awaits_decision();
         let wished = self.wish.is_some_and(|wish| !wish.pulled);
         if self.pulling || !(behind || wished) {
             return None;

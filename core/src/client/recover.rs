@@ -189,12 +189,7 @@ pub(super) fn leave_log<S: ClientStore, C: Codec>(
 ) -> Result<(), S::Error> {
     let fates = fates(answers, &store.inherited()?);
     let mut accepted = Vec::new();
-    let log = store.unsealed(usize::MAX, usize::MAX)?;
-    // What comes back of another history was decided there before the next was written.
-    if !other_history {
-        keep_what_was_seen(&log, &fates, store)?;
-    }
-    for transaction in log {
+    for transaction in store.unsealed(usize::MAX, usize::MAX)? {
         match fates.get(&transaction.id) {
             Some(Some(reason)) => list(transaction, *reason, REFUSED_BEFORE, store, applied)?,
             Some(None) => accepted.push(transaction),
@@ -213,30 +208,6 @@ pub(super) fn leave_log<S: ClientStore, C: Codec>(
 /// Up to where this database's history and the space's are the same.
 pub(super) fn fork(answers: &[Recalled]) -> Seq {
     answers.iter().map(|answer| answer.fork).min().unwrap_or_default()
-}
-
-/// A write on top of one that leaves had not seen what was hidden under that. The whole transaction counts as having seen no more:
-/// better a value too many is told to have been overwritten unseen than one too few.
-fn keep_what_was_seen<S: ClientStore>(
-    log: &[LoggedTransaction],
-    fates: &SortedMap<LogId, Option<Reason>>,
-    store: &mut S,
-) -> Result<(), S::Error> {
-    let mut earliest: SortedMap<&RowId, Seq> = SortedMap::new();
-    for transaction in log {
-        let rows = || transaction.changes.iter().map(|change| &change.row);
-        if fates.contains_key(&transaction.id) {
-            rows().for_each(|row| {
-                let seq = earliest.entry(row).or_insert(transaction.base.seq);
-                *seq = transaction.base.seq.min(*seq);
-            });
-        } else if let Some(seq) = rows().filter_map(|row| earliest.get(row)).min()
-            && *seq < transaction.base.seq
-        {
-            store.clamp_base(transaction.id, *seq)?;
-        }
-    }
-    Ok(())
 }
 
 /// Lists a transaction as refused that is no part of a changeset any more.

@@ -43,17 +43,19 @@ pub struct DeviceState {
     pub rebuild: Option<Rebuild>,
     /// Some cursors where this database has been, ascending, with their chain hashes; closer together towards the end.
     pub trail: Vec<(Seq, ChainHash)>,
-    /// The space's time as far as it may count for the age of what is kept; 0 before the first welcome. The device's own clock may be
+    /// The space's time as far as it counts for the age of what is kept; 0 before the first welcome. The device's own clock may be
     /// anywhere, and once it was ahead it stays there.
     pub heard_at: Millis,
+    /// What the space said last that the time was.
+    pub told_at: Millis,
 }
 
 impl DeviceState {
     /// The space says what time it is.
     pub fn hear(&mut self, now: Millis) {
-        let first = self.heard_at == Millis(0);
-        let furthest = Millis(self.heard_at.0.saturating_add(KEPT_STEP_MS));
-        self.heard_at = if first { now } else { now.min(furthest) };
+        let passed_ms = now.0.saturating_sub(self.told_at.0).min(KEPT_STEP_MS);
+        self.heard_at = if self.told_at == Millis(0) { now } else { Millis(self.heard_at.0.saturating_add(passed_ms)) };
+        self.told_at = now;
     }
 
     /// Everything up to `cursor` is applied.
@@ -300,9 +302,6 @@ pub trait ClientStore {
     /// Takes back what waiting transactions claim to have seen beyond a commit; of choices in conflicts that were opened beyond it only what they
     /// write is left.
     fn clamp_bases(&mut self, fork: Seq) -> Result<(), Self::Error>;
-
-    /// Takes back what one waiting transaction claims to have seen beyond a commit.
-    fn clamp_base(&mut self, transaction: LogId, seen: Seq) -> Result<(), Self::Error>;
 
     /// How far the fetching of a snapshot has come.
     fn snapshot(&mut self) -> Result<Option<SnapshotState>, Self::Error>;

@@ -18,8 +18,8 @@ enum Flight {
     Submitted,
     /// Which chunk is missing first.
     Asked,
-    /// Chunks before `next` were sent, those before `acknowledged` arrived.
-    Sending { next: u32, acknowledged: u32 },
+    /// Chunks before `next` were sent, those before `acknowledged` arrived; so many answers to chunks are outstanding.
+    Sending { next: u32, acknowledged: u32, unanswered: u32 },
     /// The vote.
     Preparing,
     /// The vote is there; the decision waits for earlier numbers.
@@ -73,6 +73,11 @@ impl Uploads {
     pub fn decided(&mut self, device_seq: DeviceSeq) {
         self.flights.remove(&device_seq);
         self.meter.decided(device_seq);
+    }
+
+    /// Whether a decision is on its way, which brings the history up to it.
+    pub fn awaits_decision(&self) -> bool {
+        self.flights.values().any(|flight| matches!(flight, Flight::Submitted | Flight::Committing))
     }
 
     /// How far what is on its way has come.
@@ -129,8 +134,11 @@ impl Uploads {
                 (flight, _) => flight,
             };
             let next = match next {
-                Some(Flight::Sending { next, acknowledged }) => {
-                    Some(send_chunks(&entry, next, acknowledged, &mut room, store, &mut messages)?)
+                Some(Flight::Sending { next, acknowledged, unanswered }) => {
+                    let upto = send_chunks(&entry, next, acknowledged, &mut room, store, &mut messages)?;
+                    let sent =
+                        |upto: u32| Flight::Sending { next: upto, acknowledged, unanswered: unanswered + upto - next };
+                    Some(upto.map_or(Flight::Preparing, sent))
                 }
                 other => other,
             };
@@ -147,7 +155,7 @@ impl Uploads {
     fn room(&self, sealed: &[SealedEntry]) -> usize {
         let under_way = |entry: &SealedEntry| match self.flights.get(&entry.device_seq) {
             Some(Flight::Submitted) => entry.total_bytes,
-            Some(Flight::Sending { next, acknowledged }) => (next - acknowledged) as usize * CHUNK_BYTES,
+            Some(Flight::Sending { unanswered, .. }) => *unanswered as usize * CHUNK_BYTES,
             _ => 0,
         };
         (CHUNKS_IN_FLIGHT * CHUNK_BYTES).saturating_sub(sealed.iter().map(under_way).sum())
@@ -163,15 +171,17 @@ impl Uploads {
         let Some(entry) = undecided(device_seq, store)? else { return Ok(false) };
         let count = chunk_count(&entry);
         let next_chunk = next_chunk.min(count);
-        let (flight, progress) = match self.flights.get(&device_seq) {
-            _ if next_chunk == count => (Flight::Sending { next: count, acknowledged: count }, Progress::Staged),
-            Some(Flight::Sending { next, acknowledged }) if next_chunk > *acknowledged => {
-                let next = (*next).max(next_chunk);
-                (Flight::Sending { next, acknowledged: next_chunk }, Progress::Staging { next_chunk })
+        let (acknowledged, sent, unanswered) = match self.flights.get(&device_seq) {
+            Some(Flight::Sending { next, acknowledged, unanswered }) => {
+                (next_chunk.max(*acknowledged), next_chunk.max(*next), unanswered.saturating_sub(1))
             }
-            // Also where a chunk came after one that is missing: what the space has is no more than before.
-            _ => (Flight::Sending { next: next_chunk, acknowledged: next_chunk }, Progress::Staging { next_chunk }),
+            _ => (next_chunk, next_chunk, 0),
         };
+        // Each chunk has one answer, in order. Only when all are here it is known that one of them is missing, and not told of twice.
+        let next = if unanswered == 0 { acknowledged } else { sent };
+        let flight = Flight::Sending { next, acknowledged, unanswered };
+        let progress =
+            if acknowledged == count { Progress::Staged } else { Progress::Staging { next_chunk: acknowledged } };
         self.flights.insert(device_seq, flight);
         store.set_progress(device_seq, progress)?;
         Ok(chunks_staged(progress) > chunks_staged(entry.progress))
@@ -229,7 +239,7 @@ fn submit<S: ClientStore>(
 /// A changeset that some connection began to send is asked about; a fresh one is sent.
 fn start(entry: &SealedEntry, messages: &mut Vec<ClientMessage>) -> Flight {
     if entry.progress == Progress::Sealed {
-        return Flight::Sending { next: 0, acknowledged: 0 };
+        return Flight::Sending { next: 0, acknowledged: 0, unanswered: 0 };
     }
     messages.push(ClientMessage::Resume { device_seq: entry.device_seq, hash: entry.hash });
     Flight::Asked
@@ -241,18 +251,19 @@ fn commit(entry: &SealedEntry, applied_receipt: DeviceSeq, messages: &mut Vec<Cl
     Flight::Committing
 }
 
+/// Sends chunks from `next` on as there is room for them; answers up to which. `None` where all have arrived and the vote is asked for.
 fn send_chunks<S: ClientStore>(
     entry: &SealedEntry,
-    mut next: u32,
+    next: u32,
     acknowledged: u32,
     room: &mut usize,
     store: &mut S,
     messages: &mut Vec<ClientMessage>,
-) -> Result<Flight, S::Error> {
+) -> Result<Option<u32>, S::Error> {
     let count = chunk_count(entry);
     if acknowledged == count {
         messages.push(ClientMessage::Prepare { device_seq: entry.device_seq, hash: entry.hash });
-        return Ok(Flight::Preparing);
+        return Ok(None);
     }
     let window = count.min(next + (*room / CHUNK_BYTES) as u32);
     *room -= (window - next) as usize * CHUNK_BYTES;
@@ -261,9 +272,8 @@ fn send_chunks<S: ClientStore>(
         for (index, chunk) in bytes.chunks(CHUNK_BYTES).enumerate().take(window as usize).skip(next as usize) {
             messages.push(ClientMessage::Stage(chunk_message(entry, index as u32, count, chunk)));
         }
-        next = window;
     }
-    Ok(Flight::Sending { next, acknowledged })
+    Ok(Some(window))
 }
 
 /// The last chunk asks for the vote, which saves a round trip.

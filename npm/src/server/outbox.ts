@@ -136,12 +136,12 @@ export class Outbox {
 
   /** Now and then: drops what nobody needs any more, a batch at a time. */
   #prune(space: Space): boolean {
-    if (Date.now() < this.#pruneAt) return true;
-    const more = space.prune(...this.#readers(), Date.now());
-    if (more) return false;
-    this.#pruneAt = Date.now() + PRUNE_EVERY_MS;
+    if (Date.now() >= this.#pruneAt) {
+      if (space.prune(...this.#readers(), Date.now())) return false;
+      this.#pruneAt = Date.now() + PRUNE_EVERY_MS;
+    }
     // Nobody may come again who would set the alarm.
-    if (space.hasStaged()) this.#alarm.arm(PRUNE_EVERY_MS);
+    if (space.hasStaged()) this.#alarm.arm(this.#pruneAt - Date.now());
     return true;
   }
 

@@ -130,11 +130,6 @@ pub(super) fn clamp_bases(connection: &Connection, fork: Seq) -> Result<(), SqlE
     Ok(())
 }
 
-pub(super) fn clamp_base(connection: &Connection, transaction: LogId, seen: Seq) -> Result<(), SqlError> {
-    let sql = "UPDATE _ebb_log SET seq = ?2 WHERE id = ?1 AND seq > ?2";
-    execute(connection, sql, [transaction.0, seen.0 as i64]).map(drop)
-}
-
 pub(super) fn local(connection: &Connection) -> Result<Vec<LogId>, SqlError> {
     let sql = "SELECT id FROM _ebb_log WHERE local ORDER BY id";
     let read = || -> rusqlite::Result<Vec<_>> {

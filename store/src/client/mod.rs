@@ -167,11 +167,6 @@ impl ClientStore for SyncStep<'_> {
         lives::clamp_bases(&self.db.connection, fork)
     }
 
-    fn clamp_base(&mut self, transaction: LogId, seen: Seq) -> Result<(), SqlError> {
-        self.db.waitlist.forget_counts();
-        lives::clamp_base(&self.db.connection, transaction, seen)
-    }
-
     fn snapshot(&mut self) -> Result<Option<SnapshotState>, SqlError> {
         snapshot::state(&self.db.connection)
     }

@@ -17,8 +17,9 @@ use ebbtide_core::ids::{DeviceSeq, LogId};
 use ebbtide_core::version_map::VersionMap;
 use rusqlite::{Connection, params};
 
-/// They have no parts, and no choices.
-const ALL: &str = "SELECT id, stamp, changes FROM _ebb_log WHERE revived ORDER BY id";
+/// They have no parts, and no choices. Those that are sealed again say by which rules they are to be read.
+const ALL: &str = "SELECT id, stamp, changes FROM _ebb_log
+    WHERE revived AND id > ifnull((SELECT max(log_upto) FROM _ebb_changeset), 0) ORDER BY id";
 const REPLACE: &str = "UPDATE _ebb_log SET changes = ? WHERE id = ?";
 
 type Revived = (i64, i64, Vec<LoggedChange>);

@@ -68,7 +68,8 @@ struct Places {
 }
 
 const HEADS: Places = Places {
-    all: "SELECT id, 0 FROM _ebb_log WHERE NOT revived",
+    all: "SELECT id, 0 FROM _ebb_log
+        WHERE NOT revived OR id <= ifnull((SELECT max(log_upto) FROM _ebb_changeset), 0)",
     read: "SELECT changes FROM _ebb_log WHERE id = ?1 AND ?2 = 0",
     replace: "UPDATE _ebb_log SET changes = ?3 WHERE id = ?1 AND ?2 = 0",
 };

@@ -147,26 +147,6 @@ fn cs19_a_write_on_top_of_one_that_leaves_with_a_snapshot_keeps_what_that_had_se
 }
 
 #[test]
-fn cs19_a_write_on_top_of_one_that_leaves_in_another_life_keeps_what_that_had_seen() {
-    on_both_paths(|talk| {
-        with_one_decided_on_the_way(talk);
-        let copy = talk.backup(A);
-        let clone = talk.add("C", "ada");
-        talk.restore(clone, &copy);
-        talk.visit(A);
-        assert_ne!(lost(talk).last(), Some(&(Side::Challenger, Value::Integer(2))));
-        // The database is another one by now, whose first write is the original's.
-        talk.exec(clone, "UPDATE household SET doses = 3", &[]);
-        talk.exec(A, "UPDATE household SET weight = 1.0", &[]);
-        talk.visit(A);
-        talk.visit(clone);
-        assert_eq!(lost(talk).last(), Some(&(Side::Challenger, Value::Integer(2))), "{}", talk.transcript());
-        [A, B].into_iter().for_each(|party| talk.visit(party));
-        talk.assert_in_step();
-    });
-}
-
-#[test]
 fn cs19_a_write_on_top_of_one_under_way_keeps_what_that_had_seen() {
     on_both_paths(|talk| {
         with_household(talk);

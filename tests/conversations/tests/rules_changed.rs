@@ -223,6 +223,32 @@ fn cs212_what_came_back_and_waits_is_listed_where_a_release_makes_it_mean_someth
 }
 
 #[test]
+fn cs212_what_came_back_and_is_sealed_already_counts_by_the_rule_under_which_it_was_sealed() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let mut talk = of_users(2, two_phase, schema(1, ["sum", "lww"]));
+        talk.exec(A, "INSERT INTO tally VALUES ('r', 100, 'some words')", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        let backup = talk.space.backup();
+        talk.exec(A, "UPDATE tally SET number = number + 1", &[]);
+        talk.visit(A);
+        talk.restore_space(&backup);
+        talk.connect(A);
+        while talk.durable(A).sealed.is_empty() {
+            assert!(talk.up(A) || talk.down(A) || talk.reconnect(A), "{}", talk.transcript());
+        }
+        talk.cut(A);
+        let second = schema(2, ["lww", "lww"]);
+        talk.deploy(&second);
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &second));
+        assert_eq!(talk.device(A).database().rejected().expect("a list").len(), 0);
+        assert_eq!(talk.durable(A).log.len(), 1);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        assert_eq!(value(&mut talk, B, "SELECT number FROM tally"), Value::Integer(101), "{}", talk.transcript());
+    }
+}
+
+#[test]
 fn cs213_sums_that_became_null_or_moved_further_than_64_bits_come_back() {
     let furthest =
         ["UPDATE tally SET number = -9223372036854775807 - 1", "UPDATE tally SET number = 9223372036854775807"];
