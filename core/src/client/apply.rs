@@ -3,7 +3,7 @@
 //! Called by the session for every range, part and receipt.
 
 use super::ahead;
-use super::overlay::Underlay;
+use super::overlay::{self, Underlay};
 use super::seal::seal_before_leaving;
 use super::store::{ClientStore, DeviceState, RejectedTransaction, SealedEntry};
 use super::versions;
@@ -39,6 +39,19 @@ pub struct Applied {
     pub needs_receipt: Option<DeviceSeq>,
     /// Set when a commit is of a schema version whose catalogue must be asked for first.
     pub needs_catalogue: Option<SchemaVersion>,
+    laying: Laying,
+}
+
+/// When blocked transactions are tried again.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Laying {
+    /// With every change of the space's rows.
+    #[default]
+    AtOnce,
+    /// After the last commit: laying all that waits is work for the whole log.
+    Postponed,
+    /// Then, and what waits is out of the view until then.
+    Owed,
 }
 
 impl Applied {
@@ -79,12 +92,18 @@ pub fn range<S: ClientStore, C: Codec>(
     if applied.needs_receipt.is_some() || applied.needs_catalogue.is_some() {
         return Ok(Some(applied));
     }
+    if items.len() > 1 {
+        applied.laying = Laying::Postponed;
+    }
     for item in items {
         self::item(item, device, store, codec, &mut applied)?;
         settle_until(item.seq, device, store, codec, &mut applied)?;
     }
     device.move_cursor(Cursor { seq: range.upto, chain: range.chain, view: device.cursor.view });
     settle_until(range.upto, device, store, codec, &mut applied)?;
+    if applied.laying == Laying::Owed {
+        overlay::lay_over(store)?;
+    }
     store.set_device(device)?;
     Ok(Some(applied))
 }
@@ -152,8 +171,7 @@ fn foreign<S: ClientStore>(
     let Some(commit) = commit else { return Ok(()) };
     note(seq, &commit, store, applied)?;
     applied.foreign += 1;
-    write(commit.outcomes, store)?;
-    Ok(())
+    Ok(write(commit.outcomes, store, applied)?)
 }
 
 pub(super) fn note<S: ClientStore>(
@@ -175,7 +193,7 @@ pub(super) fn note<S: ClientStore>(
 }
 
 /// Rows without pending changes are written directly, the others through the overlay.
-fn write<S: ClientStore>(outcomes: Vec<Outcome>, store: &mut S) -> Result<(), S::Error> {
+fn write<S: ClientStore>(outcomes: Vec<Outcome>, store: &mut S, applied: &mut Applied) -> Result<(), S::Error> {
     let keeps = store.keeps_server_rows()?;
     if store.waiting()?.pending == 0 && !keeps {
         return store.write(&outcomes);
@@ -191,7 +209,17 @@ fn write<S: ClientStore>(outcomes: Vec<Outcome>, store: &mut S) -> Result<(), S:
     let mut underlay = Underlay::lift(&rows, store)?;
     let catalogue = store.catalogue();
     hidden.iter().for_each(|outcome| underlay.apply(outcome, &catalogue));
-    underlay.beside(free).settle(store)
+    settle(underlay.beside(free), store, applied)
+}
+
+fn settle<S: ClientStore>(underlay: Underlay, store: &mut S, applied: &mut Applied) -> Result<(), S::Error> {
+    if applied.laying == Laying::AtOnce {
+        return underlay.settle(store);
+    }
+    if underlay.settle_bare(store)? {
+        applied.laying = Laying::Owed;
+    }
+    Ok(())
 }
 
 fn own_commit<S: ClientStore>(
@@ -250,8 +278,7 @@ fn leave_overlay<S: ClientStore>(
     applied.settled += log.len() as u32;
     reject(receipt, log, store, applied)?;
     drop_changeset(receipt, device, store)?;
-    underlay.settle(store)?;
-    Ok(())
+    Ok(settle(underlay, store, applied)?)
 }
 
 fn touched(log: &[LoggedTransaction], outcomes: &[Outcome]) -> Vec<RowId> {

@@ -14,7 +14,7 @@ use crate::message::ClientMessage;
 use alloc::vec;
 
 /// Sealed changesets that may wait without a connection; later writes stay in the open log.
-const OFFLINE_SEALED: usize = 64;
+pub(super) const OFFLINE_SEALED: usize = 64;
 
 /// Connections that fail in a row before a wish to be up to date is given up.
 const WISH_ATTEMPTS: u32 = 3;

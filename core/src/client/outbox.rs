@@ -2,6 +2,7 @@
 //! It reads what waits from the store; what comes back is for `inbox`.
 
 use super::batches::batches;
+use super::link::OFFLINE_SEALED;
 use super::seal::{self, Folding};
 use super::session::{ClientSession, Link, Output, Step};
 use super::store::{ClientStore, DeviceState, Rebuild};
@@ -32,6 +33,11 @@ impl ClientSession {
             waiting += 1;
         }
         Ok(())
+    }
+
+    /// Whether something can be sealed while there is no connection: nobody is to be woken for what waits for an answer, or for room.
+    pub(super) fn could_seal<S: ClientStore, C: Codec>(&self, step: &mut Step<S, C>) -> Result<bool, S::Error> {
+        Ok(step.store.sealed()?.len() < OFFLINE_SEALED && seal::could_seal(&step.device, step.store)?)
     }
 
     /// Sends what can be sent: changesets, the next pull, a confirmation.

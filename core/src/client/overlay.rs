@@ -78,9 +78,28 @@ impl Underlay {
     }
 
     /// Replays what is still pending and writes the visible rows.
-    pub fn settle<S: ClientStore>(mut self, store: &mut S) -> Result<(), S::Error> {
-        if !store.blocked()?.is_empty() {
-            return self.lay_anew(store);
+    pub fn settle<S: ClientStore>(self, store: &mut S) -> Result<(), S::Error> {
+        match self.settle_in_view(store)? {
+            None => Ok(()),
+            Some(stuck) => stuck.lay_anew(store),
+        }
+    }
+
+    /// The same for one of several commits. Answers whether what waits is out of the view, for `lay_over` to bring back after the last.
+    ///
+    /// What `lay_over` shows depends on the space's rows and the log alone, so that nothing is missed by not laying it out in between; and
+    /// bare rows of the space fit each other after every commit.
+    pub fn settle_bare<S: ClientStore>(self, store: &mut S) -> Result<bool, S::Error> {
+        match self.settle_in_view(store)? {
+            None => Ok(false),
+            Some(stuck) => stuck.lay_bare(store).map(|()| true),
+        }
+    }
+
+    /// Answers itself where something is blocked, or would have to be.
+    fn settle_in_view<S: ClientStore>(mut self, store: &mut S) -> Result<Option<Self>, S::Error> {
+        if store.waiting()?.blocked > 0 {
+            return Ok(Some(self));
         }
         let catalogue = store.catalogue();
         let rows: Vec<RowId> = self.rows.keys().cloned().collect();
@@ -96,24 +115,21 @@ impl Underlay {
         }
         if !store.try_write(&visible)? {
             visible.truncate(free);
-            return self.beside(visible).lay_anew(store);
+            return Ok(Some(self.beside(visible)));
         }
         for ((row, server), changes) in self.rows.into_iter().zip(&pending) {
             let kept = if changes.is_empty() { ServerRow::Derived } else { ServerRow::Kept(server) };
             store.set_server_row(&row, kept)?;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Lays the whole view anew: the space's rows first, which fit each other, then every pending transaction that fits what is there.
     /// The others, and those that need a row of theirs, are blocked: out of the view, still sent and decided.
     fn lay_anew<S: ClientStore>(mut self, store: &mut S) -> Result<(), S::Error> {
-        let mut log = store.sealed_log(None)?;
-        log.extend(store.unsealed(usize::MAX, usize::MAX)?);
+        let log = waiting_log(store)?;
         self.lift_more(&self.missing(&log), store)?;
-        let mut bare = self.take_free(&store.catalogue());
-        bare.extend(self.rows.iter().map(|(row, values)| outcome(row, values.clone())));
-        store.write(&bare)?;
+        self.write_bare(store)?;
         let rows = self.rows.iter().map(|(row, values)| (row.clone(), Replay::on(values.clone()))).collect();
         let mut view = View { rows, covered: SortedSet::new(), lost: SortedSet::new() };
         let mut blocked = Vec::new();
@@ -128,6 +144,33 @@ impl Underlay {
             store.set_server_row(&row, kept)?;
         }
         Ok(())
+    }
+
+    /// Takes everything that waits out of the view, as if all of it were blocked: commits are then written as they come.
+    fn lay_bare<S: ClientStore>(mut self, store: &mut S) -> Result<(), S::Error> {
+        let waiting = store.waiting()?;
+        if waiting.blocked == waiting.pending && !store.keeps_server_rows()? {
+            return self.write_bare(store);
+        }
+        let log = waiting_log(store)?;
+        self.lift_more(&self.missing(&log), store)?;
+        self.write_bare(store)?;
+        for row in self.rows.keys() {
+            store.set_server_row(row, ServerRow::Derived)?;
+        }
+        let all: Vec<LogId> = log.iter().map(|transaction| transaction.id).collect();
+        store.set_blocked(&all)
+    }
+
+    /// Writes the space's rows where something else is visible.
+    fn write_bare<S: ClientStore>(&mut self, store: &mut S) -> Result<(), S::Error> {
+        let mut bare = self.take_free(&store.catalogue());
+        for (row, values) in self.rows.iter() {
+            if store.row(row)? != *values {
+                bare.push(outcome(row, values.clone()));
+            }
+        }
+        store.write(&bare)
     }
 
     /// The outcomes of rows that were not lifted; those of the others, which only blocked transactions touch, are laid under them.
@@ -146,10 +189,20 @@ impl Underlay {
     }
 }
 
-/// Lays everything that waits over rows that are the space's own.
-pub fn lay_over_space<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
+/// Lays everything that waits over what `settle_bare` left.
+pub fn lay_over<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
+    Underlay::lift(&[], store)?.lay_anew(store)
+}
+
+fn waiting_log<S: ClientStore>(store: &mut S) -> Result<Vec<LoggedTransaction>, S::Error> {
     let mut log = store.sealed_log(None)?;
     log.extend(store.unsealed(usize::MAX, usize::MAX)?);
+    Ok(log)
+}
+
+/// Lays everything that waits over rows that are the space's own.
+pub fn lay_over_space<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
+    let log = waiting_log(store)?;
     let mut underlay = Underlay { rows: SortedMap::new(), free: Vec::new() };
     for row in underlay.missing(&log) {
         let values = store.row(&row)?;

@@ -30,6 +30,15 @@ pub enum Folding {
     Single,
 }
 
+/// Whether `seal_next` would find anything.
+pub fn could_seal<S: ClientStore>(device: &DeviceState, store: &mut S) -> Result<bool, S::Error> {
+    let waiting = store.waiting()?;
+    if device.recovering || waiting.local > 0 || waiting.unsealed == 0 {
+        return Ok(false);
+    }
+    Ok(store.unsealed(SEAL_BYTES, 1)?.first().is_some_and(|first| !first.ahead))
+}
+
 /// Seals the oldest part of the open log under the next number. Answers whether there was anything.
 pub fn seal_next<S: ClientStore, C: Codec>(
     folding: Folding,
@@ -40,19 +49,19 @@ pub fn seal_next<S: ClientStore, C: Codec>(
     if device.recovering || store.waiting()?.local > 0 {
         return Ok(false);
     }
-    let mut log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;
+    let mut log = store.unsealed(SEAL_BYTES, 1)?;
     let Some(LoggedTransaction { schema, origin, opening, apart, ahead: false, .. }) = log.first() else {
         return Ok(false);
     };
     let (schema, origin, opening, apart) = (*schema, *origin, *opening, *apart);
+    // Given up before: alone, the one that is at fault keeps no other back.
+    if origin != Some(device.incarnation) {
+        log = store.unsealed(SEAL_BYTES, SEAL_TRANSACTIONS)?;
+    }
     // What goes apart is not held up by later writes that are folded, and would be refused with it again.
     let alike =
         |one: &&LoggedTransaction| (one.schema, one.origin, one.opening, one.apart) == (schema, origin, opening, apart);
     log.truncate(log.iter().take_while(alike).take_while(|one| !one.ahead).count());
-    if origin == Some(device.incarnation) {
-        // Given up before: alone, the one that is at fault keeps no other back.
-        log.truncate(1);
-    }
     let catalogue = store.catalogue();
     let (count, upto) = (log.len() as u32, log.last().map(|transaction| transaction.id).unwrap_or_default());
     if folding == Folding::Folded {
@@ -68,8 +77,8 @@ pub fn seal_next<S: ClientStore, C: Codec>(
     Ok(true)
 }
 
-/// Seals the open log if it has writes on top of a changeset that is about to leave: what they had seen can be told only while
-/// that changeset is still here.
+/// Seals the open log up to its last write on top of a changeset that is about to leave: what such writes had seen can be told, cell by
+/// cell, only while that changeset is still here.
 pub fn seal_before_leaving<S: ClientStore, C: Codec>(
     leaving: DeviceSeq,
     device: &mut DeviceState,
@@ -82,15 +91,23 @@ pub fn seal_before_leaving<S: ClientStore, C: Codec>(
     let leaving = store.sealed_log(Some(leaving))?;
     let rows: SortedSet<&RowId> = rows_of(&leaving).collect();
     let earliest = leaving.iter().map(|transaction| transaction.base.seq).min().unwrap_or_default();
-    let open = store.unsealed(usize::MAX, usize::MAX)?;
-    let on_top = |one: &&LoggedTransaction| one.base.seq > earliest && rows_of([*one]).any(|row| rows.contains(row));
-    let on_top: Vec<LogId> = open.iter().filter(on_top).map(|transaction| transaction.id).collect();
-    if on_top.is_empty() {
-        return Ok(());
+    let later = store.unsealed_since(earliest)?;
+    let on_top = later.iter().filter(|one| rows_of([*one]).any(|row| rows.contains(row)));
+    let mut on_top: Vec<LogId> = on_top.map(|transaction| transaction.id).collect();
+    // What comes after the last of them stays open, to be folded and sealed when there is room.
+    while let (Some(last), Some(open)) = (on_top.last(), first_open(store)?) {
+        if open > *last || !seal_next(Folding::Single, device, store, codec)? {
+            break;
+        }
     }
-    while seal_next(Folding::Single, device, store, codec)? {}
     // What cannot be sealed yet says of all its cells that it had seen less, so that nothing unseen is written over.
-    if store.waiting()?.unsealed > 0 { Ok(store.lower_bases(&on_top, earliest)?) } else { Ok(()) }
+    let first = first_open(store)?;
+    on_top.retain(|id| first.is_some_and(|first| *id >= first));
+    Ok(store.lower_bases(&on_top, earliest)?)
+}
+
+fn first_open<S: ClientStore>(store: &mut S) -> Result<Option<LogId>, S::Error> {
+    Ok(store.unsealed(SEAL_BYTES, 1)?.first().map(|transaction| transaction.id))
 }
 
 /// The transactions as they would be sealed, but for what they had seen.
@@ -119,12 +136,13 @@ fn transaction(logged: &LoggedTransaction, catalogue: &Catalogue, bases: &mut Ba
 /// What stood in the fields whose conflicts a person will choose from: the first value that the transaction found there.
 fn seen(logged: &LoggedTransaction, catalogue: &Catalogue) -> Vec<SeenValue> {
     let mut seen: Vec<SeenValue> = Vec::new();
+    let mut told_before = SortedSet::new();
     for LoggedChange { row, mutation } in &logged.changes {
         let (Some(table), LoggedMutation::Update(fields)) = (catalogue.table(row.table), mutation) else { continue };
         // The fields of a row that is one whole are logged all; where nothing changed, what is sent tells the base.
         let told = fields.iter().filter(|field| table.strategy(field.column).tells_base() && field.old != field.new);
         for field in told {
-            if !seen.iter().any(|earlier| earlier.row == *row && earlier.column == field.column) {
+            if told_before.insert((row, field.column)) {
                 seen.push(SeenValue { row: row.clone(), column: field.column, value: field.old.clone() });
             }
         }

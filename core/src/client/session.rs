@@ -360,8 +360,8 @@ impl ClientSession {
         if self.mirrored != Some(None) && nothing {
             self.mirror(step)?;
         }
-        if self.link != Link::Up && waiting.unsealed > 0 {
-            self.timers.seal_at.get_or_insert(step.in_ms(OFFLINE_SEAL_MS));
+        if self.link != Link::Up && self.timers.seal_at.is_none() && self.could_seal(step)? {
+            self.timers.seal_at = Some(step.in_ms(OFFLINE_SEAL_MS));
         }
         if without_times(&status) != without_times(&self.status) {
             step.outputs.push(Output::Status);

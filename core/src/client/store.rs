@@ -43,17 +43,19 @@ pub struct DeviceState {
     pub rebuild: Option<Rebuild>,
     /// Some cursors where this database has been, ascending, with their chain hashes; closer together towards the end.
     pub trail: Vec<(Seq, ChainHash)>,
-    /// The space's time as far as it may count for the age of what is kept; 0 before the first welcome. The device's own clock may be
+    /// The space's time as far as it counts for the age of what is kept; 0 before the first welcome. The device's own clock may be
     /// anywhere, and once it was ahead it stays there.
     pub heard_at: Millis,
+    /// What the space said last that the time was.
+    pub told_at: Millis,
 }
 
 impl DeviceState {
     /// The space says what time it is.
     pub fn hear(&mut self, now: Millis) {
-        let first = self.heard_at == Millis(0);
-        let furthest = Millis(self.heard_at.0.saturating_add(KEPT_STEP_MS));
-        self.heard_at = if first { now } else { now.min(furthest) };
+        let passed_ms = now.0.saturating_sub(self.told_at.0).min(KEPT_STEP_MS);
+        self.heard_at = if self.told_at == Millis(0) { now } else { Millis(self.heard_at.0.saturating_add(passed_ms)) };
+        self.told_at = now;
     }
 
     /// Everything up to `cursor` is applied.
@@ -327,6 +329,9 @@ pub trait ClientStore {
 
     /// Unsealed transactions in log order: at least one if there is one, then no more than about `max_bytes` or `max_count`.
     fn unsealed(&mut self, max_bytes: usize, max_count: usize) -> Result<Vec<LoggedTransaction>, Self::Error>;
+
+    /// Unsealed transactions that had seen more than commit `seq`, in log order.
+    fn unsealed_since(&mut self, seq: Seq) -> Result<Vec<LoggedTransaction>, Self::Error>;
 
     /// Sealed transactions that still wait, in log order; with `only`, those of one changeset.
     fn sealed_log(&mut self, only: Option<DeviceSeq>) -> Result<Vec<LoggedTransaction>, Self::Error>;

@@ -15,6 +15,9 @@ use alloc::{collections::BTreeSet, format, vec::Vec};
 
 /// Follows every deleted row to its children until nothing more changes.
 pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write) -> Result<(), S::Error> {
+    if drafts.deleted().is_empty() {
+        return Ok(());
+    }
     let catalogue = store.catalogue();
     let mut holders = Holders::none(&catalogue);
     let mut done = 0;

@@ -211,6 +211,10 @@ impl ClientStore for SyncStep<'_> {
         })
     }
 
+    fn unsealed_since(&mut self, seq: Seq) -> Result<Vec<LoggedTransaction>, SqlError> {
+        log::read(&self.db.connection, Select::UnsealedSince(seq), |_| false)
+    }
+
     fn sealed_log(&mut self, only: Option<DeviceSeq>) -> Result<Vec<LoggedTransaction>, SqlError> {
         log::read(&self.db.connection, only.map_or(Select::Sealed, Select::Changeset), |_| false)
     }
@@ -241,8 +245,7 @@ impl ClientStore for SyncStep<'_> {
         self.device_changed = true;
         let gone = if self.db.waitlist.is_indexed() { self.sealed_log(Some(device_seq))? } else { Vec::new() };
         let last = changesets::drop(&self.db.connection, device_seq)?;
-        let rows = gone.into_iter().flat_map(|t| t.changes.into_iter().map(move |change| (t.id, change.row)));
-        self.db.waitlist.remove(&rows.collect::<Vec<_>>(), last);
+        self.db.waitlist.remove(&gone, last);
         self.db.waitlist.forget_blocked();
         Ok(())
     }

@@ -5,12 +5,12 @@
 use crate::local::log::{self, Made, Select};
 use crate::sql::SqlError;
 use crate::sqlite::sql_error;
-use ebbtide_core::change::{LoggedChange, LoggedMutation, RowId};
+use ebbtide_core::change::{LoggedChange, LoggedMutation, LoggedTransaction, RowId};
 use ebbtide_core::client::store::Waiting;
 use ebbtide_core::ids::LogId;
 use ebbtide_core::sorted::SortedSet;
 use rusqlite::Connection;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// See the file's header.
 #[derive(Debug, Default)]
@@ -103,8 +103,8 @@ impl Waitlist {
             return Ok(vec![Vec::new(); rows.len()]);
         }
         self.catch_up(connection)?;
-        let blocked = self.blocked(connection)?.clone();
-        let index = self.index.get_or_insert_default();
+        self.blocked(connection)?;
+        let (index, blocked) = (self.index.get_or_insert_default(), self.blocked.get_or_insert_default());
         let changes = |row: &RowId| {
             let found = index.rows.get(row).map(Vec::as_slice).unwrap_or_default();
             let visible = found.iter().filter(|(id, _)| !blocked.contains(id));
@@ -129,13 +129,16 @@ impl Waitlist {
         self.index.is_some()
     }
 
-    /// These transactions are about to leave the log, which then ends at `last`.
-    pub(crate) fn remove(&mut self, changes: &[(LogId, RowId)], last: LogId) {
+    /// These transactions, in log order, have left the log, which now ends at `last`.
+    pub(crate) fn remove(&mut self, gone: &[LoggedTransaction], last: LogId) {
         self.counts = None;
         let Some(index) = &mut self.index else { return };
-        for (id, row) in changes {
+        let has_left = |(id, _): &(LogId, LoggedMutation)| gone.binary_search_by_key(id, |one| one.id).is_ok();
+        let rows: HashSet<&RowId> = gone.iter().flat_map(|one| &one.changes).map(|change| &change.row).collect();
+        // Once for each row: a single one may have been written by all of them.
+        for row in rows {
             if let Some(waiting) = index.rows.get_mut(row) {
-                waiting.retain(|(waiting, _)| waiting != id);
+                waiting.retain(|one| !has_left(one));
                 if waiting.is_empty() {
                     index.rows.remove(row);
                 }

@@ -81,6 +81,8 @@ pub(crate) fn append_resolutions(
 pub(crate) enum Select {
     /// Not yet sealed.
     Unsealed,
+    /// Not yet sealed, and made after more than this commit was seen.
+    UnsealedSince(Seq),
     /// Sealed, all of them.
     Sealed,
     /// Sealed under this number.
@@ -99,6 +101,12 @@ pub(crate) fn read(
 ) -> Result<Vec<LoggedTransaction>, SqlError> {
     let (condition, number) = match select {
         Select::Unsealed => ("id > max(?1, ifnull((SELECT max(log_upto) FROM _ebb_changeset), 0))", 0),
+        // By the index, as there is seldom any.
+        Select::UnsealedSince(seq) => (
+            "id IN (SELECT id FROM _ebb_log WHERE seq > ?1)
+             AND id > ifnull((SELECT max(log_upto) FROM _ebb_changeset), 0)",
+            seq.0 as i64,
+        ),
         Select::Sealed => ("id > ?1 AND id <= (SELECT max(log_upto) FROM _ebb_changeset)", 0),
         Select::Changeset(device_seq) => (
             "id BETWEEN (SELECT log_from FROM _ebb_changeset WHERE device_seq = ?1)

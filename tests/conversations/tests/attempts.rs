@@ -5,7 +5,11 @@ use ebbtide_core::client::{Input, Output};
 use ebbtide_core::error::{Refusal, RefusalCode};
 use ebbtide_core::limits::{CONFIRM_AFTER_MS, RETRY_FIRST_MS};
 use ebbtide_core::message::ServerMessage;
+use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
+
+/// How long writes made without a connection gather.
+const OFFLINE_SEAL_MS: u64 = 1_000;
 
 fn failed_inside() -> Input {
     let refusal = Refusal { code: RefusalCode::Internal, device_seq: None, detail: "out of order".into() };
@@ -92,4 +96,31 @@ fn cs01_a_confirmation_that_is_due_while_a_snapshot_is_fetched_wakes_nobody_over
         });
         assert!(woken.is_none_or(|at| at > now), "{woken:?} at {now:?}");
     });
+}
+
+#[test]
+fn cs217_what_cannot_be_sealed_yet_wakes_nobody_over_and_over() {
+    const MORE_THAN_IS_SEALED_OFFLINE: i64 = 66;
+    for paused in [false, true] {
+        on_both_paths(|talk| {
+            with_household(talk);
+            talk.input(A, Input::Online(false));
+            talk.input(A, Input::Pause(paused));
+            for doses in 0..MORE_THAN_IS_SEALED_OFFLINE {
+                talk.exec(A, "UPDATE household SET doses = ?", &[Value::Integer(doses)]);
+                talk.pass_ms(OFFLINE_SEAL_MS);
+                talk.input(A, Input::Tick);
+            }
+            let (now, outputs) = (talk.time_of(A), talk.outputs(A));
+            let mut wakes =
+                outputs.iter().filter_map(|output| if let Output::WakeAt(at) = output { Some(*at) } else { None });
+            let last = wakes.next_back().expect("it was to be woken while there was something to seal");
+            assert!(last <= now, "woken at {last:?} at {now:?} for what is not going to be sealed");
+            talk.input(A, Input::Online(true));
+            talk.input(A, Input::Pause(false));
+            talk.reconnect(A);
+            talk.settle();
+            assert_eq!(status(talk, A).pending, 0, "{}", talk.transcript());
+        });
+    }
 }

@@ -58,6 +58,24 @@ fn cs225_so_it_does_where_the_space_had_the_time_wrong_once() {
 }
 
 #[test]
+fn cs225_who_was_away_for_long_does_not_make_up_for_it_at_every_welcome() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.space.backup();
+        talk.pass_ms(60 * DAY_MS as u64);
+        talk.exec(A, "UPDATE household SET name = 'lost and found'", &[]);
+        for _ in 0..MANY {
+            talk.exec(A, "UPDATE household SET doses = doses + 1", &[]);
+            talk.visit(A);
+        }
+        talk.restore_space(&backup);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT name FROM household"), text("lost and found"));
+    });
+}
+
+#[test]
 fn cs226_what_is_older_than_a_month_is_not_kept() {
     on_both_paths(|talk| {
         with_household(talk);

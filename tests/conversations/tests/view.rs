@@ -2,6 +2,7 @@
 
 use crate::script::{A, B, on_both_paths, status, text, value, with_household};
 use ebbtide_core::value::Value;
+use ebbtide_simulator::dialogue::Dialogue;
 
 #[test]
 fn cs22_a_pull_leaves_pending_values_visible_until_they_are_decided() {
@@ -65,6 +66,43 @@ fn cs23_a_blocked_row_takes_what_the_space_says_of_it_meanwhile() {
         talk.down(B);
         let row = talk.query(B, "SELECT name, code, weight FROM household WHERE id = 'h'");
         assert_eq!(row, [[text("first"), Value::Null, Value::Real(1.5)]]);
+        talk.settle();
+        talk.cut(B);
+        talk.visit(A);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs216_a_page_of_commits_lays_what_waits_over_the_space_once() {
+    const COMMITS: i64 = 20;
+    const WAITING: i64 = 40;
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(B, "INSERT INTO household (id, code) VALUES ('b', 'x')", &[]);
+        for number in 0..WAITING {
+            talk.exec(B, "INSERT INTO left_half (id) VALUES ('w' || ?1)", &[Value::Integer(number)]);
+        }
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x')", &[]);
+        talk.visit(A);
+        for doses in 1..=COMMITS {
+            talk.exec(A, "UPDATE household SET doses = ? WHERE id = 'h'", &[Value::Integer(doses)]);
+            talk.visit(A);
+        }
+        let written = |talk: &mut Dialogue| match value(talk, B, "SELECT total_changes()") {
+            Value::Integer(written) => written,
+            other => panic!("a count, not {other:?}"),
+        };
+        let before = written(talk);
+        talk.connect(B);
+        talk.up(B);
+        talk.down(B);
+        let written = written(talk) - before;
+        assert_eq!(value(talk, B, "SELECT doses FROM household WHERE id = 'h'"), Value::Integer(COMMITS));
+        assert_eq!(value(talk, B, "SELECT count(*) FROM left_half"), Value::Integer(WAITING));
+        assert_eq!(talk.query(B, "SELECT id FROM household ORDER BY id"), [[text("a")], [text("h")]]);
+        assert_eq!((status(talk, B).blocked, status(talk, B).pending), (1, 1 + WAITING as u32));
+        assert!(written < WAITING * COMMITS, "{written} rows were written");
         talk.settle();
         talk.cut(B);
         talk.visit(A);
