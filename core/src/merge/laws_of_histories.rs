@@ -158,3 +158,32 @@ fn mg19_writes_that_continue_each_other_are_one_in_the_view() {
     let after = text::text(&state.value).unwrap();
     assert!(after.contains('z') && after.matches('\n').count() == before, "{after:?}");
 }
+
+#[test]
+fn mg19_one_of_several_writes_of_a_changeset_may_have_been_out_of_view() {
+    let text = |text: &str| Value::Text(text.into());
+    let state = told(&["a b".into()]);
+    let state = own(&state, 1, 1, 2, "a b", "a x");
+    let state = own(&state, 1, 1, 2, "a x", "a x y");
+    // The first is blocked on its device when the second joins what is there.
+    let view = text::redo(&text("a b"), &text("a x"), &text("a x y"));
+    assert_eq!(view, text("a b y"));
+    let state = own(&state, 2, 1, 3, "a b y", "a b y z");
+    assert_eq!(state.value, text("a x y z"));
+}
+
+#[test]
+fn mg19_many_writes_of_a_changeset_cost_a_history_no_more_than_a_few() {
+    let mut state = told(&["a".into(), "a b".into()]);
+    let mut written = String::from("a b");
+    for number in 0..1_000 {
+        let next = format!("{written} {number}");
+        state = own(&state, 1, 2, 3, &written, &next);
+        written = next;
+    }
+    assert_eq!(state.value, Value::Text(written.clone()));
+    assert!(finds(&state, 1, "a"));
+    // The newest may each have been out of view.
+    let (seen, gone) = (written.replace(" 998", ""), format!("{written} z"));
+    assert_eq!(own(&state, 2, 2, 4, &seen, &format!("{seen} z")).value, Value::Text(gone));
+}

@@ -179,9 +179,9 @@ impl History {
 
     fn push(&mut self, value: &Value, own: Own, write: &Write) {
         let after = text(value).unwrap_or_default().to_owned();
-        let Writer { author, device_seq, base, .. } = write.writer;
+        let Writer { author, device_seq, .. } = write.writer;
         match self.record.entries.last() {
-            Some(last) if last.seq == write.seq => self.extend(after, own, base.seq),
+            Some(last) if last.seq == write.seq => self.extend(after, own),
             _ => {
                 let entry = Entry::of(write.seq, author, device_seq, self.current(), &after, own);
                 self.record.entries.push(entry);
@@ -191,23 +191,23 @@ impl History {
         self.prune();
     }
 
-    /// Another write of the same changeset.
-    fn extend(&mut self, after: String, own: Own, base: Seq) {
+    /// Another write of the same changeset. Each stays by itself, since one of them may be blocked where the others are in view.
+    fn extend(&mut self, after: String, own: Own) {
         let position = self.record.entries.len() - 1;
         let (start, middle) = (self.texts[position].clone(), self.texts[position + 1].clone());
+        // Whoever saw the text that stood there saw that of the commit before, and over it what is here already.
+        let before = position.checked_sub(1).map_or(self.record.floor, |earlier| self.record.entries[earlier].seq);
+        let list = |own, from: &str, to: &str| match own {
+            Own::Same => Some(vec![(before, diff::diff(from, to))]),
+            Own::Edits(list) => Some(list),
+            Own::Unknown => None,
+        };
         let last = &mut self.record.entries[position];
         last.undo = diff::diff(&after, &start);
-        let earlier = core::mem::replace(&mut last.own, Own::Unknown);
-        last.own = match (earlier, own) {
-            (Own::Same, Own::Same) => Own::Same,
-            (Own::Unknown, _) | (_, Own::Unknown) => Own::Unknown,
-            (Own::Same, Own::Edits(new)) => {
-                let first = (base, diff::diff(&start, &middle));
-                Own::Edits([vec![first], new].concat())
-            }
-            (Own::Edits(list), Own::Same) => Own::Edits([list, vec![(base, diff::diff(&middle, &after))]].concat()),
-            (Own::Edits(list), Own::Edits(new)) => Own::Edits([list, new].concat()),
-        };
+        let earlier = list(core::mem::replace(&mut last.own, Own::Unknown), &start, &middle);
+        if let (Some(earlier), Some(later)) = (earlier, list(own, &middle, &after)) {
+            last.own = Own::Edits(fewer([earlier, later].concat(), before, &start));
+        }
         self.texts[position + 1] = after;
     }
 
@@ -232,6 +232,20 @@ fn partial_views(steps: &[Step], base: Seq) -> impl Iterator<Item = Vec<Step>> +
     let oldest = settled.max(steps.len().saturating_sub(TEXT_BLOCKED_WRITES));
     let runs = (oldest..steps.len()).flat_map(move |from| (from + 1..=steps.len()).map(move |upto| (from, upto)));
     runs.map(|(from, upto)| [&steps[..from], &steps[upto..]].concat())
+}
+
+/// The first writes of a changeset as one, where they continue each other on the text before it: of the newest alone it is asked whether
+/// each was in view.
+fn fewer(mut list: Vec<(Seq, Vec<Edit>)>, before: Seq, start: &str) -> Vec<(Seq, Vec<Edit>)> {
+    while list.len() > TEXT_BLOCKED_WRITES
+        && let [(first, edits), (second, more), ..] = &list[..]
+        && (*first, *second) == (before, before)
+        && let Some(text) = diff::apply(start, edits).and_then(|text| diff::apply(&text, more))
+    {
+        list[1].1 = diff::diff(start, &text);
+        list.remove(0);
+    }
+    list
 }
 
 /// Neighbours that continue each other, by their first and last.
