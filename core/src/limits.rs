@@ -92,8 +92,14 @@ pub const ANSWER_BYTES: usize = 4 * PAGE_BYTES;
 /// Commits in one answer.
 pub const PAGE_COMMITS: usize = 1_000;
 
-/// A commit above this many bytes travels in parts of this size.
-pub const PART_BYTES: usize = 1024 * 1024;
+/// A device asks for so many bytes of history first, then for twice as many with each answer.
+pub const SLOW_START_BYTES: u32 = 256 * 1024;
+
+/// Where an answer of some size did not come, so many of half that size come before it is tried again.
+pub const PAGES_TO_GROW: u32 = 16;
+
+/// A commit that is larger than a page travels in parts of this size.
+pub const PART_BYTES: usize = 64 * 1024;
 
 /// Bytes pushed over a socket beyond the acknowledged cursor; further commits are announced by `Head` only.
 pub const PUSH_WINDOW_BYTES: usize = 256 * 1024;

@@ -56,6 +56,8 @@ pub enum ClientMessage {
         cursor: Cursor,
         /// No more than about so many bytes in the answer.
         max_bytes: u32,
+        /// What is here already of the commit after it, where that comes in parts.
+        held: Option<HeldParts>,
     },
     /// Everything up to here is applied: gives credit for more pushes.
     Applied {
@@ -333,6 +335,19 @@ pub enum ItemBody {
     OwnAsSent(DeviceSeq),
     /// The reader's own changeset, merged; encoded.
     OwnMerged(DeviceSeq, Vec<u8>),
+}
+
+/// The first pieces of a commit, which need not come again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldParts {
+    /// The commit.
+    pub seq: Seq,
+    /// The chain hash at `seq`.
+    pub chain: ChainHash,
+    /// How many pieces it has.
+    pub count: u32,
+    /// The first one that is missing.
+    pub next: u32,
 }
 
 /// A piece of one commit's encoding.

@@ -50,7 +50,7 @@ pub(crate) fn write(out: &mut Output, message: &ClientMessage) -> u8 {
             fields(out, COMMIT, &(device_seq, hash, applied_receipt))
         }
         ClientMessage::Void { device_seq } => fields(out, VOID, device_seq),
-        ClientMessage::Pull { cursor, max_bytes } => fields(out, PULL, &(cursor, max_bytes)),
+        ClientMessage::Pull { cursor, max_bytes, held } => fields(out, PULL, &(cursor, max_bytes, held)),
         ClientMessage::Applied { seq, applied_receipt } => fields(out, APPLIED, &(seq, applied_receipt)),
         ClientMessage::Recall(recall) => write_recall(out, recall),
         ClientMessage::Snapshot { token, max_bytes } => fields(out, SNAPSHOT, &(token, max_bytes)),
@@ -125,7 +125,7 @@ pub(crate) fn read(kind: u64, input: &mut Input<'_>) -> Result<Option<ClientMess
             applied_receipt,
         })?,
         VOID => plain::read(input).map(|device_seq| ClientMessage::Void { device_seq })?,
-        PULL => plain::read(input).map(|(cursor, max_bytes)| ClientMessage::Pull { cursor, max_bytes })?,
+        PULL => plain::read(input).map(|(cursor, max_bytes, held)| ClientMessage::Pull { cursor, max_bytes, held })?,
         APPLIED => plain::read(input)
             .map(|(seq, applied_receipt): (Seq, DeviceSeq)| ClientMessage::Applied { seq, applied_receipt })?,
         RECALL => ClientMessage::Recall(read_recall(input)?),

@@ -60,7 +60,9 @@ fn wp07_messages_of_a_device_keep_their_bytes() {
     pinned_client("prepare", ClientMessage::Prepare { device_seq, hash });
     pinned_client("commit", ClientMessage::Commit { device_seq, hash, applied_receipt });
     pinned_client("void", ClientMessage::Void { device_seq });
-    pinned_client("pull", ClientMessage::Pull { cursor: cursor(), max_bytes: 1 << 20 });
+    pinned_client("pull", ClientMessage::Pull { cursor: cursor(), max_bytes: 1 << 20, held: None });
+    let held = HeldParts { seq: Seq(8), chain: ChainHash([7; 8]), count: 12, next: 5 };
+    pinned_client("pull_parts", ClientMessage::Pull { cursor: cursor(), max_bytes: 1 << 16, held: Some(held) });
     let (origin, stamps) = (Incarnation(*b"incarnation of b"), vec![STAMP, Stamp(STAMP.0 + 1)]);
     let trail = vec![(Seq(100), ChainHash(*b"chain..1")), (Seq(123_456), cursor().chain)];
     let recall = Recall { origin, opening: Opening::default(), stamps, trail };

@@ -216,7 +216,7 @@ impl ClientSession {
             return self.stage_range(&range, step);
         }
         let before = step.device.cursor.seq;
-        let asked = core::mem::take(&mut self.pulling);
+        let asked = self.pull_answered();
         self.status.head = self.status.head.max(range.upto);
         let Some(applied) = apply::range(&range, &mut step.device, step.store, step.codec)? else { return Ok(()) };
         if let Some(wish) = self.wish.as_mut() {

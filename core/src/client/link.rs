@@ -184,6 +184,9 @@ impl ClientSession {
         let seal = due(&mut self.timers.seal_at);
         let mirror = due(&mut self.timers.mirror_at);
         if silent {
+            if self.pulling {
+                self.pace.was_silent();
+            }
             self.drop_link(step);
             self.failed(cause("timeout", true), step);
         }

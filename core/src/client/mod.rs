@@ -13,6 +13,7 @@ mod lineage;
 mod link;
 mod outbox;
 mod overlay;
+mod pace;
 pub mod plan;
 pub mod progress;
 mod rebuild;

@@ -83,8 +83,8 @@ impl ClientSession {
             messages.extend(self.give_up_or_upload(step)?);
         }
         messages.extend(match self.planning.is_wanted() {
-            true => self.pull_for_plan(),
-            false => self.pull(step),
+            true => self.pull_for_plan(step)?,
+            false => self.pull(step)?,
         });
         messages.extend(self.confirm(step));
         Ok(messages)
@@ -128,14 +128,24 @@ impl ClientSession {
         self.space.map_or(SchemaVersion::default(), |space| space.version)
     }
 
-    fn pull<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Option<ClientMessage> {
+    fn pull<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Result<Option<ClientMessage>, S::Error> {
         let behind = step.device.cursor.seq < self.status.head && !self.uploads.awaits_decision();
         let wished = self.wish.is_some_and(|wish| !wish.pulled);
         if self.pulling || !(behind || wished) {
-            return None;
+            return Ok(None);
         }
         self.pulling = true;
-        Some(ClientMessage::Pull { cursor: step.device.cursor, max_bytes: self.options.max_page_bytes() })
+        let (cursor, max_bytes) = (step.device.cursor, self.pace.bytes());
+        Ok(Some(ClientMessage::Pull { cursor, max_bytes, held: step.store.held_parts()? }))
+    }
+
+    /// Whether what came was asked for.
+    pub(super) fn pull_answered(&mut self) -> bool {
+        let asked = core::mem::take(&mut self.pulling);
+        if asked {
+            self.pace.answered();
+        }
+        asked
     }
 
     fn confirm<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Option<ClientMessage> {

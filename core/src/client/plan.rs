@@ -216,7 +216,7 @@ impl ClientSession {
         range: &Range,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
-        let asked = core::mem::take(&mut self.pulling);
+        let asked = self.pull_answered();
         self.status.head = self.status.head.max(range.upto);
         let head = self.status.head;
         let items: Vec<&RangeItem> = range.items.iter().collect();
@@ -233,10 +233,14 @@ impl ClientSession {
     }
 
     /// The next page to be counted.
-    pub(super) fn pull_for_plan(&mut self) -> Option<ClientMessage> {
-        let census = self.planning.census.as_ref().filter(|census| !census.done && !self.pulling)?;
+    pub(super) fn pull_for_plan<S: ClientStore, C: Codec>(
+        &mut self,
+        step: &mut Step<S, C>,
+    ) -> Result<Option<ClientMessage>, S::Error> {
+        let census = self.planning.census.as_ref().filter(|census| !census.done && !self.pulling);
+        let Some(cursor) = census.map(|census| census.upto) else { return Ok(None) };
         self.pulling = true;
-        Some(ClientMessage::Pull { cursor: census.upto, max_bytes: limits::PAGE_BYTES as u32 })
+        Ok(Some(ClientMessage::Pull { cursor, max_bytes: self.pace.bytes(), held: step.store.held_parts()? }))
     }
 
     /// Asks for a prediction where one is wanted, and tells plans and questions that are complete.

@@ -85,7 +85,7 @@ impl ClientSession {
         if self.pulling || self.verdicts.awaits_answer() || self.recalls.awaits_answer() {
             return Ok(Vec::new());
         }
-        let max_bytes = self.options.max_page_bytes();
+        let max_bytes = self.pace.bytes();
         let Some(state) = step.store.snapshot()? else {
             self.pulling = true;
             return Ok(vec![ClientMessage::Snapshot { token: None, max_bytes }]);
@@ -96,7 +96,7 @@ impl ClientSession {
         }
         if state.upto.seq < self.status.head || !self.verdicts.continuation {
             self.pulling = true;
-            return Ok(vec![ClientMessage::Pull { cursor: state.upto, max_bytes }]);
+            return Ok(vec![ClientMessage::Pull { cursor: state.upto, max_bytes, held: step.store.held_parts()? }]);
         }
         let questions = self.ask_verdicts(step)?;
         if questions.is_empty() {
@@ -159,7 +159,7 @@ impl ClientSession {
         page: Page,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
-        let asked = core::mem::take(&mut self.pulling);
+        let asked = self.pull_answered();
         if !asked || step.device.rebuild.is_none() {
             return Ok(());
         }
@@ -194,7 +194,7 @@ impl ClientSession {
         range: &Range,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
-        let asked = core::mem::take(&mut self.pulling);
+        let asked = self.pull_answered();
         self.status.head = self.status.head.max(range.upto);
         let Some(mut state) = step.store.snapshot()?.filter(|state| state.complete) else { return Ok(()) };
         if asked {

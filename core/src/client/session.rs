@@ -4,6 +4,7 @@
 
 use super::backoff::Backoff;
 use super::lineage::Place;
+use super::pace::Pace;
 use super::plan::{NOT_CONFIRMED, Plan, Planning};
 use super::progress::{Progress, receiving};
 use super::rebuild::Verdicts;
@@ -42,13 +43,6 @@ pub struct SessionOptions {
     pub start: Start,
     /// Bytes asked for in one page of history or of a snapshot, where that is less than the bound.
     pub page_bytes: Option<u32>,
-}
-
-impl SessionOptions {
-    /// Bytes to ask for in one page.
-    pub(super) fn max_page_bytes(&self) -> u32 {
-        self.page_bytes.unwrap_or(PAGE_BYTES as u32)
-    }
 }
 
 /// Why there is no connection.
@@ -219,6 +213,7 @@ pub struct ClientSession {
     pub(super) backoff: Backoff,
     pub(super) timers: Timers,
     pub(super) pulling: bool,
+    pub(super) pace: Pace,
     pub(super) space: Option<SpaceVersion>,
     pub(super) unconfirmed_bytes: usize,
     /// The numbers in the service worker's copy, from the first to the last; the outer `None` while that is not known.
@@ -235,6 +230,7 @@ pub struct ClientSession {
 impl ClientSession {
     /// A session that has not started. The seed spreads retries of different devices apart.
     pub fn new(options: SessionOptions, seed: u64) -> Self {
+        let pace = Pace::upto(options.page_bytes.unwrap_or(PAGE_BYTES as u32));
         Self {
             options,
             link: Link::Down,
@@ -249,6 +245,7 @@ impl ClientSession {
             backoff: Backoff::new(seed),
             timers: Timers::default(),
             pulling: false,
+            pace,
             space: None,
             unconfirmed_bytes: 0,
             mirrored: None,

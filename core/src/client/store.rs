@@ -11,7 +11,7 @@ use crate::ids::{
     AuthorId, ChainHash, Cursor, DeviceSeq, Hash, Incarnation, LogId, Millis, Opening, SchemaVersion, Seq, TableId,
 };
 use crate::limits::{KEPT_STEP_MS, TRAIL_POINTS};
-use crate::message::{Part, Token};
+use crate::message::{HeldParts, Part, Token};
 use crate::value::{Key, Value};
 use crate::version_map::Unknown;
 use alloc::{rc::Rc, string::String, vec::Vec};
@@ -407,6 +407,9 @@ pub trait ClientStore {
 
     /// Keeps a piece of a large commit until the last is there. A piece of another commit than the kept ones replaces them.
     fn put_part(&mut self, part: &Part) -> Result<(), Self::Error>;
+
+    /// The pieces that are kept, if they are the first of their commit.
+    fn held_parts(&mut self) -> Result<Option<HeldParts>, Self::Error>;
 
     /// The whole encoding, once `count` pieces of commit `seq` are kept; they are then forgotten.
     fn take_parts(&mut self, seq: Seq, count: u32) -> Result<Option<Vec<u8>>, Self::Error>;

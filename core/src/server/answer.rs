@@ -1,6 +1,7 @@
 //! What a device is sent of the history: pages, parts, announcements, and the checks before it is sent anything.
 //! It knows credit and sizes, not merges; the session calls it for hellos, pulls, decisions and fan-out.
 
+use super::parts::Wanted;
 use super::room;
 use super::session::{ServerOutput, ServerSession, replies};
 use super::store::{Author, ServerStore};
@@ -8,7 +9,7 @@ use crate::commit::{Decided, SealedCommit};
 use crate::error::{Refusal, RefusalCode};
 use crate::ids::{Cursor, DeviceSeq, SchemaVersion, Seq};
 use crate::limits;
-use crate::message::{Hello, ItemBody, Page, Part, Range, RangeItem, ServerMessage};
+use crate::message::{Hello, ItemBody, Page, Range, RangeItem, ServerMessage};
 use alloc::{format, string::String, vec, vec::Vec};
 
 impl ServerSession {
@@ -40,7 +41,7 @@ impl ServerSession {
             return Ok(if self.state.sent < head { self.announce(head) } else { Vec::new() });
         }
         let commits = store.commits(self.state.sent, max_bytes, limits::PAGE_COMMITS)?;
-        if commits.first().is_some_and(|first| self.travelling_bytes(first) > max_bytes) {
+        if self.begins_with_more_than(max_bytes, &commits) {
             self.room.close_unasked();
             return Ok(self.announce(head));
         }
@@ -55,15 +56,41 @@ impl ServerSession {
         vec![ServerMessage::Head { seq: head }]
     }
 
-    /// One page of history above `after`, which was asked for: at least one commit, however large.
+    /// One page of history above a cursor, which was asked for: at least one commit, or parts of one.
     pub(super) fn page<S: ServerStore>(
         &mut self,
-        after: Seq,
-        max_bytes: usize,
+        after: &Cursor,
+        wanted: Wanted,
         store: &mut S,
     ) -> Result<Vec<ServerMessage>, S::Error> {
-        let commits = store.commits(after, max_bytes.clamp(1, limits::PAGE_BYTES), limits::PAGE_COMMITS)?;
-        self.page_of(after, commits, None, store)
+        let max_bytes = wanted.max_bytes.clamp(1, limits::PAGE_BYTES);
+        let mut commits = store.commits(after.seq, max_bytes, limits::PAGE_COMMITS)?;
+        if !self.begins_with_more_than(max_bytes.max(limits::PART_BYTES), &commits) {
+            return self.page_of(after.seq, commits, None, store);
+        }
+        commits.truncate(1);
+        let mut messages = self.receipts_for(&mut commits, None, store)?;
+        for large in commits {
+            messages.extend(self.parts(after, large, Wanted { max_bytes, ..wanted }, store)?);
+        }
+        Ok(messages)
+    }
+
+    /// What goes out with a welcome. Of a large commit nothing does, so that the welcome is soon heard on a slow line.
+    pub(super) fn first_page<S: ServerStore>(
+        &mut self,
+        after: &Cursor,
+        store: &mut S,
+    ) -> Result<Vec<ServerMessage>, S::Error> {
+        let commits = store.commits(after.seq, limits::FIRST_PAGE_BYTES, limits::PAGE_COMMITS)?;
+        match self.begins_with_more_than(limits::FIRST_PAGE_BYTES, &commits) {
+            true => room::nothing_yet(after, store),
+            false => self.page_of(after.seq, commits, None, store),
+        }
+    }
+
+    fn begins_with_more_than(&self, bytes: usize, commits: &[SealedCommit]) -> bool {
+        commits.first().is_some_and(|first| self.travelling_bytes(first) > bytes)
     }
 
     /// Own commits are preceded by their receipts, except the one just sent.
@@ -77,24 +104,20 @@ impl ServerSession {
     ) -> Result<Vec<ServerMessage>, S::Error> {
         let head = store.head()?.seq;
         let mut messages = self.receipts_for(&mut commits, just_sent, store)?;
-        if let Some(large) = self.take_large(&mut commits) {
-            messages.extend(self.parts(after, large, head, store)?);
-        } else {
-            let upto = commits.last().map_or(head, |commit| commit.seq);
-            let chain = store.chain_at(upto)?.unwrap_or_default().truncated();
-            // What the device counts too when it decides whether to confirm.
-            let bytes = commits.iter().map(|commit| self.travelling_bytes(commit)).sum();
-            let items = commits.into_iter().map(|commit| self.item(commit)).collect();
-            self.sent(upto, head, bytes);
-            messages.push(ServerMessage::Range(Range { from: after, upto, chain, items }));
-        }
+        let upto = commits.last().map_or(head, |commit| commit.seq);
+        let chain = store.chain_at(upto)?.unwrap_or_default().truncated();
+        // What the device counts too when it decides whether to confirm.
+        let bytes = commits.iter().map(|commit| self.travelling_bytes(commit)).sum();
+        let items = commits.into_iter().map(|commit| self.item(commit)).collect();
+        self.sent(upto, head, bytes);
+        messages.push(ServerMessage::Range(Range { from: after, upto, chain, items }));
         if !self.state.live {
             messages.push(ServerMessage::Head { seq: head });
         }
         Ok(messages)
     }
 
-    fn sent(&mut self, upto: Seq, head: Seq, bytes: usize) {
+    pub(super) fn sent(&mut self, upto: Seq, head: Seq, bytes: usize) {
         self.state.sent = upto;
         self.state.live = upto >= head;
         self.state.unconfirmed_bytes += bytes as u64;
@@ -116,7 +139,7 @@ impl ServerSession {
         RangeItem { seq: commit.seq, body }
     }
 
-    fn is_own(&self, commit: &SealedCommit) -> bool {
+    pub(super) fn is_own(&self, commit: &SealedCommit) -> bool {
         self.state.greeted.is_some_and(|greeted| greeted.author == commit.author)
     }
 
@@ -152,36 +175,6 @@ impl ServerSession {
         }
         commits.truncate(fitting);
         Ok(receipts)
-    }
-
-    /// A commit that is larger than a page goes alone, in parts.
-    fn parts<S: ServerStore>(
-        &mut self,
-        after: Seq,
-        commit: SealedCommit,
-        head: Seq,
-        store: &mut S,
-    ) -> Result<Vec<ServerMessage>, S::Error> {
-        let chain = store.chain_at(commit.seq)?.unwrap_or_default().truncated();
-        let own = self.is_own(&commit).then_some(commit.device_seq);
-        self.sent(commit.seq, head, commit.bytes.len());
-        let count = commit.bytes.len().div_ceil(limits::PART_BYTES) as u32;
-        let part = |(index, bytes): (usize, &[u8])| {
-            let (index, bytes) = (index as u32, bytes.to_vec());
-            ServerMessage::Part(Part { from: after, seq: commit.seq, chain, own, index, count, bytes })
-        };
-        Ok(commit.bytes.chunks(limits::PART_BYTES).enumerate().map(part).collect())
-    }
-
-    /// The first commit, if it must travel in parts; otherwise cuts the page before the next that must.
-    fn take_large(&self, commits: &mut Vec<SealedCommit>) -> Option<SealedCommit> {
-        let large = |commit: &SealedCommit| self.travelling_bytes(commit) > limits::PART_BYTES;
-        let position = commits.iter().position(large)?;
-        if position == 0 {
-            return Some(commits.swap_remove(0));
-        }
-        commits.truncate(position);
-        None
     }
 
     /// The device has applied everything up to `seq`: it has credit again.

@@ -8,7 +8,6 @@ use super::snapshot;
 use super::store::{Author, ServerStore};
 use crate::error::{Refusal, RefusalCode};
 use crate::ids::{Millis, View};
-use crate::limits;
 use crate::message::{Hello, ServerMessage, WANTS_SNAPSHOT, Welcome};
 use alloc::{format, vec, vec::Vec};
 
@@ -51,7 +50,7 @@ impl ServerSession {
         if wanted || due {
             return Ok(messages);
         }
-        let page = self.page(hello.cursor.seq, limits::FIRST_PAGE_BYTES, store)?;
+        let page = self.first_page(&hello.cursor, store)?;
         messages.extend(self.told_without_copies(page, store)?);
         Ok(messages)
     }

@@ -13,6 +13,7 @@ mod former;
 mod greeting;
 mod holders;
 mod moves;
+mod parts;
 mod predict;
 mod queue;
 mod references;

@@ -78,7 +78,7 @@ impl ServerSession {
 }
 
 /// So that the device pulls again at once.
-fn nothing_yet<S: ServerStore>(cursor: &Cursor, store: &mut S) -> Result<Vec<ServerMessage>, S::Error> {
+pub(super) fn nothing_yet<S: ServerStore>(cursor: &Cursor, store: &mut S) -> Result<Vec<ServerMessage>, S::Error> {
     let Cursor { seq, chain, .. } = *cursor;
     let nothing = Range { from: seq, upto: seq, chain, items: Vec::new() };
     Ok(vec![ServerMessage::Range(nothing), ServerMessage::Head { seq: store.head()?.seq }])

@@ -5,6 +5,7 @@
 use super::answer;
 use super::decide::Verdict;
 use super::folded;
+use super::parts::Wanted;
 use super::predict::predict;
 use super::resend::{self, Sender};
 use super::retention;
@@ -176,7 +177,9 @@ impl ServerSession {
                 Ok(replies(vec![ServerMessage::Page(page)]))
             }
             // Where a plan reads on from is not where the device is: that hellos and confirmations say.
-            ClientMessage::Pull { cursor, max_bytes } => self.pull(&cursor, max_bytes as usize, store),
+            ClientMessage::Pull { cursor, max_bytes, held } => {
+                self.pull(&cursor, Wanted { max_bytes: max_bytes as usize, held }, store)
+            }
             ClientMessage::Catalogue { version } => answer::catalogue(version, store),
             ClientMessage::Applied { seq, applied_receipt } => {
                 self.confirm_receipts(applied_receipt, author, store)?;
@@ -212,7 +215,7 @@ impl ServerSession {
     fn pull<S: ServerStore>(
         &mut self,
         cursor: &Cursor,
-        max_bytes: usize,
+        wanted: Wanted,
         store: &mut S,
     ) -> Result<Vec<ServerOutput>, S::Error> {
         if cursor.seq < store.floor()?.seq {
@@ -226,7 +229,7 @@ impl ServerSession {
         if cursor.seq >= self.state.sent {
             self.state.unconfirmed_bytes = 0;
         }
-        Ok(replies(self.page(cursor.seq, max_bytes, store)?))
+        Ok(replies(self.page(cursor, wanted, store)?))
     }
 
     pub(super) fn confirm_receipts<S: ServerStore>(

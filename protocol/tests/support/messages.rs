@@ -79,7 +79,11 @@ pub fn client(random: &mut Random, kind: u64) -> ClientMessage {
         4 => ClientMessage::Prepare { device_seq, hash },
         5 => ClientMessage::Commit { device_seq, hash, applied_receipt },
         6 => ClientMessage::Void { device_seq },
-        7 => ClientMessage::Pull { cursor: cursor(random), max_bytes: random.number() as u32 },
+        7 => ClientMessage::Pull {
+            cursor: cursor(random),
+            max_bytes: random.number() as u32,
+            held: maybe(random, held_parts),
+        },
         8 => ClientMessage::Recall(recall(random)),
         9 => ClientMessage::Snapshot { token: maybe(random, token), max_bytes: random.number() as u32 },
         10 => ClientMessage::Predict { upto: device_seq },
@@ -230,6 +234,11 @@ fn range(random: &mut Random) -> Range {
     let items = items.collect();
     let upto = Seq(seq + random.pick(&[0, 0, 5]));
     Range { from, upto, chain: ChainHash(array(random)), items }
+}
+
+fn held_parts(random: &mut Random) -> HeldParts {
+    let (seq, chain) = (Seq(random.number()), cursor(random).chain);
+    HeldParts { seq, chain, count: random.number() as u32, next: random.number() as u32 }
 }
 
 fn part(random: &mut Random) -> Part {

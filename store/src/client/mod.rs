@@ -35,7 +35,7 @@ use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Outcome, Receipt};
 use ebbtide_core::conflict::{AuthorName, Conflict, ConflictId, OpenConflict, QueueChange};
 use ebbtide_core::ids::{DeviceSeq, Incarnation, LogId, SchemaVersion, Seq, TableId};
-use ebbtide_core::message::Part;
+use ebbtide_core::message::{HeldParts, Part};
 use ebbtide_core::value::{Key, Value};
 use ebbtide_core::version_map::Unknown;
 use std::rc::Rc;
@@ -321,6 +321,10 @@ impl ClientStore for SyncStep<'_> {
 
     fn put_part(&mut self, part: &Part) -> Result<(), SqlError> {
         records::put_part(&self.db.connection, part)
+    }
+
+    fn held_parts(&mut self) -> Result<Option<HeldParts>, SqlError> {
+        records::held_parts(&self.db.connection)
     }
 
     fn take_parts(&mut self, seq: Seq, count: u32) -> Result<Option<Vec<u8>>, SqlError> {

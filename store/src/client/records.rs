@@ -9,8 +9,8 @@ use crate::sqlite::sql_error;
 use ebbtide_core::change::RowId;
 use ebbtide_core::client::store::{RejectedTransaction, ServerRow};
 use ebbtide_core::conflict::Conflict;
-use ebbtide_core::ids::{LogId, SchemaVersion, Seq, TableId};
-use ebbtide_core::message::Part;
+use ebbtide_core::ids::{ChainHash, LogId, SchemaVersion, Seq, TableId};
+use ebbtide_core::message::{HeldParts, Part};
 use rusqlite::{Connection, OptionalExtension, params};
 
 const PUT_REJECTED: &str = "INSERT INTO _ebb_rejected (stamp, device_seq, reason, detail, schema, changes, resolutions)
@@ -20,8 +20,8 @@ const SERVER_ROW: &str = "SELECT fields FROM _ebb_server_row WHERE tbl = ? AND k
 const PUT_SERVER_ROW: &str = "INSERT INTO _ebb_server_row (tbl, key, fields) VALUES (?1, ?2, ?3)
     ON CONFLICT (tbl, key) DO UPDATE SET fields = ?3";
 const DROP_SERVER_ROW: &str = "DELETE FROM _ebb_server_row WHERE tbl = ? AND key = ?";
-const DROP_OTHER_PARTS: &str = "DELETE FROM _ebb_part WHERE seq <> ?1 OR count <> ?2";
-const PUT_PART: &str = "INSERT OR REPLACE INTO _ebb_part (seq, part, count, bytes) VALUES (?, ?, ?, ?)";
+const DROP_OTHER_PARTS: &str = "DELETE FROM _ebb_part WHERE seq <> ?1 OR count <> ?2 OR chain <> ?3";
+const PUT_PART: &str = "INSERT OR REPLACE INTO _ebb_part (seq, part, count, chain, bytes) VALUES (?, ?, ?, ?, ?)";
 
 pub(crate) fn put_rejected(
     connection: &Connection,
@@ -104,27 +104,40 @@ pub(super) fn set_blocked(connection: &Connection, transactions: &[LogId]) -> Re
 
 pub(super) fn put_part(connection: &Connection, part: &Part) -> Result<(), SqlError> {
     let seq = part.seq.0 as i64;
-    execute(connection, DROP_OTHER_PARTS, params![seq, part.count])?;
-    execute(connection, PUT_PART, params![seq, part.index, part.count, part.bytes])?;
+    execute(connection, DROP_OTHER_PARTS, params![seq, part.count, part.chain.0])?;
+    execute(connection, PUT_PART, params![seq, part.index, part.count, part.chain.0, part.bytes])?;
     Ok(())
 }
 
+pub(super) fn held_parts(connection: &Connection) -> Result<Option<HeldParts>, SqlError> {
+    let sql =
+        "SELECT seq, chain, count, count(*) FROM _ebb_part GROUP BY seq, chain, count HAVING max(part) < count(*)";
+    let held = |row: &rusqlite::Row<'_>| {
+        let (seq, chain) = (Seq(row.get::<_, i64>(0)? as u64), ChainHash(row.get(1)?));
+        Ok(HeldParts { seq, chain, count: row.get(2)?, next: row.get(3)? })
+    };
+    let read = || connection.prepare_cached(sql)?.query_row([], held).optional();
+    read().map_err(|error| sql_error(&error, sql))
+}
+
 pub(super) fn take_parts(connection: &Connection, seq: Seq, count: u32) -> Result<Option<Vec<u8>>, SqlError> {
+    let whole = "SELECT count(*) = ?2 FROM _ebb_part WHERE seq = ?1 AND count = ?2 AND part < count";
     let sql = "SELECT bytes FROM _ebb_part WHERE seq = ? AND count = ? AND part < count ORDER BY part";
-    let read = || -> rusqlite::Result<(u32, Vec<u8>)> {
+    let read = || -> rusqlite::Result<Option<Vec<u8>>> {
+        if !connection.prepare_cached(whole)?.query_row(params![seq.0 as i64, count], |row| row.get(0))? {
+            return Ok(None);
+        }
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![seq.0 as i64, count])?;
-        let (mut found, mut whole) = (0, Vec::new());
+        let mut bytes = Vec::new();
         while let Some(row) = rows.next()? {
-            whole.extend_from_slice(row.get_ref(0)?.as_blob()?);
-            found += 1;
+            bytes.extend_from_slice(row.get_ref(0)?.as_blob()?);
         }
-        Ok((found, whole))
+        Ok(Some(bytes))
     };
-    let (found, whole) = read().map_err(|error| sql_error(&error, sql))?;
-    if found < count {
-        return Ok(None);
+    let bytes = read().map_err(|error| sql_error(&error, sql))?;
+    if bytes.is_some() {
+        execute(connection, "DELETE FROM _ebb_part", [])?;
     }
-    execute(connection, "DELETE FROM _ebb_part", [])?;
-    Ok(Some(whole))
+    Ok(bytes)
 }

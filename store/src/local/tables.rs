@@ -74,6 +74,6 @@ CREATE TABLE IF NOT EXISTS _ebb_unknown (
   tbl TEXT NOT NULL, key BLOB NOT NULL, col TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (tbl, key, col)) WITHOUT ROWID;
 -- Pieces of one commit that is too large for a message.
 CREATE TABLE IF NOT EXISTS _ebb_part (
-  seq INTEGER NOT NULL, part INTEGER NOT NULL, count INTEGER NOT NULL, bytes BLOB NOT NULL,
-  PRIMARY KEY (seq, part)) WITHOUT ROWID;
+  seq INTEGER NOT NULL, part INTEGER NOT NULL, count INTEGER NOT NULL, chain BLOB NOT NULL, bytes BLOB NOT NULL,
+  PRIMARY KEY (seq, part));
 ";

@@ -137,7 +137,7 @@ fn sv77_garbage_and_messages_before_the_hello_change_nothing_and_leave_the_conne
         for bytes in [&[][..], &[0xff; 40], &[1, 0], &[9, 1, 0]] {
             assert!(matches!(talk.raw(A, bytes), Err(HostError::Undecodable(_))), "{bytes:?}");
         }
-        let pull = ClientMessage::Pull { cursor: Default::default(), max_bytes: 1 };
+        let pull = ClientMessage::Pull { cursor: Default::default(), max_bytes: 1, held: None };
         let replies = talk.mail(B, &[pull]);
         assert!(matches!(&replies[..], [ServerMessage::Refused(r)] if r.code == RefusalCode::Malformed));
         talk.settle();

@@ -37,6 +37,7 @@ mod rules_changed;
 mod script;
 mod setback;
 mod skipped;
+mod slow_lines;
 mod snapshot;
 mod staging;
 mod start;

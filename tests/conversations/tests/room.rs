@@ -95,7 +95,7 @@ fn sv230_of_many_pulls_in_one_message_the_last_are_told_to_come_again() {
         with_household(talk);
         long_history(talk, 6);
         let cursor = talk.durable(A).state.cursor;
-        let pull = ClientMessage::Pull { cursor, max_bytes: PAGE_BYTES as u32 };
+        let pull = ClientMessage::Pull { cursor, max_bytes: PAGE_BYTES as u32, held: None };
         let mut messages = vec![ClientMessage::Hello(hello(talk, A))];
         messages.resize(1 + 16, pull);
         let replies = talk.mail(A, &messages);

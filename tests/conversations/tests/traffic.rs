@@ -301,7 +301,7 @@ fn sv128_the_history_is_served_from_the_floor_on() {
         assert!(cursors[0].seq < floor && cursors.iter().any(|cursor| cursor.seq == floor));
         for cursor in cursors {
             let hello = ClientMessage::Hello(hello(talk, A));
-            let pull = ClientMessage::Pull { cursor, max_bytes: 100_000 };
+            let pull = ClientMessage::Pull { cursor, max_bytes: 100_000, held: None };
             let replies = talk.mail(A, &[hello, pull]);
             let last = replies.last().expect("an answer");
             match cursor.seq < floor {
@@ -312,7 +312,7 @@ fn sv128_the_history_is_served_from_the_floor_on() {
         // The floor's own chain is still known: whoever is there with another history is told so.
         let hello = ClientMessage::Hello(hello(talk, A));
         let cursor = Cursor { seq: floor, ..Cursor::default() };
-        let replies = talk.mail(A, &[hello, ClientMessage::Pull { cursor, max_bytes: 100_000 }]);
+        let replies = talk.mail(A, &[hello, ClientMessage::Pull { cursor, max_bytes: 100_000, held: None }]);
         let refused =
             matches!(replies.last(), Some(ServerMessage::Refused(r)) if r.code == RefusalCode::UnknownHistory);
         assert!(refused, "{replies:?}");

@@ -10,7 +10,7 @@ use ebbtide_core::client::store::{
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::commit::{Reason, Receipt};
 use ebbtide_core::ids::{ChainHash, Cursor, DeviceSeq, Fingerprint, Hash, Incarnation, LogId, Seq, TableId, View};
-use ebbtide_core::message::{Part, Token};
+use ebbtide_core::message::{HeldParts, Part, Token};
 use ebbtide_core::value::{Key, Value};
 use rusqlite::Connection;
 
@@ -250,10 +250,18 @@ pub fn st28_pieces_of_a_commit_are_kept_until_the_last(connection: Connection) {
         store.put_part(&part(5, 1, 2))?;
         assert_eq!(store.take_parts(Seq(5), 2)?, None);
         store.put_part(&part(6, 1, 2))?;
+        assert_eq!(store.held_parts()?, None, "the first is missing");
         store.put_part(&part(6, 0, 2))?;
         assert_eq!(store.take_parts(Seq(5), 2)?, None);
         assert_eq!(store.take_parts(Seq(6), 2)?, Some(vec![0, 0, 1, 1]));
         assert_eq!(store.take_parts(Seq(6), 2)?, None);
+        assert_eq!(store.held_parts()?, None);
+        (0..3).try_for_each(|index| store.put_part(&part(7, index, 5)))?;
+        let held = HeldParts { seq: Seq(7), chain: ChainHash::default(), count: 5, next: 3 };
+        assert_eq!(store.held_parts()?, Some(held));
+        let other = Part { chain: ChainHash([9; 8]), ..part(7, 3, 5) };
+        store.put_part(&other)?;
+        assert_eq!(store.held_parts()?, None, "nothing of another history is put together with this one");
         Ok(())
     });
 }

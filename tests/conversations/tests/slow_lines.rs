@@ -1,0 +1,126 @@
+//! Lines so slow, or so short, that a large commit does not come in one answer: each answer brings it further.
+
+use crate::script::{A, B, noise, on_both_paths, text, with_household};
+use ebbtide_core::client::Input;
+use ebbtide_core::limits::{ANSWER_TIMEOUT_MS, FIRST_PAGE_BYTES, PAGE_BYTES, PART_BYTES, SLOW_START_BYTES};
+use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_simulator::dialogue::Dialogue;
+
+/// Letters of a name whose commit is larger than the first two pages together.
+const LETTERS: usize = 1_900_000;
+
+fn large_commit(talk: &mut Dialogue, seed: u64) {
+    talk.exec(B, "UPDATE household SET name = ?", &[text(&noise(LETTERS, seed))]);
+    talk.visit(B);
+}
+
+fn part_bytes(messages: &[ServerMessage]) -> usize {
+    let bytes = |message: &ServerMessage| if let ServerMessage::Part(part) = message { part.bytes.len() } else { 0 };
+    messages.iter().map(bytes).sum()
+}
+
+fn first_part(messages: &[ServerMessage]) -> Option<u32> {
+    messages.iter().find_map(|message| if let ServerMessage::Part(part) = message { Some(part.index) } else { None })
+}
+
+/// Until the space has answered a pull.
+fn pull(talk: &mut Dialogue) -> Vec<ServerMessage> {
+    for _ in 0..20 {
+        let pulls = matches!(talk.sent_by(A).as_slice(), [.., ClientMessage::Pull { .. }]);
+        assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+        if pulls {
+            return talk.waiting_for(A);
+        }
+    }
+    panic!("nothing is pulled: {}", talk.transcript());
+}
+
+#[test]
+fn sv237_a_welcome_is_not_held_up_by_a_large_commit() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        large_commit(talk, 1);
+        talk.connect(A);
+        talk.up(A);
+        let greeting = talk.waiting_for(A);
+        assert!(matches!(greeting[..], [ServerMessage::Welcome(_), ..]));
+        assert!(part_bytes(&greeting) < FIRST_PAGE_BYTES, "{} bytes", part_bytes(&greeting));
+        talk.settle();
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs228_a_large_commit_comes_over_a_line_that_breaks_after_every_answer() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        large_commit(talk, 1);
+        let (mut connections, mut expected) = (0, 0);
+        while talk.durable(A).state.cursor.seq < talk.head() {
+            talk.connect(A);
+            let answer = pull(talk);
+            let bytes = part_bytes(&answer);
+            assert!((1..=PAGE_BYTES).contains(&bytes), "{bytes} bytes in one answer");
+            assert_eq!(first_part(&answer), Some(expected), "what is here does not come again");
+            expected += bytes.div_ceil(PART_BYTES) as u32;
+            while talk.down(A) {}
+            talk.cut(A);
+            talk.pass_ms(60_000);
+            connections += 1;
+        }
+        assert!((2..10).contains(&connections), "{connections} connections");
+        talk.visit(A);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs228_parts_of_a_history_that_is_lost_are_not_put_together_with_others() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.visit(B);
+        let backup = talk.space.backup();
+        large_commit(talk, 1);
+        talk.connect(A);
+        let first = pull(talk);
+        assert_eq!(first_part(&first), Some(0));
+        while talk.down(A) {}
+        talk.cut(A);
+        talk.restore_space(&backup);
+        talk.pass_ms(60_000);
+        large_commit(talk, 2);
+        talk.visit(A);
+        talk.visit(B);
+        talk.visit(A);
+        talk.assert_in_step();
+        talk.assert_intact(A);
+    });
+}
+
+#[test]
+fn cs227_less_is_asked_for_where_no_answer_came() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        large_commit(talk, 1);
+        let asked = |talk: &Dialogue| match talk.sent_by(A).last() {
+            Some(ClientMessage::Pull { max_bytes, .. }) => *max_bytes,
+            other => panic!("{other:?}"),
+        };
+        let mut sizes = Vec::new();
+        for _ in 0..4 {
+            talk.connect(A);
+            while !matches!(talk.sent_by(A).last(), Some(ClientMessage::Pull { .. })) {
+                assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+            }
+            sizes.push(asked(talk));
+            talk.lose_up(A);
+            talk.pass_ms(ANSWER_TIMEOUT_MS);
+            talk.input(A, Input::Tick);
+            talk.pass_ms(60_000);
+        }
+        let least = PART_BYTES as u32;
+        assert_eq!(sizes, [SLOW_START_BYTES, SLOW_START_BYTES / 2, least, least]);
+        talk.visit(A);
+        talk.assert_in_step();
+    });
+}
