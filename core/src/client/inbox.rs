@@ -31,6 +31,7 @@ impl ClientSession {
                 return Ok(());
             }
             self.timers.answer_by = None;
+            self.pace.came(history_bytes(&message));
             self.message(message, step)?;
         }
         Ok(())
@@ -341,4 +342,17 @@ fn can_be_rejected<S: ClientStore, C: Codec>(
 ) -> Result<bool, Fault<S::Error>> {
     let folded = absorb::is_folded(receipt.device_seq, step.store, step.codec)?;
     Ok(!folded && receipt.rejected.iter().all(|rejection| rejection.index < transactions))
+}
+
+fn history_bytes(message: &ServerMessage) -> usize {
+    let bytes = |item: &RangeItem| match &item.body {
+        ItemBody::OwnAsSent(_) => 0,
+        ItemBody::OwnMerged(_, bytes) | ItemBody::Foreign(bytes) => bytes.len(),
+    };
+    match message {
+        ServerMessage::Range(range) => range.items.iter().map(bytes).sum(),
+        ServerMessage::Part(part) => part.bytes.len(),
+        ServerMessage::Page(page) => page.bytes.len(),
+        _ => 0,
+    }
 }

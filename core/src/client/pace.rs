@@ -12,12 +12,14 @@ pub struct Pace {
     most: u32,
     /// Pages of the ceiling's size since it was last changed.
     full: u32,
+    /// What came since the last answer.
+    came: usize,
 }
 
 impl Pace {
     /// Pages of at most so many bytes.
     pub fn upto(most: u32) -> Self {
-        Self { bytes: most.min(SLOW_START_BYTES), ceiling: most, most, full: 0 }
+        Self { bytes: most.min(SLOW_START_BYTES), ceiling: most, most, full: 0, came: 0 }
     }
 
     /// Bytes to ask for.
@@ -25,8 +27,16 @@ impl Pace {
         self.bytes
     }
 
-    /// A page came in time.
+    /// So many bytes of an answer came.
+    pub fn came(&mut self, bytes: usize) {
+        self.came = self.came.saturating_add(bytes);
+    }
+
+    /// An answer came in time. One that was short says nothing of the line.
     pub fn answered(&mut self) {
+        if core::mem::take(&mut self.came) < self.bytes as usize / 2 {
+            return;
+        }
         if self.bytes == self.ceiling {
             self.full += 1;
         }
@@ -40,7 +50,7 @@ impl Pace {
     /// None came.
     pub fn was_silent(&mut self) {
         self.ceiling = (self.bytes / 2).max(PART_BYTES as u32).min(self.most);
-        (self.bytes, self.full) = (self.ceiling, 0);
+        (self.bytes, self.full, self.came) = (self.ceiling, 0, 0);
     }
 }
 
@@ -49,7 +59,10 @@ mod tests {
     use super::*;
 
     fn after(mut pace: Pace, answers: u32) -> Pace {
-        (0..answers).for_each(|_| pace.answered());
+        for _ in 0..answers {
+            pace.came(pace.bytes() as usize / 2);
+            pace.answered();
+        }
         pace
     }
 
@@ -58,6 +71,8 @@ mod tests {
         let most = 8 * SLOW_START_BYTES;
         let mut pace = Pace::upto(most);
         assert_eq!(pace.bytes(), SLOW_START_BYTES);
+        pace.answered();
+        assert_eq!(pace.bytes(), SLOW_START_BYTES, "nothing came");
         assert_eq!(after(pace, 2).bytes(), 4 * SLOW_START_BYTES);
         pace = after(pace, 20);
         assert_eq!(pace.bytes(), most);

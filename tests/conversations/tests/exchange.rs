@@ -90,7 +90,8 @@ fn cs14_a_commit_larger_than_a_message_travels_in_parts_and_is_applied_with_the_
         talk.exec(A, "INSERT INTO household (id, photo) VALUES ('1', ?), ('2', ?), ('3', ?)", &photos);
         talk.visit(A);
         talk.connect(B);
-        talk.up(B);
+        // The hello, its answer, a pull.
+        assert!(talk.up(B) && talk.down(B) && talk.up(B));
         let parts = talk.waiting_for(B).iter().filter(|message| matches!(message, ServerMessage::Part(_))).count();
         assert!(parts > 1, "{parts} parts");
         talk.settle();
