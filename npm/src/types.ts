@@ -63,7 +63,10 @@ export interface OpenOptions {
 export interface SyncOptions {
   /** The app's Worker with its prefix, e.g. `https://…/ebbtide`. Relative URLs are of the page. */
   readonly url: string | URL;
-  /** The unit of sync that this database belongs to. */
+  /**
+   * The unit of sync that this database belongs to. The first that it is in step with stays its own: opened for another one it says
+   * `other_space` and sends nothing. Open a database of another name for that.
+   */
   readonly space: string;
   /** A token for the space. Asked for when the former one is refused; may ask the app's own server. */
   readonly token: () => string | Promise<string>;
@@ -284,6 +287,8 @@ export interface SyncInspection {
   readonly status: SyncStatus;
   /** This life of the database, in hex; the device's id for the server. */
   readonly device: string;
+  /** The space that the database belongs to, once it was in step with it. */
+  readonly space?: string;
   readonly schemaVersion: number;
   /** Sealed changesets that wait. */
   readonly changesets: readonly { readonly deviceSeq: number; readonly transactions: number; readonly bytes: number; readonly progress: string }[];

@@ -17,6 +17,7 @@ const SOURCES: [string, RegExp][] = [
   ['store/src/local/error.rs', /DbErrorCode::\w+ => "([a-z_]+)"/g],
   ['core/src/error.rs', /RefusalCode::\w+ => "([a-z_]+)"/g],
   ['core/src/client/session.rs', /cause\("([a-z_]+)"/g],
+  ['core/src/client/*.rs', /^pub const [A-Z_]+: &str = "([a-z_]+)"/gm],
 ];
 
 test('JS-19 every code that can reach an app is explained in ERRORS.md', () => {

@@ -43,6 +43,9 @@ pub fn inspection(database: &mut Database, status: &str, storage: Storage) -> Re
         .raw("status", status)
         .text("device", &hex(&device.incarnation.0))
         .number("schemaVersion", version.migrations());
+    if let Some(space) = &device.space {
+        inspection.text("space", &space.0);
+    }
     inspection.raw("changesets", &list(&sealed.iter().map(changeset).collect::<Vec<_>>()));
     inspection.number("unsealed", waiting.unsealed).raw("storage", &kept.finish());
     Ok(inspection.finish())

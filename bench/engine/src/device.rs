@@ -5,7 +5,7 @@
 use crate::rows::{self, NOW_MS};
 use ebbtide_core::catalogue::Catalogue;
 use ebbtide_core::client::store::ClientStore;
-use ebbtide_core::client::{ClientSession, Input, SessionOptions};
+use ebbtide_core::client::{ClientSession, Input, SessionOptions, SpaceName};
 use ebbtide_core::clock::Stamp;
 use ebbtide_core::codec::Codec;
 use ebbtide_core::commit::{Commit, Outcome};
@@ -33,7 +33,7 @@ impl Device {
     pub fn open(connection: Connection) -> Self {
         let database =
             LocalDatabase::open(connection, &rows::schema(), Millis(NOW_MS), [3; 16]).expect("the schema fits");
-        let session = ClientSession::new(SessionOptions::default(), 1);
+        let session = ClientSession::new(SpaceName::default(), SessionOptions::default(), 1);
         let mut device = Self { database, session, head: Seq(0) };
         device.handle(Input::Start);
         device.handle(Input::Connected);

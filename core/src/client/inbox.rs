@@ -46,6 +46,9 @@ impl ClientSession {
         messages: Vec<ServerMessage>,
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
+        if !self.is_at_home(&step.device) {
+            return Ok(());
+        }
         let before = (step.device.cursor, step.device.last_decided);
         let mut continues = true;
         for message in messages {
@@ -134,6 +137,7 @@ impl ClientSession {
         self.status.reason = self.version_reason(step);
         // Lower than what was heard before where the space was set back.
         self.status.head = welcome.head;
+        step.device.space = Some(self.home.clone());
         step.device.author = Some(welcome.author);
         step.device.previous = None;
         step.device.cursor.view = welcome.view;

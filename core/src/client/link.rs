@@ -207,7 +207,7 @@ impl ClientSession {
     pub(super) fn mirror<S: ClientStore, C: Codec>(&mut self, step: &mut Step<S, C>) -> Result<(), Fault<S::Error>> {
         let sealed = step.store.sealed()?;
         let mut waiting = sealed.iter().filter(|entry| entry.receipt.is_none()).map(|entry| entry.device_seq);
-        let first = waiting.next().filter(|_| !self.paused && !self.options.confirm);
+        let first = waiting.next().filter(|_| self.may_hand_out(&step.device));
         let copy = first.map(|first| (first, waiting.next_back().unwrap_or(first)));
         if self.mirrored != Some(copy) {
             step.outputs.push(Output::SealedChanged);

@@ -7,6 +7,7 @@ mod ahead;
 mod apply;
 mod backoff;
 pub mod batches;
+pub mod belonging;
 mod coalesce;
 mod inbox;
 mod lineage;
@@ -29,6 +30,7 @@ mod upload;
 mod versions;
 mod void;
 
+pub use belonging::SpaceName;
 pub use overlay::take_back;
 pub use plan::{Plan, RowCounts};
 pub use session::{Cause, ClientSession, Input, Output, Outputs, SessionOptions, TwoPhase};

@@ -163,13 +163,18 @@ impl ClientSession {
         None
     }
 
+    /// Whether somebody without a session may be given what waits: not while the sync is paused, nor if the app wants to be asked.
+    pub(super) fn may_hand_out(&self, device: &DeviceState) -> bool {
+        !self.is_elsewhere(device) && !self.paused && !self.options.confirm
+    }
+
     /// A ready-made conversation for somebody without a session: the hello and every small undecided changeset, in order.
-    /// `None` if nothing waits that could travel so, or nothing may be sent: the sync is paused, or the app wants to be asked.
+    /// `None` if nothing waits that could travel so, or nothing may be sent.
     pub fn ready_request<S: ClientStore>(&self, store: &mut S) -> Result<Option<Vec<ClientMessage>>, S::Error> {
-        if self.paused || self.options.confirm {
+        let device = store.device()?;
+        if !self.may_hand_out(&device) {
             return Ok(None);
         }
-        let device = store.device()?;
         let mut messages = vec![ClientMessage::Hello(hello(&device, store)?)];
         let mut bytes_left = READY_BYTES;
         for entry in store.sealed()?.iter().filter(|entry| entry.receipt.is_none()) {

@@ -3,6 +3,7 @@
 //! The adapter runs `handle` in one transaction and executes the outputs after it; after an error it makes a new session.
 
 use super::backoff::Backoff;
+use super::belonging::SpaceName;
 use super::lineage::Place;
 use super::pace::Pace;
 use super::plan::{NOT_CONFIRMED, Plan, Planning};
@@ -199,6 +200,8 @@ pub(super) const OFFLINE_SEAL_MS: u64 = 1_000;
 /// The device's half of a sync.
 #[derive(Debug)]
 pub struct ClientSession {
+    /// The space that the database is opened for.
+    pub(super) home: SpaceName,
     pub(super) options: SessionOptions,
     pub(super) link: Link,
     pub(super) paused: bool,
@@ -229,9 +232,10 @@ pub struct ClientSession {
 
 impl ClientSession {
     /// A session that has not started. The seed spreads retries of different devices apart.
-    pub fn new(options: SessionOptions, seed: u64) -> Self {
+    pub fn new(home: SpaceName, options: SessionOptions, seed: u64) -> Self {
         let pace = Pace::upto(options.page_bytes.unwrap_or(PAGE_BYTES as u32));
         Self {
+            home,
             options,
             link: Link::Down,
             paused: false,
@@ -274,9 +278,13 @@ impl ClientSession {
         self.keep_time(now);
         let mut outputs = Vec::new();
         let mut step = Step { device: store.device()?, now, store, codec, outputs: &mut outputs };
-        self.input(input, &mut step)?;
-        self.settle_start(&mut step)?;
-        self.pump(&mut step)?;
+        if self.is_elsewhere(&step.device) {
+            self.stay_away(&input, &mut step)?;
+        } else {
+            self.input(input, &mut step)?;
+            self.settle_start(&mut step)?;
+            self.pump(&mut step)?;
+        }
         self.refresh(&mut step)?;
         Ok(outputs)
     }
@@ -357,7 +365,8 @@ impl ClientSession {
         if self.mirrored != Some(None) && nothing {
             self.mirror(step)?;
         }
-        if self.link != Link::Up && self.timers.seal_at.is_none() && self.could_seal(step)? {
+        let may_seal = self.link != Link::Up && !self.is_elsewhere(&step.device);
+        if may_seal && self.timers.seal_at.is_none() && self.could_seal(step)? {
             self.timers.seal_at = Some(step.in_ms(OFFLINE_SEAL_MS));
         }
         if without_times(&status) != without_times(&self.status) {

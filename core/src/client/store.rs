@@ -2,6 +2,7 @@
 //! It speaks of rows, logs and changesets, never of SQL; every call belongs to the transaction that the adapter holds open.
 //! Implemented once, over rusqlite, by `store`.
 
+use super::belonging::SpaceName;
 use crate::catalogue::Catalogue;
 use crate::change::{LoggedChange, LoggedTransaction, RowId, Sealed};
 use crate::clock::Stamp;
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 /// What a device remembers of itself; one record, written as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceState {
+    /// The space that it belongs to, once welcomed.
+    pub space: Option<SpaceName>,
     /// This life of the database.
     pub incarnation: Incarnation,
     /// The life before, until the server knows of the change.

@@ -7,6 +7,7 @@ import { EbbtideError, type ErrorFacts } from '../errors.ts';
 const WORDS: Readonly<Record<string, string>> = {
   offline: 'the device is offline; what was written is kept and sent later',
   paused: 'the sync is paused',
+  other_space: 'the database belongs to another space: open it for that one, or open a database of another name for this one',
   sync_choice_needed: 'there are local rows and the space has rows too; open with `sync.start`, or call sync.start()',
   not_confirmed: 'the app did not confirm what was to be committed; it stays pending',
   network_error: 'the server cannot be reached; it is tried again',

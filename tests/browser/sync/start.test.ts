@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type * as Ebbtide from '../../../npm/src/index.ts';
-import type { TestDevice } from '../harness/device.ts';
+import { DATABASE, type TestDevice } from '../harness/device.ts';
 import { startSite, type Site } from '../harness/site.ts';
 import { until } from '../harness/until.ts';
 
@@ -92,6 +92,34 @@ test('JS-53 rows of before go to an empty space, wait beside others, and merge o
   });
   assert.deepEqual([given.failed, given.reasons], [2, ['replaced', 'replaced']]);
   assert.deepEqual(given.rows.map(({ key, values }) => [key[0], values['title']]), [['both', 'of cid'], ['cid', '']]);
+});
+
+test('JS-180 a database that is opened for another space says so, and that space gets nothing of it', async () => {
+  await using ann = await site.device({ user: 'ann', space: 'her-own' });
+  await ann.exec("INSERT INTO note (id, title) VALUES ('sent', '')");
+  await ann.inStep();
+  const other = await ann.page.evaluate(async (name) => {
+    await globalThis.db.close();
+    const token = async () => {
+      const response = await fetch('/ebbtide/dev/token?user=ann&spaces=another', { method: 'POST' });
+      return ((await response.json()) as { token: string }).token;
+    };
+    const db = await globalThis.ebbtide.open({ name, schema: globalThis.schema, sync: { url: '/ebbtide', space: 'another', token } });
+    await db.exec("INSERT INTO note (id, title) VALUES ('meanwhile', '')");
+    const { code, retryable } = await db.sync.now().then(() => { throw new Error('it syncs'); }, (error: Ebbtide.EbbtideError) => error);
+    const { space, status: { state, reason, pending } } = await db.sync.inspect();
+    await db.close();
+    return { code, retryable, space, state, reason, pending };
+  }, DATABASE);
+  const reason = 'other_space';
+  assert.deepEqual(other, { code: reason, retryable: false, space: 'her-own', state: 'error', reason, pending: 1 });
+  await using bob = await site.device({ user: 'bob', space: 'another' });
+  await bob.inStep();
+  assert.deepEqual(await bob.rows('SELECT id FROM note'), []);
+  await ann.close();
+  await ann.open();
+  await ann.inStep();
+  assert.deepEqual(await ann.rows('SELECT id FROM note ORDER BY id'), [{ id: 'meanwhile' }, { id: 'sent' }]);
 });
 
 test('JS-54 what `start` may be is checked, as an option and as a call', async () => {

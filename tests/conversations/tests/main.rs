@@ -6,6 +6,7 @@ mod absorption;
 mod answers;
 mod aside;
 mod attempts;
+mod belonging;
 mod bounds;
 mod brought_back;
 mod choices;

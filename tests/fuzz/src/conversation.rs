@@ -3,7 +3,7 @@
 //! Used by the targets and by what writes the first corpus.
 
 use crate::{NOW, options, schema};
-use ebbtide_core::client::{Input, Output, State};
+use ebbtide_core::client::{Input, Output, SpaceName, State};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_protocol::{decode_client, decode_server, encode_client, encode_receipt, encode_server};
 use ebbtide_simulator::device::Device;
@@ -23,7 +23,8 @@ pub(crate) struct Said {
 }
 
 pub(crate) fn open(disk: &Disk, number: u8) -> Device {
-    Device::open(disk, &schema(), options(), NOW, [number; 16]).expect("the database opens")
+    let home = SpaceName("clinic-7".into());
+    Device::open(disk, &schema(), home, options(), NOW, [number; 16]).expect("the database opens")
 }
 
 /// Some transactions, told to the space one after the other.

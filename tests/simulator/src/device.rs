@@ -9,7 +9,7 @@ use crate::rows::{Rows, read, select};
 use ebbtide_core::catalogue::{Catalogue, Table};
 use ebbtide_core::change::LoggedTransaction;
 use ebbtide_core::client::store::{ClientStore, DeviceState, SealedEntry};
-use ebbtide_core::client::{ClientSession, Input, Outputs, SessionOptions};
+use ebbtide_core::client::{ClientSession, Input, Outputs, SessionOptions, SpaceName};
 use ebbtide_core::error::Fault;
 use ebbtide_core::ids::{DeviceSeq, LogId, Millis, TableId};
 use ebbtide_core::message::ClientMessage;
@@ -62,14 +62,16 @@ pub struct Device {
     catalogue: Rc<Catalogue>,
     /// The queries for all rows, a table each.
     selects: Rc<[String]>,
+    home: SpaceName,
     options: SessionOptions,
 }
 
 impl Device {
-    /// Opens the database on `disk`, making it if it is not there. The seed gives a new database its incarnation.
+    /// Opens the database on `disk` for a space, making it if it is not there. The seed gives a new database its incarnation.
     pub fn open(
         disk: &Disk,
         schema: &Schema,
+        home: SpaceName,
         options: SessionOptions,
         now: Millis,
         seed: [u8; 16],
@@ -78,9 +80,9 @@ impl Device {
         let mut database = LocalDatabase::open(connection, schema, now, seed)?;
         let catalogue = database.sync_step(now, |step| Ok::<_, SqlError>(step.catalogue()))?.map_err(DbError::from)?;
         let spread = u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
-        let session = ClientSession::new(options, spread);
+        let session = ClientSession::new(home.clone(), options, spread);
         let selects = catalogue.tables.iter().map(select).collect();
-        Ok(Self { disk: disk.clone(), database: Some(database), session, catalogue, selects, options })
+        Ok(Self { disk: disk.clone(), database: Some(database), session, catalogue, selects, home, options })
     }
 
     /// Dies here and now: memory is lost, and what was not flushed meets its fate.
@@ -102,7 +104,7 @@ impl Device {
 
     /// A new session on the open database, as an adapter makes one after an error.
     pub fn restart_session(&mut self, seed: u64) {
-        self.session = ClientSession::new(self.options, seed);
+        self.session = ClientSession::new(self.home.clone(), self.options, seed);
     }
 
     /// The synced tables.

@@ -8,7 +8,7 @@ use crate::host::{Answer, ConnectionId, HostError, SpaceHost};
 use crate::random::nth;
 use crate::rows::Rows;
 use crate::transcript;
-use ebbtide_core::client::{Cause, Input, Output, SessionOptions, Start, State, TwoPhase};
+use ebbtide_core::client::{Cause, Input, Output, SessionOptions, SpaceName, Start, State, TwoPhase};
 use ebbtide_core::ids::{Millis, Seq};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
@@ -18,6 +18,7 @@ use ebbtide_store::schema::Schema;
 use std::collections::VecDeque;
 
 mod checks;
+mod places;
 
 /// When every script begins.
 pub const START: Millis = Millis(1_700_000_000_000);
@@ -44,8 +45,10 @@ struct Party {
 
 /// See the file's header.
 pub struct Dialogue {
-    /// The space.
+    /// The space where the script plays.
     pub space: SpaceHost,
+    name: SpaceName,
+    others: Vec<(SpaceName, SpaceHost)>,
     /// The time, without anybody's skew.
     pub now: Millis,
     schema: Schema,
@@ -75,6 +78,8 @@ impl Dialogue {
     fn with(devices: usize, options: SessionOptions, schema: Schema) -> Self {
         let mut dialogue = Self {
             space: SpaceHost::open(&schema),
+            name: SpaceName("clinic-7".into()),
+            others: Vec::new(),
             now: START,
             schema,
             options,
@@ -114,11 +119,11 @@ impl Dialogue {
     }
 
     fn open(&mut self, party: usize, schema: &Schema) {
-        let (now, options) = (self.time_of(party), self.options);
+        let (now, home, options) = (self.time_of(party), self.name.clone(), self.options);
         let seed = nth(self.parties[party].seed, self.parties[party].openings);
         self.parties[party].openings += 1;
-        let device = Device::open(&self.parties[party].disk, schema, options, now, seed).expect("the database opens");
-        self.parties[party].device = Some(device);
+        let device = Device::open(&self.parties[party].disk, schema, home, options, now, seed);
+        self.parties[party].device = Some(device.expect("the database opens"));
     }
 
     /// From its next start on, every device asks its app before anything is committed.

@@ -1,7 +1,7 @@
 //! The judge of what was local, by itself: it has to find what a device does wrong with it.
 
 use ebbtide_core::client::store::ClientStore;
-use ebbtide_core::client::{SessionOptions, Start};
+use ebbtide_core::client::{SessionOptions, SpaceName, Start};
 use ebbtide_core::ids::{LogId, Millis};
 use ebbtide_simulator::device::{Device, Durable};
 use ebbtide_simulator::disk::Disk;
@@ -14,7 +14,8 @@ const NOW: Millis = Millis(1_700_000_000_000);
 /// A device that has written a household apart, and a visit, and changed the household.
 fn apart() -> (Device, Durable, BTreeSet<LogId>) {
     let mut device =
-        Device::open(&Disk::new(), &schema(), SessionOptions::default(), NOW, [1; 16]).expect("a new database");
+        Device::open(&Disk::new(), &schema(), SpaceName::default(), SessionOptions::default(), NOW, [1; 16])
+            .expect("a new database");
     let database = device.database();
     database.keep_in_step(false);
     let statements = [

@@ -13,7 +13,9 @@ use crate::inspect;
 use crate::limits::{FAULT_FIRST_WAIT_MS, FAULT_MAX_WAIT_MS};
 use crate::options::SyncOptions;
 use ebbtide_core::client::store::ClientStore;
-use ebbtide_core::client::{Cause, ClientSession, Input, Output, Outputs, Plan, SessionOptions, Start, State};
+use ebbtide_core::client::{
+    Cause, ClientSession, Input, Output, Outputs, Plan, SessionOptions, SpaceName, Start, State,
+};
 use ebbtide_core::ids::DeviceSeq;
 use ebbtide_core::message::ClientMessage;
 use ebbtide_store::local::SyncStep;
@@ -463,8 +465,9 @@ fn rests_on_disk(output: &Output) -> bool {
 fn new_session(options: &SyncOptions, start: Start) -> ClientSession {
     // The seed spreads retries apart; it protects nothing.
     let seed = (Math::random() * 2f64.powi(53)) as u64;
-    let SyncOptions { two_phase, confirm, .. } = *options;
-    ClientSession::new(SessionOptions { two_phase: two_phase.into(), confirm, start, page_bytes: None }, seed)
+    let SyncOptions { two_phase, confirm, ref space, .. } = *options;
+    let options = SessionOptions { two_phase: two_phase.into(), confirm, start, page_bytes: None };
+    ClientSession::new(SpaceName(space.clone()), options, seed)
 }
 
 /// What the page's token function failed with.

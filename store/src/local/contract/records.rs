@@ -4,6 +4,7 @@
 
 use super::words::{NOW, Speak, open, reopen, row, step, text};
 use ebbtide_core::change::{LoggedTransaction, Sealed};
+use ebbtide_core::client::SpaceName;
 use ebbtide_core::client::store::{
     ClientStore, Inherited, Kept, Progress, RejectedTransaction, ServerRow, SnapshotState, StagedPart, Waiting,
 };
@@ -190,6 +191,7 @@ pub fn st26_the_devices_record_and_clock_survive_reopening_and_a_failed_step_cha
     state.last_decided = Some((DeviceSeq(3), Hash([3; 32])));
     state.previous = Some(Incarnation([4; 16]));
     state.recovering = true;
+    state.space = Some(SpaceName("clinic 7".into()));
     state.trail = vec![(Seq(3), ChainHash([5; 8])), (Seq(9), ChainHash([1; 8]))];
     let seen = Stamp(u64::MAX >> 2);
     step(&mut db, |store| store.set_device(&state).and_then(|()| store.observe(seen)));

@@ -8,7 +8,7 @@ use crate::device::{Device, Durable};
 use crate::disk::{Aftermath, Disk};
 use crate::host::{ConnectionId, HostError, SpaceHost};
 use crate::rows::Rows;
-use ebbtide_core::client::{Cause, Input, Output, Outputs, SessionOptions, State, TwoPhase};
+use ebbtide_core::client::{Cause, Input, Output, Outputs, SessionOptions, SpaceName, State, TwoPhase};
 use ebbtide_core::ids::Millis;
 use ebbtide_core::value::Value;
 use ebbtide_protocol::{decode_server, encode_client, encode_server};
@@ -143,7 +143,8 @@ impl Stage {
 
     fn switch_on(&mut self, party: usize) {
         let (now, options, seed) = (self.time_of(party), self.options, self.parties[party].seed);
-        let device = Device::open(&self.parties[party].disk, &self.schema, options, now, seed);
+        let home = SpaceName("clinic-7".into());
+        let device = Device::open(&self.parties[party].disk, &self.schema, home, options, now, seed);
         self.parties[party].device = Some(device.expect("the database opens"));
     }
 

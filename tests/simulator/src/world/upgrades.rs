@@ -11,7 +11,7 @@ use crate::judge::{Finding, Judge};
 use crate::random::nth;
 use crate::releases::Piece;
 use crate::rows::{Rows, difference};
-use ebbtide_core::client::{State, Status};
+use ebbtide_core::client::{SpaceName, State, Status};
 use ebbtide_store::local::{DbError, DbErrorCode};
 use ebbtide_store::schema::Schema;
 
@@ -216,9 +216,10 @@ impl World {
     fn open_with(&mut self, device: usize, schema: &Schema) -> Result<Device, DbError> {
         let (now, options) = (self.time_of(device), self.options(device));
         let seat = &mut self.seats[device];
+        let home = SpaceName(format!("space {}", seat.space));
         let seed = nth(seat.seed, seat.openings);
         seat.openings += 1;
-        Device::open(&seat.disk, schema, options, now, seed)
+        Device::open(&seat.disk, schema, home, options, now, seed)
     }
 
     /// Takes the release that the app has by now, if the file is not there yet. Answers whether the device is still on.
