@@ -56,6 +56,29 @@ test('SV-30 a restart keeps rows, numbers and cursors', async () => {
   assert.deepEqual(await allIds(server, 'restart'), ['h', 'i']);
 });
 
+test('SV-270 a request that fails midway in storage is answered with an error that carries what was decided before', async () => {
+  await using server = await Server.start();
+  const a = new Device(server, frames, 'midway');
+  await a.sync(a.submit([household('h', 'before')]));
+  await server.alter("CREATE TRIGGER failing BEFORE INSERT ON _ebb_commit WHEN NEW.seq = 3 BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END");
+  await server.restart();
+  a.next = 4;
+  const request = await frames.encode([a.hello(), a.submit([household('i', 'two')], 2), a.submit([household('j', 'three')], 3)]);
+  const failed = await a.post(request);
+  assert.equal(failed.status, 500);
+  const said = await frames.decode(new Uint8Array(await failed.arrayBuffer()));
+  assert.deepEqual(said.filter(({ type }) => type === 'receipt').map((receipt) => receipt['deviceSeq']), [2]);
+  assert.equal(said.at(-1)?.['code'], 'server_error');
+  assert.deepEqual(await allIds(server, 'midway'), ['h', 'i'], 'what was decided before it stands');
+  await server.alter('DROP TRIGGER failing');
+  await server.restart();
+  const again = await a.post(request);
+  assert.equal(again.status, 200);
+  const receipts = (await frames.decode(new Uint8Array(await again.arrayBuffer()))).filter(({ type }) => type === 'receipt');
+  assert.deepEqual(receipts.at(-1)?.['seq'], 3);
+  assert.deepEqual(await allIds(server, 'midway'), ['h', 'i', 'j'], 'sent again it counts once');
+});
+
 test('SV-31 a socket outlives its object in memory', async () => {
   await using server = await Server.start();
   const [a, b] = [new Device(server, frames, 'sleep'), new Device(server, frames, 'sleep')];

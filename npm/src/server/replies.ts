@@ -46,10 +46,13 @@ export function jsonResponse(json: string): Response {
   return new Response(json, { headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' } });
 }
 
-/** Frames as an answer that nobody keeps. */
-export function framesResponse(frames: Uint8Array | undefined): Response {
+/**
+ * Frames as an answer that nobody keeps. `status` is for those who send a request without reading what comes back: from 500 on it is to be
+ * sent again.
+ */
+export function framesResponse(frames: Uint8Array | undefined, status: 200 | 500): Response {
   const headers = { 'Content-Type': 'application/octet-stream', 'Cache-Control': 'no-store' };
-  return new Response((frames ?? new Uint8Array()) as BodyInit, { headers });
+  return new Response((frames ?? new Uint8Array()) as BodyInit, { headers, status });
 }
 
 /** Lets a page of an allowed other origin read an answer. */

@@ -106,7 +106,7 @@ export function spaceObjectClass(schemaJson: string, functions: AppFunctions, on
           const space = await this.#open(name);
           const answer = space.sync(access, device, body, Date.now()) as Answer;
           this.#afterwards(space, answer, undefined);
-          return framesResponse(answer.frames);
+          return framesResponse(answer.frames, answer.log === undefined ? 200 : 500);
         }
         case '/ticket': {
           const space = await this.#open(name);

@@ -5,7 +5,7 @@
 import { build } from 'esbuild';
 import { readdirSync } from 'node:fs';
 import { cp, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type DatabaseSyncOptions } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -102,18 +102,13 @@ export class Server implements AsyncDisposable {
 
   /** The first row of a query in the files of the objects, which workerd goes on writing; undefined where no space has one. */
   stored<Row>(sql: string, ...params: string[]): Row | undefined {
-    const files = readdirSync(this.state, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.sqlite'));
-    for (const file of files) {
-      const database = new DatabaseSync(join(this.state, file), { readOnly: true });
-      try {
-        if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = '_ebb_author'").get() === undefined) continue;
-        const row = database.prepare(sql).get(...params);
-        if (row !== undefined) return row as Row;
-      } finally {
-        database.close();
-      }
-    }
-    return undefined;
+    return this.#inSpaces((database) => database.prepare(sql).get(...params) as Row | undefined, { readOnly: true });
+  }
+
+  /** Stops it and runs statements in the files of the spaces. `restart` starts it again. */
+  async alter(sql: string): Promise<void> {
+    await this.#stop();
+    this.#inSpaces((database) => database.exec(sql));
   }
 
   /** Takes a space's object out of memory, as inactivity would; its sockets hibernate. */
@@ -134,6 +129,22 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#miniflare?.dispose();
     await rm(this.state, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Does something with the file of each space, until it answers something. */
+  #inSpaces<T>(task: (database: DatabaseSync) => T | undefined, options: DatabaseSyncOptions = {}): T | undefined {
+    const files = readdirSync(this.state, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.sqlite'));
+    for (const file of files) {
+      const database = new DatabaseSync(join(this.state, file), options);
+      try {
+        if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = '_ebb_author'").get() === undefined) continue;
+        const found = task(database);
+        if (found !== undefined) return found;
+      } finally {
+        database.close();
+      }
+    }
+    return undefined;
   }
 
   async #stop(): Promise<void> {

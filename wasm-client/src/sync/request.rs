@@ -16,7 +16,7 @@ pub const SYNC_VERSION: u8 = ebbtide_protocol::MESSAGE_VERSION;
 
 const UNAUTHORIZED: u16 = 401;
 
-/// Sends `body` with the token, once more with a fresh one if it was refused. Answers the body of a 2xx.
+/// Sends `body` with the token, once more with a fresh one if it was refused. Answers the body of a 2xx, or what the space says.
 pub async fn post(sync: &Rc<Sync>, path: &str, body: &[u8]) -> Result<Vec<u8>, Cause> {
     let abort = sync.abort_controller();
     let (status, answer) = attempt(sync, path, body, &abort).await?;
@@ -57,7 +57,7 @@ fn request(sync: &Sync, path: &str, body: &[u8], token: &str, abort: &AbortContr
 
 /// What a status means for the connection. The server's own code is kept where it gave one.
 fn judge(status: u16, body: Vec<u8>) -> Result<Vec<u8>, Cause> {
-    if (200..300).contains(&status) {
+    if (200..300).contains(&status) || is_message(&body) {
         return Ok(body);
     }
     let told = fields(&body).and_then(Told::read);
@@ -71,6 +71,11 @@ fn judge(status: u16, body: Vec<u8>) -> Result<Vec<u8>, Cause> {
     };
     let retryable = told.map_or(status >= 500 || status == 429 || status == 408, |told| told.retryable);
     Err(Cause { code, retryable: retryable && status != UNAUTHORIZED })
+}
+
+/// Whether an error comes as what the space says: it failed in the middle of a request, and what it had decided before counts.
+fn is_message(body: &[u8]) -> bool {
+    body.first() == Some(&SYNC_VERSION)
 }
 
 /// An error body of the server.
