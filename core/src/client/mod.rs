@@ -9,6 +9,7 @@ mod backoff;
 pub mod batches;
 mod coalesce;
 mod inbox;
+mod left_out;
 mod lineage;
 mod link;
 mod outbox;

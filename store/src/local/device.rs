@@ -11,11 +11,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 const SELECT: &str = "SELECT incarnation, previous, author, seq, chain, view, next_device_seq, decided_device_seq,
     decided_hash, applied_receipt, recovering, trail, rebuild,
     max(clock, ifnull((SELECT stamp FROM _ebb_log ORDER BY id DESC LIMIT 1), 0)), space_schema,
-    heard_at, told_at FROM _ebb_device WHERE id = 1";
+    heard_at, told_at, left_out FROM _ebb_device WHERE id = 1";
 
 const REPLACE: &str = "INSERT OR REPLACE INTO _ebb_device (id, incarnation, previous, author, seq, chain, view,
     next_device_seq, decided_device_seq, decided_hash, applied_receipt, recovering, trail, rebuild, clock, space_schema,
-    heard_at, told_at) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    heard_at, told_at, left_out) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Reads the record; mints one with this incarnation if there is none.
 pub(super) fn load(connection: &Connection, seed: [u8; 16]) -> rusqlite::Result<(DeviceState, Clock)> {
@@ -54,6 +54,7 @@ fn state(row: &Row<'_>) -> rusqlite::Result<(DeviceState, Clock)> {
         space_schema: SchemaVersion(row.get::<_, i64>(14)? as u64),
         heard_at: Millis(number(15)?),
         told_at: Millis(number(16)?),
+        left_out: row.get::<_, Option<i64>>(17)?.map(|version| SchemaVersion(version as u64)),
     };
     Ok((state, Clock::resume(Stamp(number(13)?))))
 }
@@ -78,6 +79,7 @@ pub(crate) fn write(connection: &Connection, state: &DeviceState, clock: Clock) 
         state.space_schema.0 as i64,
         state.heard_at.0 as i64,
         state.told_at.0 as i64,
+        state.left_out.map(|version| version.0 as i64),
     ])?;
     Ok(())
 }
