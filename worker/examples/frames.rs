@@ -63,7 +63,7 @@ fn client_message(message: &Json, catalogue: &Catalogue) -> Result<ClientMessage
         "commit" => ClientMessage::Commit { device_seq, hash: sealed(message, catalogue)?.hash, applied_receipt },
         "predict" => ClientMessage::Predict { upto: DeviceSeq(number("upto")) },
         "void" => ClientMessage::Void { device_seq },
-        "pull" => ClientMessage::Pull { cursor: cursor(message)?, max_bytes: number("maxBytes") as u32 },
+        "pull" => ClientMessage::Pull { cursor: cursor(message)?, max_bytes: number("maxBytes") as u32, held: None },
         "applied" => ClientMessage::Applied { seq: Seq(number("seq")), applied_receipt },
         other => return Err(format!("unknown type {other}").into()),
     })

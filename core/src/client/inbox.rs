@@ -108,6 +108,7 @@ impl ClientSession {
             ServerMessage::Catalogue(catalogue) => {
                 self.pulling = false;
                 step.store.put_catalogue(&catalogue)?;
+                self.fetch_left_out(step)?;
             }
             ServerMessage::Predicted(predictions) => self.predicted(predictions, step)?,
         }
@@ -130,6 +131,7 @@ impl ClientSession {
             self.begin_rebuild(Rebuild::Behind, step)?;
         }
         self.space = Some(SpaceVersion { version: welcome.schema, head: welcome.head });
+        self.fetch_left_out(step)?;
         // A snapshot comes under the space's version.
         if step.device.rebuild.is_some() && !versions::knows(welcome.schema, step.store)? {
             step.outputs.push(Output::Send(vec![ClientMessage::Catalogue { version: welcome.schema }]));

@@ -10,6 +10,7 @@ pub mod batches;
 pub mod belonging;
 mod coalesce;
 mod inbox;
+mod left_out;
 mod lineage;
 mod link;
 mod outbox;

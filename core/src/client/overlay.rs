@@ -163,7 +163,7 @@ impl Underlay {
     }
 
     /// Writes the space's rows where something else is visible.
-    fn write_bare<S: ClientStore>(&mut self, store: &mut S) -> Result<(), S::Error> {
+    pub fn write_bare<S: ClientStore>(&mut self, store: &mut S) -> Result<(), S::Error> {
         let mut bare = self.take_free(&store.catalogue());
         for (row, values) in self.rows.iter() {
             if store.row(row)? != *values {
@@ -194,7 +194,8 @@ pub fn lay_over<S: ClientStore>(store: &mut S) -> Result<(), S::Error> {
     Underlay::lift(&[], store)?.lay_anew(store)
 }
 
-fn waiting_log<S: ClientStore>(store: &mut S) -> Result<Vec<LoggedTransaction>, S::Error> {
+/// Everything that waits, in its order.
+pub fn waiting_log<S: ClientStore>(store: &mut S) -> Result<Vec<LoggedTransaction>, S::Error> {
     let mut log = store.sealed_log(None)?;
     log.extend(store.unsealed(usize::MAX, usize::MAX)?);
     Ok(log)

@@ -3,6 +3,7 @@
 
 use super::ahead;
 use super::apply::Applied;
+use super::left_out::LeftOut;
 use super::recover;
 use super::session::{ClientSession, Output, Step, cause};
 use super::snapshot;
@@ -125,13 +126,14 @@ impl ClientSession {
         step: &mut Step<S, C>,
     ) -> Result<(), Fault<S::Error>> {
         let mut applied = Applied::default();
+        let left_out = LeftOut::lift(state, &step.device, self.recalls.answers(), step.store)?;
         if self.options.start == Start::Take && step.store.waiting()?.local > 0 {
             start::give_way(step.store, &mut applied)?;
         }
         if step.device.rebuild == Some(Rebuild::OtherHistory) {
             step.device.forget_trail_above(recover::fork(self.recalls.answers()));
         }
-        snapshot::install(state, &mut step.device, step.store, step.codec, &mut applied)?;
+        snapshot::install(state, left_out, &mut step.device, step.store, step.codec, &mut applied)?;
         if step.device.recovering {
             let other_history = step.device.rebuild == Some(Rebuild::OtherHistory);
             recover::leave_log(self.recalls.answers(), other_history, step.store, step.codec, &mut applied)?;

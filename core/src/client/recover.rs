@@ -205,6 +205,14 @@ pub(super) fn leave_log<S: ClientStore, C: Codec>(
     Ok(())
 }
 
+/// What the space has taken of what waits, as its answers say.
+pub(super) fn taken<S: ClientStore>(answers: &[Recalled], store: &mut S) -> Result<Vec<LoggedTransaction>, S::Error> {
+    let fates = fates(answers, &store.inherited()?);
+    let mut log = store.unsealed(usize::MAX, usize::MAX)?;
+    log.retain(|transaction| fates.get(&transaction.id) == Some(&None));
+    Ok(log)
+}
+
 /// Up to where this database's history and the space's are the same.
 pub(super) fn fork(answers: &[Recalled]) -> Seq {
     answers.iter().map(|answer| answer.fork).min().unwrap_or_default()

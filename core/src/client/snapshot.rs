@@ -2,13 +2,14 @@
 //! What waits is taken out of the view before and laid over it again. How pages are fetched is for `rebuild`.
 
 use super::apply::{Applied, drop_changeset, note, reject};
+use super::left_out::LeftOut;
 use super::overlay;
 use super::seal::seal_before_leaving;
 use super::store::{ClientStore, DeviceState, SnapshotState, StagedPart};
 use super::versions;
 use super::void::is_void;
 use crate::catalogue::Catalogue;
-use crate::change::{Field, RowId};
+use crate::change::{Field, LoggedTransaction, RowId};
 use crate::codec::Codec;
 use crate::commit::{Effect, Outcome, Receipt};
 use crate::error::Fault;
@@ -22,21 +23,26 @@ const KEYS: usize = 1_000;
 /// What the commits after the pages made of rows.
 type Late = BTreeMap<RowId, Effect>;
 
-/// Replaces every row by what is staged and moves the cursor there.
+/// Replaces every row by what is staged, but for those of which it says nothing, and moves the cursor there.
 pub fn install<S: ClientStore, C: Codec>(
     state: &SnapshotState,
+    mut left_out: LeftOut,
     device: &mut DeviceState,
     store: &mut S,
     codec: &C,
     applied: &mut Applied,
 ) -> Result<(), Fault<S::Error>> {
     let late = late(store, codec, applied)?;
+    left_out.lay_bare(store)?;
     let fresh = is_empty(store)?;
     if !fresh {
-        take_out(&late, store, codec)?;
+        take_out(&late, &left_out, store, codec)?;
     }
     each_page(&late, store, codec, |store, rows| put_in(rows, fresh, store))?;
+    store.write(&beside_pages(&late, &left_out))?;
     store.forget_view()?;
+    device.left_out = left_out.by();
+    left_out.keep_previews(|row| late.contains_key(row), store)?;
     versions::keep_of_staged(store, codec)?;
     leave(state, device, store, codec, applied)?;
     device.move_cursor(state.upto);
@@ -137,7 +143,12 @@ fn each_page<S: ClientStore, C: Codec>(
 }
 
 /// Takes rows out that the space does not have, or has otherwise: their unique values are free before any row comes in.
-fn take_out<S: ClientStore, C: Codec>(late: &Late, store: &mut S, codec: &C) -> Result<(), Fault<S::Error>> {
+fn take_out<S: ClientStore, C: Codec>(
+    late: &Late,
+    left_out: &LeftOut,
+    store: &mut S,
+    codec: &C,
+) -> Result<(), Fault<S::Error>> {
     let mut present: BTreeSet<RowId> = BTreeSet::new();
     each_page(late, store, codec, |store, rows| {
         let mut other = Vec::new();
@@ -150,7 +161,7 @@ fn take_out<S: ClientStore, C: Codec>(late: &Late, store: &mut S, codec: &C) -> 
         store.write(&other)
     })?;
     let tables = store.catalogue().tables.len();
-    for table in (0..tables).map(|position| TableId(position as u16)) {
+    for table in (0..tables).map(|position| TableId(position as u16)).filter(|table| !left_out.has(*table)) {
         take_out_absent(table, &present, store)?;
     }
     Ok(())
@@ -166,6 +177,12 @@ fn take_out_absent<S: ClientStore>(table: TableId, present: &BTreeSet<RowId>, st
         store.write(&gone)?;
         after = Some(last);
     }
+}
+
+/// What the commits after the pages did to rows that no page could have.
+fn beside_pages(late: &Late, left_out: &LeftOut) -> Vec<Outcome> {
+    let rows = late.iter().filter(|(row, effect)| left_out.has(row.table) && !matches!(effect, Effect::Put(_)));
+    rows.map(|(row, effect)| Outcome { row: row.clone(), effect: effect.clone() }).collect()
 }
 
 fn put_in<S: ClientStore>(rows: Vec<(RowId, Vec<Value>)>, fresh: bool, store: &mut S) -> Result<(), S::Error> {
@@ -196,14 +213,7 @@ fn leave<S: ClientStore, C: Codec>(
     codec: &C,
     applied: &mut Applied,
 ) -> Result<(), Fault<S::Error>> {
-    let decided = |receipt: &Receipt| receipt.seq.unwrap_or(receipt.decided_at) <= state.upto.seq;
-    let receipts = store
-        .sealed()?
-        .into_iter()
-        .filter_map(|entry| entry.receipt)
-        .filter(decided)
-        .filter(|receipt| !is_void(receipt));
-    for receipt in receipts.collect::<Vec<_>>() {
+    for receipt in decided(state, store)? {
         seal_before_leaving(receipt.device_seq, device, store, codec)?;
         let log = store.sealed_log(Some(receipt.device_seq))?;
         applied.settled += log.len() as u32;
@@ -211,4 +221,21 @@ fn leave<S: ClientStore, C: Codec>(
         drop_changeset(&receipt, device, store)?;
     }
     Ok(())
+}
+
+fn decided<S: ClientStore>(state: &SnapshotState, store: &mut S) -> Result<Vec<Receipt>, S::Error> {
+    let by_then = |receipt: &Receipt| receipt.seq.unwrap_or(receipt.decided_at) <= state.upto.seq;
+    let receipts = store.sealed()?.into_iter().filter_map(|entry| entry.receipt);
+    Ok(receipts.filter(|receipt| by_then(receipt) && !is_void(receipt)).collect())
+}
+
+/// What the space took of the changesets that leave.
+pub fn taken<S: ClientStore>(state: &SnapshotState, store: &mut S) -> Result<Vec<LoggedTransaction>, S::Error> {
+    let mut taken = Vec::new();
+    for receipt in decided(state, store)?.into_iter().filter(|receipt| receipt.seq.is_some()) {
+        let log = store.sealed_log(Some(receipt.device_seq))?.into_iter().zip(0..);
+        let refused = |at: u32| receipt.rejected.iter().any(|rejection| rejection.index == at);
+        taken.extend(log.filter(|(_, at)| !refused(*at)).map(|(transaction, _)| transaction));
+    }
+    Ok(taken)
 }

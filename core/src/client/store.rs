@@ -44,6 +44,8 @@ pub struct DeviceState {
     pub recovering: bool,
     /// Nothing more is applied until every row was replaced by a snapshot; and why.
     pub rebuild: Option<Rebuild>,
+    /// The version of the last snapshot, where that left out tables which this device keeps.
+    pub left_out: Option<SchemaVersion>,
     /// Some cursors where this database has been, ascending, with their chain hashes; closer together towards the end.
     pub trail: Vec<(Seq, ChainHash)>,
     /// The space's time as far as it counts for the age of what is kept; 0 before the first welcome. The device's own clock may be

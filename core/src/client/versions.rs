@@ -4,7 +4,7 @@
 
 use super::overlay::Underlay;
 use super::store::{ClientStore, DeviceState, ServerRow, StagedPart};
-use crate::catalogue::{Catalogue, Table};
+use crate::catalogue::Catalogue;
 use crate::change::{Changeset, LoggedMutation, RowId};
 use crate::codec::Codec;
 use crate::commit::Commit;
@@ -12,6 +12,7 @@ use crate::conflict::QueueChange;
 use crate::error::{Fault, Malformed};
 use crate::ids::{DeviceSeq, SchemaVersion, TableId};
 use crate::message::{ItemBody, RangeItem};
+use crate::sorted::SortedSet;
 use crate::version_map::{Unknown, UnknownCells, VersionMap};
 use alloc::{rc::Rc, vec::Vec};
 
@@ -127,9 +128,19 @@ pub fn look_into<S: ClientStore, C: Codec>(bytes: &[u8], store: &mut S, codec: &
 }
 
 fn unsaid(own: &Catalogue, theirs: &Catalogue) -> Vec<TableId> {
-    let lacks = |table: &Table| !table.references.is_empty() && theirs.table_of(table.identity()).is_none();
+    let refers = |id: &TableId| own.table(*id).is_some_and(|table| !table.references.is_empty());
+    lacking(own, theirs).filter(refers).collect()
+}
+
+/// The tables of this version that another one does not have.
+pub fn left_out<S: ClientStore>(version: SchemaVersion, store: &mut S) -> Result<SortedSet<TableId>, Fault<S::Error>> {
+    let theirs = catalogue(version, store)?;
+    Ok(lacking(&store.catalogue(), &theirs).collect())
+}
+
+fn lacking(own: &Catalogue, theirs: &Catalogue) -> impl Iterator<Item = TableId> {
     let tables = own.tables.iter().zip((0..).map(TableId));
-    tables.filter(|(table, _)| lacks(table)).map(|(_, id)| id).collect()
+    tables.filter(|(table, _)| theirs.table_of(table.identity()).is_none()).map(|(_, id)| id)
 }
 
 /// Sides are of a conflict that is here, or that the same commit opens.

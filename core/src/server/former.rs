@@ -71,7 +71,7 @@ pub(super) fn unkept<S: ServerStore>(
 ) -> Result<BTreeSet<TableId>, S::Error> {
     let mut unkept = BTreeSet::new();
     for (table, id) in then.tables.iter().zip((0..).map(TableId)) {
-        if now.table_of(table.identity()).is_none() && store.has_table(&table.name)? {
+        if now.table_of(table.identity()).is_none() && store.has_unkept(table.identity())? {
             unkept.insert(id);
         }
     }

@@ -211,8 +211,8 @@ pub trait ServerStore {
     /// The synced tables of an earlier schema version of this space, also of one that it went past on its way to a later one.
     fn catalogue_of(&mut self, version: SchemaVersion) -> Result<Option<Rc<Catalogue>>, Self::Error>;
 
-    /// Whether a table of this name is there, be it kept in step or not.
-    fn has_table(&mut self, name: &str) -> Result<bool, Self::Error>;
+    /// Whether a table that other versions know by this identity is there and not kept in step.
+    fn has_unkept(&mut self, identity: &str) -> Result<bool, Self::Error>;
 
     /// The end of history.
     fn head(&mut self) -> Result<Head, Self::Error>;

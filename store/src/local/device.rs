@@ -12,11 +12,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 const SELECT: &str = "SELECT incarnation, previous, author, seq, chain, view, next_device_seq, decided_device_seq,
     decided_hash, applied_receipt, recovering, trail, rebuild,
     max(clock, ifnull((SELECT stamp FROM _ebb_log ORDER BY id DESC LIMIT 1), 0)), space_schema,
-    heard_at, told_at, space FROM _ebb_device WHERE id = 1";
+    heard_at, told_at, space, left_out FROM _ebb_device WHERE id = 1";
 
 const REPLACE: &str = "INSERT OR REPLACE INTO _ebb_device (id, incarnation, previous, author, seq, chain, view,
     next_device_seq, decided_device_seq, decided_hash, applied_receipt, recovering, trail, rebuild, clock, space_schema,
-    heard_at, told_at, space) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    heard_at, told_at, space, left_out) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Reads the record; mints one with this incarnation if there is none.
 pub(super) fn load(connection: &Connection, seed: [u8; 16]) -> rusqlite::Result<(DeviceState, Clock)> {
@@ -56,6 +56,7 @@ fn state(row: &Row<'_>) -> rusqlite::Result<(DeviceState, Clock)> {
         heard_at: Millis(number(15)?),
         told_at: Millis(number(16)?),
         space: row.get::<_, Option<String>>(17)?.map(SpaceName),
+        left_out: row.get::<_, Option<i64>>(18)?.map(|version| SchemaVersion(version as u64)),
     };
     Ok((state, Clock::resume(Stamp(number(13)?))))
 }
@@ -81,6 +82,7 @@ pub(crate) fn write(connection: &Connection, state: &DeviceState, clock: Clock) 
         state.heard_at.0 as i64,
         state.told_at.0 as i64,
         state.space.as_ref().map(|space| &space.0),
+        state.left_out.map(|version| version.0 as i64),
     ])?;
     Ok(())
 }

@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS _ebb_device (
   next_device_seq INTEGER NOT NULL, decided_device_seq INTEGER, decided_hash BLOB,
   applied_receipt INTEGER NOT NULL, clock INTEGER NOT NULL, recovering INTEGER NOT NULL, rebuild BLOB,
   trail BLOB NOT NULL, space_schema INTEGER NOT NULL, heard_at INTEGER NOT NULL,
-  told_at INTEGER NOT NULL, space TEXT);
+  told_at INTEGER NOT NULL, space TEXT, left_out INTEGER);
 -- Local transactions that wait, with the life that captured them where they may have been sent before, and the run of the database; changes are postcard, further parts of large ones are in
 -- _ebb_log_part. local: made before the database or its table was kept in step, and not yet decided about. absorbed: stamps of those that a
 -- transaction of a lost history stands for. apart: the space takes it only by itself. ahead: a migration made it of rows that were on their way, and the space

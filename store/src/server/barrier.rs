@@ -8,7 +8,7 @@ use super::places::put_marks;
 use super::space::{Space, create_tables, present};
 use super::triggers;
 use super::values::{blob, number, stored};
-use super::{OpenError, fail, formers, marks};
+use super::{OpenError, fail, formers, marks, unkept};
 use crate::catalogue::{self, writable};
 use crate::compare::{self, Moved};
 use crate::migrate::{self, Side};
@@ -53,6 +53,7 @@ pub(super) fn run<S: Sql + Clone>(
         return Err(OpenError::Migration { index, message: "it leaves references that point nowhere".into() });
     }
     let new = catalogue::read_at(sql, schema, index + 1)?;
+    unkept::note(sql, &schema.as_of(index + 1), &new)?;
     carry_records(sql, &old, &new)?;
     let moved = if compares { compare::moved(sql, &old, &new)? } else { compare::arrived(sql, &old, &new)? };
     if compares {
@@ -81,6 +82,7 @@ pub(super) fn adopt<S: Sql + Clone>(
     create_tables(sql)?;
     let old = present(sql)?;
     let catalogue = catalogue::read(sql, schema)?;
+    unkept::note(sql, schema, &catalogue)?;
     let space = Space::of(sql, catalogue)?;
     let new = space.catalogue();
     let Some(old) = old.filter(|old| old.version != new.version) else { return Ok(space) };

@@ -32,6 +32,7 @@ pub(crate) mod text;
 mod tickets;
 pub mod trail;
 pub(crate) mod triggers;
+mod unkept;
 pub(crate) mod values;
 mod write;
 

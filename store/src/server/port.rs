@@ -2,6 +2,7 @@
 //! It decides nothing. The server session sees only this.
 
 use super::event::{LogMemory, SpaceStore};
+use super::unkept;
 use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::{Catalogue, Reference};
 use ebbtide_core::change::RowId;
@@ -36,9 +37,8 @@ impl<S: Sql + Clone> ServerStore for SpaceStore<S> {
         Ok(self.catalogue_at(version)?.map(Rc::new))
     }
 
-    fn has_table(&mut self, name: &str) -> Result<bool, SqlError> {
-        let statement = "SELECT 1 FROM sqlite_master WHERE type='table' AND name=? COLLATE NOCASE";
-        Ok(!self.sql.query(statement, &[Value::Text(name.into())])?.is_empty())
+    fn has_unkept(&mut self, identity: &str) -> Result<bool, SqlError> {
+        unkept::has(&mut self.sql, identity)
     }
 
     fn head(&mut self) -> Result<Head, SqlError> {

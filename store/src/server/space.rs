@@ -6,7 +6,7 @@ use super::text::{join, quote};
 use super::triggers;
 use super::values::{blob, number, stored};
 use super::{barrier, fail};
-use super::{facts, formers, tables};
+use super::{facts, formers, tables, unkept};
 use crate::migrate;
 use crate::schema::{Schema, SchemaError};
 use crate::sql::{Sql, SqlError};
@@ -145,7 +145,8 @@ impl Space {
 /// Creates the store's own tables where they are missing.
 pub(super) fn create_tables<S: Sql>(sql: &mut S) -> Result<(), SqlError> {
     let indexes = [&tables::CREATE_INDEX, &tables::CREATE_ORIGIN_INDEX, &tables::CREATE_CONFLICT_INDEX];
-    let others = [&tables::CREATE_FACTS, &formers::CREATE_FORMER, &triggers::CREATE_CONTEXT, &triggers::REST];
+    let others =
+        [&tables::CREATE_FACTS, &formers::CREATE_FORMER, &unkept::CREATE, &triggers::CREATE_CONTEXT, &triggers::REST];
     for statement in tables::CREATE.iter().chain(indexes).chain(others) {
         sql.execute(statement, &[])?;
     }

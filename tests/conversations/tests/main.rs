@@ -21,6 +21,7 @@ mod hearing;
 mod history;
 mod kept;
 mod large_commits;
+mod left_out;
 mod lives;
 mod lost_history;
 mod on_their_way;

@@ -106,3 +106,17 @@ fn sv215_a_write_to_a_table_that_left_together_with_a_migration_is_refused_and_l
         assert_eq!(refused(talk, A), ["schema"], "{}", talk.transcript());
     });
 }
+
+#[test]
+fn sv271_so_is_a_write_to_a_table_that_left_and_was_renamed() {
+    on_both_paths(|talk, _| {
+        let renamed =
+            serde_json::json!({ "sql": "ALTER TABLE aside RENAME TO beside", "renames": { "aside": "beside" } });
+        let later = "ALTER TABLE note ADD COLUMN colour TEXT";
+        let left = schema(&serde_json::json!([NOTE, CHILDREN, renamed, later]), &["note"]);
+        talk.deploy(&left);
+        talk.exec(A, "INSERT INTO aside VALUES ('alone', 'm')", &[]);
+        talk.visit(A);
+        assert_eq!(refused(talk, A), ["schema"], "{}", talk.transcript());
+    });
+}
