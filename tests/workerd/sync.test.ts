@@ -87,7 +87,10 @@ test('SV-04 a large changeset goes up in chunks and is decided in two phases', a
   assert.equal(of('staged', await a.sync(stage(1)))[0]?.['nextChunk'], 2);
   assert.equal(of('prepared', await a.sync({ ...base, type: 'prepare' })).length, 1);
   assert.equal(of('receipt', await a.sync({ ...base, type: 'commit' }))[0]?.['seq'], 1);
-  assert.equal((items(await b.sync())[0]?.['outcomes'] as unknown[]).length, 3000);
+  const greeting = await b.sync();
+  assert.deepEqual([items(greeting).length, of('head', greeting)[0]?.['seq']], [0, 1], 'more than comes with a welcome');
+  const pull = { type: 'pull', cursor: 0, maxBytes: 2 ** 20 };
+  assert.equal((items(await b.sync(pull))[0]?.['outcomes'] as unknown[]).length, 3000);
 });
 
 test('SV-05 a commit is pushed to the other sockets without a request of theirs', async () => {
