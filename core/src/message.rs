@@ -337,6 +337,16 @@ pub enum ItemBody {
     OwnMerged(DeviceSeq, Vec<u8>),
 }
 
+impl ItemBody {
+    /// The commit's encoding; none where the reader has what it says.
+    pub fn encoded(&self) -> Option<&[u8]> {
+        match self {
+            Self::Foreign(bytes) | Self::OwnMerged(_, bytes) => Some(bytes),
+            Self::OwnAsSent(_) => None,
+        }
+    }
+}
+
 /// The first pieces of a commit, which need not come again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldParts {

@@ -351,12 +351,8 @@ fn can_be_rejected<S: ClientStore, C: Codec>(
 }
 
 fn history_bytes(message: &ServerMessage) -> usize {
-    let bytes = |item: &RangeItem| match &item.body {
-        ItemBody::OwnAsSent(_) => 0,
-        ItemBody::OwnMerged(_, bytes) | ItemBody::Foreign(bytes) => bytes.len(),
-    };
     match message {
-        ServerMessage::Range(range) => range.items.iter().map(bytes).sum(),
+        ServerMessage::Range(range) => range.items.iter().filter_map(|item| item.body.encoded()).map(<[u8]>::len).sum(),
         ServerMessage::Part(part) => part.bytes.len(),
         ServerMessage::Page(page) => page.bytes.len(),
         _ => 0,

@@ -221,10 +221,10 @@ impl ClientSession {
             return Ok(());
         }
         for item in fresh {
-            let (ItemBody::Foreign(bytes) | ItemBody::OwnMerged(_, bytes)) = &item.body else {
+            let Some(bytes) = item.body.encoded() else {
                 return Err(Fault::Peer(Malformed { what: "a commit without its outcomes for a snapshot" }));
             };
-            step.store.stage(&StagedPart::Commit(item.seq, bytes.clone()))?;
+            step.store.stage(&StagedPart::Commit(item.seq, bytes.to_vec()))?;
         }
         state.upto = Cursor { seq: range.upto, chain: range.chain, view: state.upto.view };
         self.backoff.reset();

@@ -11,7 +11,7 @@ use crate::commit::Commit;
 use crate::conflict::QueueChange;
 use crate::error::{Fault, Malformed};
 use crate::ids::{DeviceSeq, SchemaVersion, TableId};
-use crate::message::{ItemBody, RangeItem};
+use crate::message::RangeItem;
 use crate::sorted::SortedSet;
 use crate::version_map::{Unknown, UnknownCells, VersionMap};
 use alloc::{rc::Rc, vec::Vec};
@@ -24,7 +24,7 @@ pub fn first_unknown<S: ClientStore, C: Codec>(
 ) -> Result<Option<SchemaVersion>, Fault<S::Error>> {
     let mut known = store.catalogue().version;
     for item in items {
-        let (ItemBody::Foreign(bytes) | ItemBody::OwnMerged(_, bytes)) = &item.body else { continue };
+        let Some(bytes) = item.body.encoded() else { continue };
         let version = codec.schema_of(bytes).map_err(Fault::Peer)?;
         if version != known && find(version, store)?.is_none() {
             return Ok(Some(version));

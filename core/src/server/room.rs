@@ -9,7 +9,7 @@ use crate::commit::{Receipt, Rejection};
 use crate::error::RefusalCode;
 use crate::ids::{Cursor, Millis};
 use crate::limits::{ANSWER_BYTES, REJECTION_DETAIL_BYTES, UNASKED_BYTES};
-use crate::message::{ClientMessage, ItemBody, Prediction, Range, ServerMessage};
+use crate::message::{ClientMessage, Prediction, Range, ServerMessage};
 use alloc::{vec, vec::Vec};
 
 /// What a message, a rejection or an item is counted as, in bytes, besides its contents.
@@ -128,11 +128,7 @@ pub(super) fn within_bounds(mut rejected: Vec<Rejection>) -> Vec<Rejection> {
 }
 
 fn range_size(range: &Range) -> usize {
-    let bytes = |body: &ItemBody| match body {
-        ItemBody::Foreign(bytes) | ItemBody::OwnMerged(_, bytes) => bytes.len(),
-        ItemBody::OwnAsSent(_) => 0,
-    };
-    range.items.iter().map(|item| FRAME_BYTES + bytes(&item.body)).sum()
+    range.items.iter().map(|item| FRAME_BYTES + item.body.encoded().map_or(0, <[u8]>::len)).sum()
 }
 
 fn prediction_size(prediction: &Prediction) -> usize {

@@ -5,7 +5,7 @@ use ebbtide_core::client::Input;
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::Cursor;
 use ebbtide_core::limits::{ANSWER_BYTES, FIRST_PAGE_BYTES, PAGE_BYTES, PUSH_WINDOW_BYTES, UNASKED_BYTES};
-use ebbtide_core::message::{ClientMessage, ItemBody, Range, ServerMessage};
+use ebbtide_core::message::{ClientMessage, Range, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 
@@ -28,11 +28,7 @@ fn ranges(messages: &[ServerMessage]) -> Vec<&Range> {
 }
 
 fn history_bytes(messages: &[ServerMessage]) -> usize {
-    let bytes = |body: &ItemBody| match body {
-        ItemBody::Foreign(bytes) | ItemBody::OwnMerged(_, bytes) => bytes.len(),
-        ItemBody::OwnAsSent(_) => 0,
-    };
-    ranges(messages).iter().flat_map(|range| &range.items).map(|item| bytes(&item.body)).sum()
+    ranges(messages).iter().flat_map(|range| &range.items).filter_map(|item| item.body.encoded()).map(<[u8]>::len).sum()
 }
 
 fn is_announced(talk: &mut Dialogue, messages: &[ServerMessage]) -> bool {
