@@ -122,6 +122,9 @@ pub const RETRY_MAX_MS: u64 = 60_000;
 /// A peer that owes an answer for so long is taken for gone.
 pub const ANSWER_TIMEOUT_MS: u64 = 20_000;
 
+/// ... where shorter waits were in vain: a chunk, or a first page, at 13 kbit/s.
+pub const ANSWER_TIMEOUT_MOST_MS: u64 = 4 * ANSWER_TIMEOUT_MS;
+
 /// Transactions that a device asks about in one message after it began a new life: some 100 KiB.
 pub const RECALL_TRANSACTIONS: usize = 10_000;
 

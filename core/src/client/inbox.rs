@@ -30,7 +30,9 @@ impl ClientSession {
             if self.link == Link::Down || self.link == Link::Connecting {
                 return Ok(());
             }
-            self.timers.answer_by = None;
+            if let Some(by) = self.timers.answer_by.take() {
+                self.patience.heard(by.0.saturating_sub(step.now.0));
+            }
             self.pace.came(history_bytes(&message));
             self.message(message, step)?;
         }

@@ -113,7 +113,7 @@ impl ClientSession {
         self.link = Link::Greeting;
         self.greeted_as = Some(place(&step.device));
         self.uploads.reset();
-        self.timers.answer_by = Some(step.in_ms(limits::ANSWER_TIMEOUT_MS));
+        self.timers.answer_by = Some(step.in_ms(self.patience.wait_ms()));
         step.outputs.push(Output::Send(vec![ClientMessage::Hello(hello(&step.device, step.store)?)]));
         Ok(())
     }
@@ -186,6 +186,9 @@ impl ClientSession {
         if silent {
             if self.pulling {
                 self.pace.was_silent();
+            }
+            if self.link != Link::Connecting {
+                self.patience.was_silent();
             }
             self.drop_link(step);
             self.failed(cause("timeout", true), step);

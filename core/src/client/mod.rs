@@ -16,6 +16,7 @@ mod link;
 mod outbox;
 mod overlay;
 mod pace;
+mod patience;
 pub mod plan;
 pub mod progress;
 mod rebuild;

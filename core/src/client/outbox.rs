@@ -53,12 +53,13 @@ impl ClientSession {
             messages.extend(self.exchange(step)?);
         }
         if self.awaits_answer() {
-            self.timers.answer_by.get_or_insert(step.in_ms(limits::ANSWER_TIMEOUT_MS));
+            self.timers.answer_by.get_or_insert(step.in_ms(self.patience.wait_ms()));
             self.timers.mirror_at.get_or_insert(step.in_ms(MIRROR_AFTER_MS));
         } else {
             // Answered in time: no copy is needed, and nobody is to be woken for it.
             self.timers.mirror_at = None;
             self.backoff.reset();
+            self.patience.all_answered();
         }
         step.outputs.extend(batches(messages).map(Output::Send));
         Ok(())

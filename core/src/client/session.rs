@@ -6,6 +6,7 @@ use super::backoff::Backoff;
 use super::belonging::SpaceName;
 use super::lineage::Place;
 use super::pace::Pace;
+use super::patience::Patience;
 use super::plan::{NOT_CONFIRMED, Plan, Planning};
 use super::progress::{Progress, receiving};
 use super::rebuild::Verdicts;
@@ -217,6 +218,7 @@ pub struct ClientSession {
     pub(super) timers: Timers,
     pub(super) pulling: bool,
     pub(super) pace: Pace,
+    pub(super) patience: Patience,
     pub(super) space: Option<SpaceVersion>,
     pub(super) unconfirmed_bytes: usize,
     /// The numbers in the service worker's copy, from the first to the last; the outer `None` while that is not known.
@@ -250,6 +252,7 @@ impl ClientSession {
             timers: Timers::default(),
             pulling: false,
             pace,
+            patience: Patience::default(),
             space: None,
             unconfirmed_bytes: 0,
             mirrored: None,

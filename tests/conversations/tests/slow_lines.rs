@@ -2,8 +2,11 @@
 
 use crate::script::{A, B, noise, on_both_paths, text, with_household};
 use ebbtide_core::client::Input;
-use ebbtide_core::limits::{ANSWER_TIMEOUT_MS, FIRST_PAGE_BYTES, PAGE_BYTES, PART_BYTES, SLOW_START_BYTES};
+use ebbtide_core::limits::{
+    ANSWER_TIMEOUT_MOST_MS, ANSWER_TIMEOUT_MS, FIRST_PAGE_BYTES, PAGE_BYTES, PART_BYTES, SLOW_START_BYTES,
+};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_protocol::{encode_client, encode_server};
 use ebbtide_simulator::dialogue::Dialogue;
 
 /// Letters of a name whose commit is larger than the first two pages together.
@@ -114,13 +117,90 @@ fn cs227_less_is_asked_for_where_no_answer_came() {
             }
             sizes.push(asked(talk));
             talk.lose_up(A);
-            talk.pass_ms(ANSWER_TIMEOUT_MS);
+            talk.pass_ms(ANSWER_TIMEOUT_MOST_MS);
             talk.input(A, Input::Tick);
             talk.pass_ms(60_000);
         }
         let least = PART_BYTES as u32;
         assert_eq!(sizes, [SLOW_START_BYTES, SLOW_START_BYTES / 2, least, least]);
         talk.visit(A);
+        talk.assert_in_step();
+    });
+}
+
+/// Bytes that a line carries in a second: a chunk takes longer than the usual wait for an answer, and so does a part of a commit.
+const BYTES_PER_S: usize = 2_000;
+
+/// What the line carries next.
+fn bytes_on_the_line(talk: &Dialogue, party: usize) -> usize {
+    match (talk.waiting_for(party), talk.sent_by(party)) {
+        (down, _) if !down.is_empty() => encode_server(&down).len(),
+        (_, up) => encode_client(&up[..up.len().min(1)]).len(),
+    }
+}
+
+/// Connects over and over until `done`; what is said takes its time. Answers how often.
+fn over_a_slow_line(talk: &mut Dialogue, party: usize, done: impl Fn(&mut Dialogue) -> bool) -> usize {
+    for connections in 1..12 {
+        talk.connect(party);
+        loop {
+            talk.pass_ms((bytes_on_the_line(talk, party) / BYTES_PER_S * 1_000) as u64);
+            talk.input(party, Input::Tick);
+            if !(talk.down(party) || talk.up(party)) {
+                break;
+            }
+        }
+        if done(talk) {
+            return connections;
+        }
+        talk.pass_ms(60_000);
+    }
+    panic!("it does not get on: {}", talk.transcript());
+}
+
+#[test]
+fn cs229_what_takes_longer_than_the_usual_wait_arrives_all_the_same() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let unsent = |talk: &mut Dialogue| talk.durable(A).sealed.iter().all(|entry| entry.receipt.is_some());
+        talk.exec(A, "UPDATE household SET name = ?", &[text(&noise(400_000, 1))]);
+        assert!(over_a_slow_line(talk, A, unsent) > 1, "the usual wait is too short");
+        let arrived = |talk: &mut Dialogue| talk.durable(B).state.cursor.seq == talk.head();
+        assert!(over_a_slow_line(talk, B, arrived) > 1, "the usual wait is too short");
+        talk.visit(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
+/// Seconds until a device gives up a connection on which its write gets lost.
+fn given_up_after(talk: &mut Dialogue) -> u64 {
+    talk.connect(A);
+    talk.settle();
+    talk.exec(A, "UPDATE household SET doses = doses + 1", &[]);
+    talk.lose_up(A);
+    let mut seconds = 0;
+    while talk.device(A).session().status().reason.is_none() {
+        talk.pass_ms(1_000);
+        talk.input(A, Input::Tick);
+        seconds += 1;
+    }
+    talk.pass_ms(60_000);
+    seconds
+}
+
+#[test]
+fn cs229_after_quick_answers_a_dead_line_is_given_up_as_early_as_ever() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let usual = ANSWER_TIMEOUT_MS / 1_000;
+        assert_eq!(given_up_after(talk), usual);
+        for _ in 0..3 {
+            talk.visit(A);
+        }
+        assert_eq!(given_up_after(talk), usual);
+        talk.visit(A);
+        talk.visit(B);
         talk.assert_in_step();
     });
 }
