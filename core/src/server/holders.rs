@@ -69,7 +69,11 @@ impl<'a> Holders<'a> {
         let row = draft.row();
         let (Some(table), Some(values)) = (self.catalogue.table(row.table), values) else { return };
         for (columns, places) in self.by_table.get_mut(&row.table).into_iter().flatten() {
-            places.entry(column_values(table, row, values, columns)).or_default().push(place);
+            let held = column_values(table, row, values, columns);
+            // NULL refers to nothing, and nothing to NULL.
+            if !held.contains(&Value::Null) {
+                places.entry(held).or_default().push(place);
+            }
         }
     }
 

@@ -449,3 +449,28 @@ fn dl06_unique_values_that_others_refer_to_change_hands() {
         }
     });
 }
+
+#[test]
+fn sv272_null_refers_to_nothing() {
+    on_both_paths(|talk| {
+        talk.exec(A, "INSERT INTO site (id, name) VALUES ('m', 'goes'), ('n', 'gets a badge')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.transaction(
+            B,
+            &[
+                "INSERT INTO badged VALUES ('1', NULL)",
+                "INSERT INTO pinned VALUES ('2', NULL)",
+                "DELETE FROM site WHERE id = 'm'",
+                "UPDATE site SET badge = 'new' WHERE id = 'n'",
+            ],
+        );
+        talk.visit(B);
+        talk.visit(A);
+        talk.assert_in_step();
+        assert_eq!(refused(talk, B), [""; 0]);
+        for table in ["badged", "pinned"] {
+            assert_eq!(sites(talk, A, table), [Value::Null], "{table}");
+        }
+    });
+}
