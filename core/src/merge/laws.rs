@@ -109,6 +109,13 @@ proptest! {
     }
 
     #[test]
+    fn cs213_a_sum_that_was_sent_is_kept_and_sent_again_as_it_was(old in whole(), new in whole()) {
+        let sent = local::sent(Strategy::Sum, &old, &new, Ground::Firm);
+        let (old, new) = local::logged(Strategy::Sum, sent.clone());
+        prop_assert_eq!(local::sent(Strategy::Sum, &old, &new, Ground::Firm), sent);
+    }
+
+    #[test]
     fn mg10_min_and_max_do_not_depend_on_the_order_of_arrival(start in value(), news in proptest::collection::vec(value(), 4), order in orders()) {
         // Equal values of two types differ in their bits, where the later commit's stays.
         let same = |a: &Value, b: &Value| super::order::compare(a, b) == core::cmp::Ordering::Equal;
