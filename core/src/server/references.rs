@@ -29,9 +29,10 @@ pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write)
         for (child, reference) in catalogue.children_of(parent.table) {
             let wanted = parent_values(table, &parent, &values, reference);
             holders.follow(drafts);
-            // Another row has what they refer to: this one got another key.
-            let heirs = || holders.rows(drafts, parent.table, &reference.parent_columns, &wanted);
-            if !names_a_key(table, reference) && heirs().first().is_some_and(|heir| *heir != parent) {
+            // Another row has what they refer to: this one got another key. Or it was written anew, and goes with no action.
+            let heirs = holders.rows(drafts, parent.table, &reference.parent_columns, &wanted);
+            let stays = |heir: &RowId| *heir != parent || reference.on_delete == ReferenceAction::Refuse;
+            if heirs.first().is_some_and(stays) {
                 continue;
             }
             let mut children = store.children(child, reference, &wanted)?;

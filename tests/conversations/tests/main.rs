@@ -30,6 +30,7 @@ mod pruning;
 mod questions;
 mod recovery;
 mod references;
+mod references_at_random;
 mod rejections;
 mod review;
 mod room;

@@ -474,3 +474,21 @@ fn sv272_null_refers_to_nothing() {
         }
     });
 }
+
+#[test]
+fn sv274_a_row_that_is_written_anew_keeps_those_that_refer_to_it_without_an_action() {
+    in_both_orders(|talk, order| {
+        talk.exec(A, "INSERT INTO tied VALUES ('seen', 'a')", &[]);
+        talk.exec(A, "INSERT INTO fixed VALUES ('seen', 's', 'x')", &[]);
+        talk.visit(A);
+        talk.visit(B);
+        talk.exec(A, "INSERT OR REPLACE INTO site VALUES ('a', 'again', NULL)", &[]);
+        talk.exec(A, "INSERT OR REPLACE INTO ward VALUES ('w', 's', 'x')", &[]);
+        talk.exec(B, "INSERT INTO tied VALUES ('unseen', 'a')", &[]);
+        meet(talk, order);
+        talk.assert_in_step();
+        assert_eq!(sites(talk, A, "tied"), [text("a"), text("a")], "{}", talk.transcript());
+        assert_eq!(value(talk, A, "SELECT count(*) FROM fixed"), Value::Integer(1));
+        assert_eq!(value(talk, A, "SELECT name FROM site WHERE id = 'a'"), text("again"));
+    });
+}
