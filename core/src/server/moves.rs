@@ -224,7 +224,8 @@ fn collect<S: ServerStore>(
     Ok(())
 }
 
-fn is_untouched(drafts: &Drafts, table: &Table, row: &RowId, reference: &Reference) -> bool {
+/// Whether a row's reference is as it was before the transaction.
+pub(super) fn is_untouched(drafts: &Drafts, table: &Table, row: &RowId, reference: &Reference) -> bool {
     let Some(draft) = drafts.get(row).filter(|draft| !draft.is_recreated()) else { return false };
     reference.columns.iter().all(|column| draft.written(table, *column).is_none())
 }

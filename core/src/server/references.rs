@@ -5,6 +5,7 @@
 use super::draft::{RowDraft, Write};
 use super::drafts::Drafts;
 use super::holders::Holders;
+use super::moves::is_untouched;
 use super::store::{FormerName, Mark, ServerStore, Violation};
 use crate::catalogue::{Catalogue, Reference, ReferenceAction, Table};
 use crate::change::RowId;
@@ -41,6 +42,8 @@ pub fn expand<S: ServerStore>(drafts: &mut Drafts, store: &mut S, write: &Write)
             // Rows of this transaction may refer to it as well, and are not in the space yet; a parent that came back has them.
             let gone = drafts.get(&parent).is_some_and(|draft| draft.values().is_none());
             let held = if gone { holders.rows(drafts, child, &reference.columns, &wanted) } else { Vec::new() };
+            children
+                .retain(|row| gone || is_untouched(drafts, &catalogue.tables[usize::from(child.0)], row, reference));
             let known: BTreeSet<RowId> = children.iter().cloned().collect();
             children.extend(held.into_iter().filter(|row| !known.contains(row)));
             for row in children {

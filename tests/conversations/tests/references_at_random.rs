@@ -27,8 +27,7 @@ const TABLES: &str = "CREATE TABLE site (id TEXT PRIMARY KEY NOT NULL, badge TEX
         FOREIGN KEY (site, ref) REFERENCES part(ref, id) ON UPDATE CASCADE ON DELETE CASCADE) STRICT";
 
 /// The tables whose rows have an `id` and refer to another by `ref`.
-const CHILDREN: [&str; 10] =
-    ["follows", "loses", "falls", "tied", "badged", "pinned", "node", "hen", "egg", "part"];
+const CHILDREN: [&str; 10] = ["follows", "loses", "falls", "tied", "badged", "pinned", "node", "hen", "egg", "part"];
 
 fn schema(delete: &str) -> Schema {
     let names = CHILDREN.iter().chain(&["site", "piece"]);
