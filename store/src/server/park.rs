@@ -12,9 +12,10 @@ use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::{Affinity, Reference, ReferenceAction};
 use ebbtide_core::change::RowId;
 use ebbtide_core::commit::Effect;
-use ebbtide_core::ids::ColumnId;
+use ebbtide_core::ids::{ColumnId, TableId};
 use ebbtide_core::server::store::RowWrite;
 use ebbtide_core::value::{Key, Value};
+use std::collections::BTreeMap;
 
 impl<S: Sql + Clone> SpaceStore<S> {
     /// Moves the unique values that these rows are about to lose out of the way. Rows that are not there stay so.
@@ -32,6 +33,30 @@ impl<S: Sql + Clone> SpaceStore<S> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a value by which others refer to a row passes to another of these rows. ON UPDATE of the row that loses it would take those along
+    /// who refer to the one that gets it.
+    pub(super) fn names_pass(&mut self, rows: &[RowWrite]) -> Result<bool, SqlError> {
+        let space = self.space.clone();
+        let catalogue = space.catalogue();
+        for (at, table) in catalogue.tables.iter().enumerate() {
+            let id = TableId(at as u16);
+            let shape = space.shape(id)?;
+            let of_table: Vec<&RowWrite> = rows.iter().filter(|row| row.outcome.row.table == id).collect();
+            if !shape.fields_are_referred_to || of_table.len() < 2 {
+                continue;
+            }
+            let ids: Vec<RowId> = of_table.iter().map(|row| row.outcome.row.clone()).collect();
+            let before: Vec<_> = self.load_rows(&ids)?.into_iter().map(|state| state.values).collect();
+            let names = catalogue.children_of(id).map(|(_, by)| &by.parent_columns);
+            for columns in names.filter(|columns| !columns.iter().all(|column| table.is_key(*column))) {
+                if pass(shape, columns, &of_table, &before)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Those who refer to the row say afterwards what they said before: keys are deferred, and the value will have a row again.
@@ -121,6 +146,49 @@ fn parked_fields(shape: &Shape, effect: &Effect) -> Vec<usize> {
     fields.sort_unstable();
     fields.dedup();
     fields
+}
+
+/// Whether one of the rows gets what another had in these columns.
+fn pass(
+    shape: &Shape,
+    columns: &[ColumnId],
+    rows: &[&RowWrite],
+    before: &[Option<Vec<Value>>],
+) -> Result<bool, SqlError> {
+    let name = |row: &RowWrite, values: &[Value]| {
+        let cells = columns.iter().map(|id| value_of(shape, &row.outcome.row, values, *id));
+        cells.collect::<Result<Vec<Value>, _>>()
+    };
+    let mut had = BTreeMap::new();
+    for (place, (row, values)) in rows.iter().zip(before).enumerate() {
+        if let Some(values) = values {
+            had.insert(name(row, values)?, place);
+        }
+    }
+    for (place, (row, values)) in rows.iter().zip(before).enumerate() {
+        let Some(after) = after(shape, &row.outcome.effect, values.as_deref()) else { continue };
+        let name = name(row, &after)?;
+        if !name.contains(&Value::Null) && had.get(&name).is_some_and(|owner| *owner != place) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The fields of a row once it is written.
+fn after(shape: &Shape, effect: &Effect, before: Option<&[Value]>) -> Option<Vec<Value>> {
+    match effect {
+        Effect::Put(values) => Some(values.clone()),
+        Effect::Delete => None,
+        Effect::Set(fields) => {
+            let mut values = before?.to_vec();
+            for field in fields {
+                let place = shape.field_position(field.column).and_then(|at| values.get_mut(at));
+                place.into_iter().for_each(|place| place.clone_from(&field.value));
+            }
+            Some(values)
+        }
+    }
 }
 
 fn value_of(shape: &Shape, row: &RowId, values: &[Value], id: ColumnId) -> Result<Value, SqlError> {

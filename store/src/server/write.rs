@@ -26,6 +26,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         rows.iter().for_each(|row| drop(self.ahead.remove(&row.outcome.row)));
         let written = match self.may_swap(rows)? {
             false => self.put_all(rows),
+            true if self.names_pass(rows)? => self.park(rows).and_then(|()| self.put_all(rows)),
             true => self.put_all_or_park(rows),
         };
         if let Err(error) = written {

@@ -5,7 +5,7 @@ use crate::script::refused;
 use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_simulator::random::Random;
-use ebbtide_store::local::{DbError, DbErrorCode};
+use ebbtide_store::local::DbError;
 use ebbtide_store::schema::Schema;
 
 const DEVICES: usize = 3;
@@ -96,7 +96,7 @@ fn assert_refused(error: &DbError) {
 fn sv273_devices_that_take_turns_come_to_what_one_database_comes_to() {
     for seed in 0..20 {
         for (at, delete) in ["wins", "keep", "review"].into_iter().enumerate() {
-            let two_phase = if (seed + at as u64) % 2 == 0 { TwoPhase::Auto } else { TwoPhase::Always };
+            let two_phase = if (seed + at as u64).is_multiple_of(2) { TwoPhase::Auto } else { TwoPhase::Always };
             let mut random = Random::new(seed * 3 + at as u64);
             let mut talk = Dialogue::with_schema(DEVICES, two_phase, schema(delete));
             let mut alone = Dialogue::with_schema(1, two_phase, schema(delete));

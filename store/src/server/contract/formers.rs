@@ -32,6 +32,24 @@ pub(super) fn st47_a_unique_value_that_others_refer_to_changes_hands<S: Sql + Cl
     assert!(!fixture.exists(fixture.row("ward", "a")));
 }
 
+pub(super) fn st47_who_follows_a_unique_value_is_not_taken_along_by_the_next_one<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    fixture.write(&[
+        fixture.put("ward", "a", vec![text("x")]),
+        fixture.put("ward", "b", vec![text("y")]),
+        fixture.put("guest", "g", vec![text("x")]),
+        fixture.put("guest", "h", vec![text("y")]),
+    ]);
+    fixture.write(&[
+        fixture.set("guest", "g", &[("code", text("z"))]),
+        fixture.set("guest", "h", &[("code", text("x"))]),
+        fixture.set("ward", "a", &[("code", text("z"))]),
+        fixture.set("ward", "b", &[("code", text("x"))]),
+    ]);
+    assert_eq!(fixture.values(fixture.row("guest", "g")), [text("z")]);
+    assert_eq!(fixture.values(fixture.row("guest", "h")), [text("x")]);
+}
+
 pub(super) fn st93_a_former_name_is_found_until_a_row_has_it_or_history_is_pruned<S: Sql + Clone>(sql: S) {
     let fixture = with_children(sql);
     let (ward, code) = (fixture.table("ward"), [fixture.column("ward", "code")]);

@@ -46,6 +46,7 @@ cases! {
     rows::st47_a_composite_unique_value_changes_hands,
     collision::st161_a_refused_unique_value_names_who_wanted_it_and_who_has_it,
     formers::st47_a_unique_value_that_others_refer_to_changes_hands,
+    formers::st47_who_follows_a_unique_value_is_not_taken_along_by_the_next_one,
     formers::st93_a_former_name_is_found_until_a_row_has_it_or_history_is_pruned,
     constraints::st48_violations_are_told_apart,
     constraints::st48_a_violation_leaves_the_rest_of_the_event_usable,

@@ -1,0 +1,184 @@
+//! Random histories of devices that take turns, over tables of all shapes and merged by all rules: since each had seen what it writes over, they
+//! come to what one SQLite database comes to that runs the same statements.
+
+use crate::script::refused;
+use ebbtide_core::client::{Input, TwoPhase};
+use ebbtide_simulator::dialogue::Dialogue;
+use ebbtide_simulator::random::Random;
+use ebbtide_store::local::DbError;
+use ebbtide_store::schema::Schema;
+
+const DEVICES: usize = 3;
+const TURNS: usize = 60;
+const SEEDS: u64 = 40;
+
+const TABLES: &str = "CREATE TABLE plain (id TEXT PRIMARY KEY NOT NULL, name TEXT COLLATE NOCASE UNIQUE, rank INTEGER, share REAL, UNIQUE (rank, share)) STRICT;
+    CREATE TABLE pair (day INTEGER NOT NULL, who TEXT NOT NULL, data BLOB UNIQUE, PRIMARY KEY (who, day)) WITHOUT ROWID, STRICT;
+    CREATE TABLE loose (id NOT NULL PRIMARY KEY, number NUMERIC, whole INTEGER, word TEXT, any);
+    CREATE TABLE made (id BLOB PRIMARY KEY NOT NULL, a INTEGER NOT NULL DEFAULT 3, b INTEGER, total INTEGER AS (a + b) STORED, twice INTEGER AS (a * 2)) STRICT;
+    CREATE UNIQUE INDEX made_total ON made (total) WHERE a > 1;
+    CREATE UNIQUE INDEX made_abs ON made (abs(b));
+    CREATE TABLE counted (id INTEGER PRIMARY KEY NOT NULL, name TEXT) STRICT;
+    CREATE TABLE merged (id TEXT PRIMARY KEY NOT NULL, early TEXT, low INTEGER, high REAL, total INTEGER, state TEXT, body TEXT, doubt TEXT) STRICT;
+    CREATE TABLE card (id TEXT PRIMARY KEY NOT NULL, rank INTEGER UNIQUE, name TEXT) STRICT;
+    CREATE TABLE said (id TEXT PRIMARY KEY NOT NULL, times INTEGER NOT NULL DEFAULT 0, last TEXT) STRICT;
+    CREATE TRIGGER plain_insert AFTER INSERT ON plain BEGIN
+        INSERT INTO said (id, last) VALUES ('plain ' || NEW.id, NEW.name) ON CONFLICT (id) DO UPDATE SET times = times + 1, last = excluded.last; END;
+    CREATE TRIGGER plain_update AFTER UPDATE OF rank ON plain WHEN NEW.rank IS NOT OLD.rank BEGIN
+        UPDATE said SET times = times + 1 WHERE id = 'plain ' || NEW.id; END;
+    CREATE TRIGGER plain_delete AFTER DELETE ON plain BEGIN
+        DELETE FROM said WHERE id = 'plain ' || OLD.id; UPDATE counted SET name = OLD.name; END;
+    CREATE TRIGGER card_odd BEFORE INSERT ON card WHEN NEW.rank = 13 BEGIN SELECT RAISE(ABORT, 'no luck'); END;
+    CREATE TRIGGER card_even BEFORE UPDATE ON card WHEN NEW.rank = 4 BEGIN SELECT RAISE(IGNORE); END";
+
+fn schema() -> Schema {
+    let json = serde_json::json!({ "migrations": [TABLES], "tables": {
+        "plain": {}, "pair": {}, "loose": {}, "made": {}, "counted": { "key": "natural" }, "card": { "row": "atomic" }, "said": {},
+        "merged": { "merge": { "early": "first", "low": "min", "high": "max", "total": "sum", "state": "server", "body": "text", "doubt": "review" } }
+    } });
+    serde_json::from_value(json).expect("a schema")
+}
+
+fn any<'a>(random: &mut Random, values: &[&'a str]) -> &'a str {
+    values[random.below(values.len() as u64) as usize]
+}
+
+fn id(random: &mut Random) -> &'static str {
+    any(random, &["'a'", "'b'", "'c'", "''"])
+}
+
+fn word(random: &mut Random) -> &'static str {
+    any(random, &["'one'", "'ONE'", "'two words'", "''", "'12'", "'1e3'", "'ünï'", "NULL"])
+}
+
+fn whole(random: &mut Random) -> &'static str {
+    any(random, &["0", "1", "2", "3", "4", "13", "-1", "9223372036854775807", "-9223372036854775808", "NULL"])
+}
+
+fn real(random: &mut Random) -> &'static str {
+    any(random, &["0.0", "-0.0", "1.5", "2.0", "1e308", "-1e308", "9e999", "5e-324", "NULL"])
+}
+
+fn blob(random: &mut Random) -> &'static str {
+    any(random, &["x''", "x'00'", "x'61'", "x'ff00'", "NULL"])
+}
+
+fn anything(random: &mut Random) -> &'static str {
+    match random.below(4) {
+        0 => word(random),
+        1 => whole(random),
+        2 => real(random),
+        _ => blob(random),
+    }
+}
+
+fn or(random: &mut Random) -> &'static str {
+    any(random, &["", "", " OR REPLACE", " OR REPLACE", " OR IGNORE", " OR FAIL"])
+}
+
+fn statement(random: &mut Random) -> String {
+    let or = or(random);
+    match random.below(30) {
+        0..=2 => format!(
+            "INSERT{or} INTO plain VALUES ({}, {}, {}, {})",
+            id(random),
+            word(random),
+            whole(random),
+            real(random)
+        ),
+        3 => format!("UPDATE{or} plain SET rank = rank + 1, share = {}", real(random)),
+        4 => format!("UPDATE{or} plain SET name = {}, id = {} WHERE id = {}", word(random), id(random), id(random)),
+        5 => format!("DELETE FROM plain WHERE rank IS {} OR id = {}", whole(random), id(random)),
+        6 => format!(
+            "INSERT INTO plain (id, rank) VALUES ({}, {}) ON CONFLICT (id) DO UPDATE SET rank = excluded.rank, name = {}",
+            id(random),
+            whole(random),
+            word(random)
+        ),
+        7 | 8 => format!("INSERT{or} INTO pair VALUES ({}, {}, {})", whole(random), word(random), blob(random)),
+        9 => format!("UPDATE{or} pair SET day = day + {}, data = {}", whole(random), blob(random)),
+        10 => format!("DELETE FROM pair WHERE who = {}", word(random)),
+        11 | 12 => format!(
+            "INSERT{or} INTO loose VALUES ({}, {}, {}, {}, {})",
+            anything(random),
+            anything(random),
+            anything(random),
+            anything(random),
+            anything(random)
+        ),
+        13 => format!("UPDATE{or} loose SET number = {}, any = whole", anything(random)),
+        14 => format!("UPDATE{or} loose SET id = {} WHERE word IS {}", anything(random), word(random)),
+        15 => format!("DELETE FROM loose WHERE number IS {}", anything(random)),
+        16 | 17 => {
+            format!("INSERT{or} INTO made (id, a, b) VALUES ({}, {}, {})", blob(random), whole(random), whole(random))
+        }
+        18 => format!("UPDATE{or} made SET a = b, b = a"),
+        19 => format!("UPDATE{or} made SET b = {} WHERE twice > {}", whole(random), whole(random)),
+        20 => format!("INSERT{or} INTO counted VALUES ({}, {})", whole(random), word(random)),
+        21 => format!("UPDATE{or} counted SET id = -id"),
+        22 | 23 => format!(
+            "INSERT{or} INTO merged VALUES ({}, {}, {}, {}, {}, {}, {}, {})",
+            id(random),
+            word(random),
+            whole(random),
+            real(random),
+            any(random, &["0", "5", "-7", "NULL"]),
+            word(random),
+            word(random),
+            word(random)
+        ),
+        24 => {
+            format!("UPDATE{or} merged SET total = total + {}, low = {}", any(random, &["0", "1", "-4"]), whole(random))
+        }
+        25 => format!("UPDATE merged SET early = {}, high = {}, state = {}", word(random), real(random), word(random)),
+        26 => format!(
+            "UPDATE merged SET body = body || {}, doubt = {} WHERE id = {}",
+            word(random),
+            word(random),
+            id(random)
+        ),
+        27 => format!("INSERT{or} INTO card VALUES ({}, {}, {})", id(random), whole(random), word(random)),
+        28 => format!("UPDATE{or} card SET rank = {} WHERE id = {}", whole(random), id(random)),
+        _ => format!("DELETE FROM {} WHERE id = {}", any(random, &["merged", "card", "said"]), id(random)),
+    }
+}
+
+fn work(random: &mut Random) -> Vec<String> {
+    let statements = if random.percent(40) { 1 } else { random.between(2, 6) };
+    (0..statements).map(|_| statement(random)).collect()
+}
+
+/// One transaction. What the database refuses is left out.
+fn run(talk: &mut Dialogue, party: usize, statements: &[String]) -> Vec<Option<String>> {
+    talk.pass_ms(1);
+    let now = talk.time_of(party);
+    let database = talk.device(party).database();
+    database.begin().expect("no transaction is open");
+    let refused = |error: DbError| format!("{:?}", error.code);
+    let said = statements.iter().map(|sql| database.execute(sql, &[], now).err().map(refused)).collect();
+    database.commit(now).unwrap_or_else(|error| panic!("{statements:?}: {error}"));
+    talk.input(party, Input::LocalCommit);
+    said
+}
+
+#[test]
+fn sv275_devices_that_take_turns_come_to_what_one_database_comes_to() {
+    for seed in 0..SEEDS {
+        let two_phase = if seed.is_multiple_of(2) { TwoPhase::Auto } else { TwoPhase::Always };
+        let mut random = Random::new(seed);
+        let mut talk = Dialogue::with_schema(DEVICES, two_phase, schema());
+        let mut alone = Dialogue::with_schema(1, two_phase, schema());
+        for turn in 0..TURNS {
+            let party = random.below(DEVICES as u64) as usize;
+            talk.visit(party);
+            let statements = work(&mut random);
+            let said = || format!("seed {seed}, turn {turn}: {statements:?}");
+            assert_eq!(run(&mut talk, party, &statements), run(&mut alone, 0, &statements), "{}", said());
+            talk.visit(party);
+            assert_eq!(refused(&mut talk, party), [""; 0], "{}\n{}", said(), talk.transcript());
+            assert_eq!(talk.rows(party), alone.rows(0), "{}\n{}", said(), talk.transcript());
+        }
+        (0..DEVICES).for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+    }
+}
