@@ -6,7 +6,6 @@ use super::LocalDatabase;
 use super::access::{Actor, SavepointAction};
 use super::error::{DbError, DbErrorCode};
 use crate::limits::CLASSIFIED_STATEMENTS;
-use rusqlite::Connection;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -21,8 +20,6 @@ pub(super) struct Class {
     pub defines: bool,
     /// It shows what a sync step may have left switched: pragmas, the schema, a statement's program.
     pub looks_inside: bool,
-    /// It may fail without being taken back.
-    pub may_fail: bool,
     /// The tables it reads.
     pub reads: Vec<String>,
 }
@@ -31,18 +28,6 @@ pub(super) struct Class {
 #[derive(Debug, Default)]
 pub(super) struct Classes {
     known: HashMap<Rc<str>, Rc<Class>>,
-    /// Whether FAIL occurs in the schema: in a table's ON CONFLICT, or in a trigger.
-    schema_may_fail: bool,
-}
-
-impl Classes {
-    /// For a schema as it is now.
-    pub fn of(connection: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE sql LIKE '%FAIL%')
-                   OR EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE sql LIKE '%FAIL%')";
-        let schema_may_fail = connection.query_row(sql, [], |row| row.get(0))?;
-        Ok(Self { known: HashMap::new(), schema_may_fail })
-    }
 }
 
 impl LocalDatabase {
@@ -83,17 +68,15 @@ impl LocalDatabase {
             savepoint: seen.savepoint,
             defines: seen.defines,
             looks_inside: explains || seen.looks_inside || seen.reads.iter().any(|table| is_inside(table)),
-            may_fail: self.classes.schema_may_fail || sql.to_ascii_uppercase().contains("FAIL"),
             reads: seen.reads.into_iter().filter(|table| !table.starts_with("sqlite_")).collect(),
         })
     }
 
     /// The app has changed its local tables: what was learnt of statements, triggers and virtual tables may be wrong.
     pub(super) fn forget_classes(&mut self) -> Result<(), DbError> {
-        let read = || Ok((Classes::of(&self.connection)?, super::watch::shadows(&self.connection)?));
-        let (classes, shadows) = read().map_err(|error| DbError::from_sqlite(&error, "PRAGMA table_list"))?;
-        self.classes = classes;
-        self.shadows = shadows;
+        let shadows = super::watch::shadows(&self.connection);
+        self.shadows = shadows.map_err(|error| DbError::from_sqlite(&error, "PRAGMA table_list"))?;
+        self.classes = Classes::default();
         self.triggers = None;
         Ok(())
     }

@@ -119,7 +119,7 @@ impl LocalDatabase {
         let mark = self.capture.lock().mark();
         let mut result = write(self);
         if result.is_err() {
-            self.settle_failure(mark, class.may_fail)?;
+            self.settle_failure(mark)?;
         }
         if alone {
             // A failed statement was taken back already, and what FAIL has kept stays, as in plain SQLite.
@@ -163,7 +163,7 @@ impl LocalDatabase {
 
     fn undo_many(&mut self, mark: crate::capture::Mark) -> Result<(), DbError> {
         if self.connection.is_autocommit() {
-            return self.settle_failure(mark, false);
+            return self.settle_failure(mark);
         }
         self.control("ROLLBACK TO _ebb_many")?;
         self.control("RELEASE _ebb_many")?;

@@ -1,6 +1,6 @@
 //! Whether a failed statement kept what it had done before it failed.
-//! SQLite takes a failed statement back unless it failed under FAIL, and does not say which it was; the rows do.
-//! Used by the local database when FAIL is possible at all.
+//! SQLite takes a failed statement back, but under FAIL, and where a STRICT table refuses a value under IGNORE. It does not say which it was; the
+//! rows do. Used by the local database.
 
 use crate::catalogue::quote;
 use crate::sqlite::value::{Bound, owned};

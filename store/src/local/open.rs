@@ -57,7 +57,6 @@ impl LocalDatabase {
         capture.lock().take_touched();
         capture.lock().set_on(true);
         access.lock().synced = catalogue.tables.iter().map(|table| table.name.to_ascii_lowercase()).collect();
-        let classes = Classes::of(&connection).map_err(|e| failed(&e))?;
         let shadows = watch::shadows(&connection).map_err(|e| failed(&e))?;
         Ok(Self {
             connection,
@@ -72,7 +71,7 @@ impl LocalDatabase {
             capture,
             access,
             ids,
-            classes,
+            classes: Classes::default(),
             open: None,
             apart: false,
             resolving: Vec::new(),

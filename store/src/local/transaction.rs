@@ -137,7 +137,7 @@ impl LocalDatabase {
     }
 
     /// After a failed statement: takes out of the recording what SQLite took out of the database.
-    pub(super) fn settle_failure(&mut self, mark: Mark, may_fail: bool) -> Result<(), DbError> {
+    pub(super) fn settle_failure(&mut self, mark: Mark) -> Result<(), DbError> {
         if self.connection.is_autocommit() {
             self.capture.lock().clear();
             if let Some(open) = &mut self.open {
@@ -145,7 +145,7 @@ impl LocalDatabase {
             }
             return Ok(());
         }
-        if !(may_fail && self.kept_since(mark)?) {
+        if !self.kept_since(mark)? {
             self.capture.lock().trim(mark);
         }
         Ok(())

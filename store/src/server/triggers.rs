@@ -1,4 +1,5 @@
-//! The app's triggers in a space: one that writes synced tables already ran where the write came from, so it is guarded here.
+//! The app's triggers in a space: one that writes synced tables already ran where the write came from, so it is guarded here, and so did one that
+//! leaves writes out.
 //! The guard reads a one-row table whose resting state is "apply"; constraint triggers and those on a space's own tables stay as they are.
 //! It reads the triggers' texts, because a Durable Object has no authorizer. Called when a space is opened.
 
@@ -22,12 +23,12 @@ pub(super) fn originate<S: Sql>(sql: &mut S, here: bool) -> Result<(), SqlError>
     Ok(())
 }
 
-/// Guards every trigger that writes a synced table and is not guarded yet.
+/// Guards every trigger that writes a synced table or leaves writes out, and is not guarded yet.
 pub(super) fn guard<S: Sql>(sql: &mut S, catalogue: &Catalogue) -> Result<(), SqlError> {
     for row in sql.query("SELECT name, sql FROM sqlite_master WHERE type='trigger'", &[])? {
         let mut columns = row.into_iter();
         let (name, written) = (text(columns.next())?, text(columns.next())?);
-        if written.contains(GUARD) || !writes_synced(&written, catalogue) {
+        if written.contains(GUARD) || !(writes_synced(&written, catalogue) || leaves_out(&written)) {
             continue;
         }
         if let Some(guarded) = guarded(&written) {
@@ -114,6 +115,11 @@ fn writes_synced(sql: &str, catalogue: &Catalogue) -> bool {
     (0..body.len()).filter_map(target).any(|table| catalogue.table_id(&table.text).is_some())
 }
 
+/// Whether a trigger makes SQLite go on without the row, as if nothing was to be written.
+fn leaves_out(sql: &str) -> bool {
+    tokens(sql).windows(3).any(|three| three[0].is("RAISE") && three[1].is("(") && three[2].is("IGNORE"))
+}
+
 /// The same trigger under the guard; a condition of its own stays.
 fn guarded(sql: &str) -> Option<String> {
     let all = tokens(sql);
@@ -150,6 +156,15 @@ mod tests {
         ];
         assert!(written.iter().all(|sql| writes_synced(sql, &catalogue())));
         assert!(!kept.iter().any(|sql| writes_synced(sql, &catalogue())));
+    }
+
+    #[test]
+    fn sv40_a_trigger_that_leaves_writes_out_is_told_from_one_that_refuses_them() {
+        let trigger = |raise: &str| format!("CREATE TRIGGER t BEFORE UPDATE ON note BEGIN SELECT {raise}; END");
+        assert!(leaves_out(&trigger("CASE WHEN NEW.a THEN raise ( ignore ) END")));
+        for refuses in ["RAISE(ABORT, 'IGNORE')", "RAISE(FAIL, 'no')", "'RAISE(IGNORE)'", "ignore FROM raise"] {
+            assert!(!leaves_out(&trigger(refuses)), "{refuses}");
+        }
     }
 
     #[test]

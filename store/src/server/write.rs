@@ -83,10 +83,12 @@ impl<S: Sql + Clone> SpaceStore<S> {
         }
     }
 
-    /// Rows that stay first, so that no cascade of a row that goes reaches a child that has moved on.
+    /// Rows that nobody refers to go first, so that their unique values are free. Others go last, so that no cascade of theirs reaches a child that
+    /// has moved on.
     fn put_all(&mut self, rows: &[RowWrite]) -> Result<(), SqlError> {
         let space = self.space.clone();
-        let (mut puts, mut sets, mut deletes) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let (mut puts, mut sets) = (BTreeMap::new(), BTreeMap::new());
+        let (mut parents, mut others) = (Vec::new(), Vec::new());
         for row in rows {
             let id = &row.outcome.row;
             let shape = space.shape(id.table)?;
@@ -99,16 +101,18 @@ impl<S: Sql + Clone> SpaceStore<S> {
                 Effect::Set(fields) => {
                     sets.entry((id.table, set_shape(shape, fields)?)).or_insert_with(Vec::new).push((&id.key, fields));
                 }
-                Effect::Delete => deletes.push(id),
+                Effect::Delete if shape.is_parent => parents.push(id),
+                Effect::Delete => others.push(id),
             }
         }
+        self.delete_rows(&others)?;
         for ((table, cells), group) in &puts {
             self.put_group(space.shape(*table)?, cells, group)?;
         }
         for ((table, columns), group) in &sets {
             self.set_group(space.shape(*table)?, columns, group)?;
         }
-        self.delete_rows(&deletes)
+        self.delete_rows(&parents)
     }
 
     fn put_group(&mut self, shape: &Shape, cells: &[&str], group: &[(&Key, &Vec<Value>)]) -> Result<(), SqlError> {
@@ -155,7 +159,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         Ok(())
     }
 
-    /// Last, and in any order: deferred keys make a RESTRICT wait as well.
+    /// In any order: deferred keys make a RESTRICT wait as well.
     fn delete_rows(&mut self, rows: &[&RowId]) -> Result<(), SqlError> {
         let space = self.space.clone();
         for row in rows {

@@ -52,6 +52,7 @@ cases! {
     capture::st14_triggers_behave_as_in_plain_sqlite_and_their_writes_are_logged,
     undo::st15_a_failing_statement_leaves_no_trace_in_the_log,
     undo::st15_or_fail_keeps_and_logs_what_it_did,
+    undo::st15_what_a_failing_or_ignore_keeps_is_logged,
     undo::st15_or_rollback_ends_the_transaction,
     undo::st16_savepoints_take_their_part_of_the_log_along,
     undo::st16_a_rolled_back_transaction_logs_nothing,

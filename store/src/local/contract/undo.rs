@@ -43,6 +43,17 @@ pub fn st15_or_fail_keeps_and_logs_what_it_did(connection: Connection) {
     assert_eq!(db.rows("SELECT count(*) FROM note WHERE rank = 7"), ["1"]);
 }
 
+pub fn st15_what_a_failing_or_ignore_keeps_is_logged(connection: Connection) {
+    let strict = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT, rank INTEGER) STRICT";
+    let mut db = open(connection, &[strict], &["note"]);
+    db.run("INSERT INTO note VALUES ('a', 't', 1), ('b', 't', 9223372036854775807)");
+    db.log();
+    // The sum is a real, which SQLite does not ignore; nor does it take the first row back.
+    assert_eq!(db.fails("UPDATE OR IGNORE note SET title = 'new', rank = rank + 1"), "constraint");
+    assert_eq!(db.rows("SELECT title FROM note ORDER BY id"), ["new", "t"]);
+    assert_eq!(db.log().len(), 1);
+}
+
 pub fn st15_or_rollback_ends_the_transaction(connection: Connection) {
     let mut db = open(connection, &[NOTE], &["note"]);
     db.run("INSERT INTO note VALUES ('a', 't', 'b', 1)");
