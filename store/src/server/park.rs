@@ -12,16 +12,15 @@ use crate::sql::{Sql, SqlError};
 use ebbtide_core::catalogue::{Affinity, Reference, ReferenceAction};
 use ebbtide_core::change::RowId;
 use ebbtide_core::commit::Effect;
-use ebbtide_core::ids::{ColumnId, TableId};
+use ebbtide_core::ids::ColumnId;
 use ebbtide_core::server::store::RowWrite;
 use ebbtide_core::value::{Key, Value};
-use std::collections::BTreeMap;
 
 impl<S: Sql + Clone> SpaceStore<S> {
-    /// Moves the unique values that these rows are about to lose out of the way. Rows that are not there stay so.
-    pub(super) fn park(&mut self, rows: &[RowWrite]) -> Result<(), SqlError> {
+    /// Moves the unique values that these rows are about to lose out of the way, each with its place in the write. Rows that are not there stay so.
+    pub(super) fn park<'a>(&mut self, rows: impl Iterator<Item = (usize, &'a RowWrite)>) -> Result<(), SqlError> {
         let space = self.space.clone();
-        for (place, row) in rows.iter().enumerate() {
+        for (place, row) in rows {
             let shape = space.shape(row.outcome.row.table)?;
             let fields = parked_fields(shape, &row.outcome.effect);
             if fields.is_empty() {
@@ -35,25 +34,44 @@ impl<S: Sql + Clone> SpaceStore<S> {
         Ok(())
     }
 
-    /// Whether a value by which others refer to a row passes to another of these rows. ON UPDATE of the row that loses it would take those along
-    /// who refer to the one that gets it.
-    pub(super) fn names_pass(&mut self, rows: &[RowWrite]) -> Result<bool, SqlError> {
+    /// Moves the values by which others refer to these rows, and which the rows are about to lose, out of the way: ON UPDATE would act on rows that
+    /// name them by now, in the same write or in a row that gets them next. What follows is said by the write itself.
+    pub(super) fn park_names(&mut self, rows: &[RowWrite]) -> Result<(), SqlError> {
         let space = self.space.clone();
-        let catalogue = space.catalogue();
-        for (at, table) in catalogue.tables.iter().enumerate() {
-            let id = TableId(at as u16);
-            let shape = space.shape(id)?;
-            let of_table: Vec<&RowWrite> = rows.iter().filter(|row| row.outcome.row.table == id).collect();
-            if !shape.fields_are_referred_to || of_table.len() < 2 {
-                continue;
+        let mut losing = Vec::new();
+        for (place, row) in rows.iter().enumerate() {
+            if space.shape(row.outcome.row.table)?.fields_are_referred_to && self.loses_name(row)? {
+                losing.push((place, row));
             }
-            let ids: Vec<RowId> = of_table.iter().map(|row| row.outcome.row.clone()).collect();
-            let before: Vec<_> = self.load_rows(&ids)?.into_iter().map(|state| state.values).collect();
-            let names = catalogue.children_of(id).map(|(_, by)| &by.parent_columns);
-            for columns in names.filter(|columns| !columns.iter().all(|column| table.is_key(*column))) {
-                if pass(shape, columns, &of_table, &before)? {
-                    return Ok(true);
-                }
+        }
+        if losing.is_empty() {
+            return Ok(());
+        }
+        let mut sql = self.sql.clone();
+        match sql.savepoint(|_| self.park(losing.into_iter()))? {
+            // Where no free value passes the constraints, ON UPDATE has its way.
+            Err(refused) if fail::violation(refused.clone()).is_ok() => Ok(()),
+            parked => parked,
+        }
+    }
+
+    /// Whether a row that stays will have another value than now in columns by which others refer to it.
+    fn loses_name(&mut self, row: &RowWrite) -> Result<bool, SqlError> {
+        let (id, space) = (&row.outcome.row, self.space.clone());
+        let (shape, catalogue) = (space.shape(id.table)?, space.catalogue());
+        let Some(before) = self.load_rows(std::slice::from_ref(id))?.into_iter().next().and_then(|row| row.values)
+        else {
+            return Ok(false);
+        };
+        let Some(after) = after(shape, &row.outcome.effect, &before) else { return Ok(false) };
+        for (_, by) in catalogue.children_of(id.table) {
+            let name = |values: &[Value]| {
+                let cells = by.parent_columns.iter().map(|column| value_of(shape, id, values, *column));
+                cells.collect::<Result<Vec<Value>, _>>()
+            };
+            let old = name(&before)?;
+            if !old.contains(&Value::Null) && old != name(&after)? {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -148,40 +166,13 @@ fn parked_fields(shape: &Shape, effect: &Effect) -> Vec<usize> {
     fields
 }
 
-/// Whether one of the rows gets what another had in these columns.
-fn pass(
-    shape: &Shape,
-    columns: &[ColumnId],
-    rows: &[&RowWrite],
-    before: &[Option<Vec<Value>>],
-) -> Result<bool, SqlError> {
-    let name = |row: &RowWrite, values: &[Value]| {
-        let cells = columns.iter().map(|id| value_of(shape, &row.outcome.row, values, *id));
-        cells.collect::<Result<Vec<Value>, _>>()
-    };
-    let mut had = BTreeMap::new();
-    for (place, (row, values)) in rows.iter().zip(before).enumerate() {
-        if let Some(values) = values {
-            had.insert(name(row, values)?, place);
-        }
-    }
-    for (place, (row, values)) in rows.iter().zip(before).enumerate() {
-        let Some(after) = after(shape, &row.outcome.effect, values.as_deref()) else { continue };
-        let name = name(row, &after)?;
-        if !name.contains(&Value::Null) && had.get(&name).is_some_and(|owner| *owner != place) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The fields of a row once it is written.
-fn after(shape: &Shape, effect: &Effect, before: Option<&[Value]>) -> Option<Vec<Value>> {
+/// The fields of a row once it is written, if it stays.
+fn after(shape: &Shape, effect: &Effect, before: &[Value]) -> Option<Vec<Value>> {
     match effect {
         Effect::Put(values) => Some(values.clone()),
         Effect::Delete => None,
         Effect::Set(fields) => {
-            let mut values = before?.to_vec();
+            let mut values = before.to_vec();
             for field in fields {
                 let place = shape.field_position(field.column).and_then(|at| values.get_mut(at));
                 place.into_iter().for_each(|place| place.clone_from(&field.value));

@@ -24,9 +24,9 @@ impl<S: Sql + Clone> SpaceStore<S> {
             self.defer_foreign_keys()?;
         }
         rows.iter().for_each(|row| drop(self.ahead.remove(&row.outcome.row)));
+        self.park_names(rows)?;
         let written = match self.may_swap(rows)? {
             false => self.put_all(rows),
-            true if self.names_pass(rows)? => self.park(rows).and_then(|()| self.put_all(rows)),
             true => self.put_all_or_park(rows),
         };
         if let Err(error) = written {
@@ -74,7 +74,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
         match sql.savepoint(|_| self.put_all(rows))? {
             Err(error) if error.kind == SqlErrorKind::Unique => {
                 // Where no free value passes the constraints, the collision stands.
-                match self.park(rows) {
+                match self.park(rows.iter().enumerate()) {
                     Err(refused) if fail::violation(refused.clone()).is_ok() => Err(error),
                     parked => parked.and_then(|()| self.put_all(rows)),
                 }

@@ -207,8 +207,10 @@ impl Dialogue {
     /// Gives a device's session an input and queues what it wants sent.
     pub fn input(&mut self, party: usize, input: Input) {
         let now = self.time_of(party);
-        let outputs = self.device(party).handle(input, now).expect("the session goes on");
-        self.carry_out(party, outputs);
+        match self.device(party).handle(input, now) {
+            Ok(outputs) => self.carry_out(party, outputs),
+            Err(error) => panic!("the session does not go on: {error:?}\n{}", self.transcript()),
+        }
     }
 
     fn carry_out(&mut self, party: usize, outputs: Vec<Output>) {

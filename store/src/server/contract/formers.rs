@@ -1,7 +1,7 @@
 //! Rows that others refer to by unique values outside their keys: the values change hands, and are remembered.
 
 use super::fixture::{Fixture, mark, text};
-use crate::sql::Sql;
+use crate::sql::{Sql, SqlErrorKind};
 use ebbtide_core::ids::Seq;
 use ebbtide_core::server::store::{FormerName, Head, ServerStore};
 use ebbtide_core::value::Value::{Integer, Null};
@@ -48,6 +48,10 @@ pub(super) fn st47_who_follows_a_unique_value_is_not_taken_along_by_the_next_one
     ]);
     assert_eq!(fixture.values(fixture.row("guest", "g")), [text("z")]);
     assert_eq!(fixture.values(fixture.row("guest", "h")), [text("x")]);
+    // A name that nobody has any more is not taken for NULL, and found.
+    let rows = [fixture.put("guest", "i", vec![text("x")]), fixture.set("ward", "b", &[("code", text("w"))])];
+    let ended = fixture.try_event(|store| store.write(&rows));
+    assert_eq!(ended.expect_err("taken back").kind, SqlErrorKind::ForeignKey);
 }
 
 pub(super) fn st93_a_former_name_is_found_until_a_row_has_it_or_history_is_pruned<S: Sql + Clone>(sql: S) {
