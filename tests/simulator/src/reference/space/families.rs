@@ -40,7 +40,8 @@ impl Context<'_> {
         }
     }
 
-    /// Members, calls and settings go with their household, visits stay without one.
+    /// Members, calls and settings go with their household, visits stay without one. Where it came back in the same transaction, what this
+    /// said of them after that is meant.
     pub(super) fn children_follow(&self, before: &Stories, after: &mut Stories, parent: &RowId) {
         let name = |row: &RowId| self.catalogue.table(row.table).expect("a table").name.clone();
         if name(parent) != "household" {
@@ -56,11 +57,17 @@ impl Context<'_> {
                 let values = stories.get(row).and_then(|story| story.values.as_ref());
                 values.is_some_and(|values| *field(table, row, values, "household") == parent.key.0[0])
             };
-            if !refers(before) || !refers(after) {
+            let came_back = after.get(parent).is_some_and(|parent| parent.values.is_some());
+            if !refers(before) || !refers(after) || (came_back && self.wrote_household(&after[row], table)) {
                 continue;
             }
             self.let_go(after.get_mut(row).expect("a child that is there"), table);
         }
+    }
+
+    fn wrote_household(&self, story: &Story, table: &Table) -> bool {
+        let write = story.writes[household_of(table)];
+        write.is_some_and(|write| (write.seq, write.stamp) == (self.seq, self.stamp))
     }
 
     fn let_go(&self, story: &mut Story, table: &Table) {
@@ -68,10 +75,15 @@ impl Context<'_> {
             story.values = None;
             story.died = Some(self.mark(false));
         } else {
-            let column = table.columns.iter().position(|column| column.name == "household").expect("a column");
-            let position = table.fields().position(|(id, _)| usize::from(id.0) == column).expect("a field");
+            let position = household_of(table);
             story.values.as_mut().expect("a living row")[position] = Value::Null;
             story.writes[position] = Some(self.mark(false));
         }
     }
+}
+
+/// Which of a table's fields is the household.
+fn household_of(table: &Table) -> usize {
+    let household = |(id, _): (ebbtide_core::ids::ColumnId, _)| table.columns[usize::from(id.0)].name == "household";
+    table.fields().position(household).expect("a field")
 }
