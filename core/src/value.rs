@@ -47,6 +47,13 @@ impl Value {
     }
 }
 
+/// Whether SQLite takes some integer for equal to this real number, so that as keys they would be one.
+pub fn equals_an_integer(number: f64) -> bool {
+    // A cast saturates: the real after the largest integer equals none.
+    let whole = number as i64;
+    whole as f64 == number && whole != i64::MAX
+}
+
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal

@@ -9,7 +9,7 @@ use crate::change::{Change, Mutation};
 use crate::commit::Reason;
 use crate::ids::ColumnId;
 use crate::limits::ROW_BYTES;
-use crate::value::Value;
+use crate::value::{Value, equals_an_integer};
 use alloc::format;
 
 /// The first value that its column would not store as it is.
@@ -17,7 +17,7 @@ pub(super) fn misfit(changes: &[Change], catalogue: &Catalogue) -> Option<Violat
     changes.iter().find_map(|change| {
         let table = catalogue.table(change.row.table)?;
         let mut keys = table.key.iter().copied().zip(&change.row.key.0);
-        let key = keys.find(|(column, value)| **value == Value::Null || !stands(table, *column, value));
+        let key = keys.find(|(column, value)| !names_a_row(table, *column, value));
         let field = match &change.mutation {
             Mutation::Insert(values) => {
                 let mut fields = table.fields().map(|(column, _)| column).zip(values);
@@ -47,6 +47,13 @@ pub(super) fn oversized(drafts: &Drafts, catalogue: &Catalogue) -> Option<Violat
         let detail = format!("{}: a row of {bytes} bytes; a space keeps rows of up to {ROW_BYTES}", table.name);
         Some(Violation { reason: Reason::Limit, detail })
     })
+}
+
+/// Whether a key with this part is one row's to SQLite as it is here, where no two values are equal.
+fn names_a_row(table: &Table, column: ColumnId, value: &Value) -> bool {
+    let ambiguous = matches!(value, Value::Real(number) if equals_an_integer(*number));
+    let untyped = table.columns.get(usize::from(column.0)).is_some_and(|column| column.affinity == Affinity::Blob);
+    *value != Value::Null && !(untyped && ambiguous) && stands(table, column, value)
 }
 
 fn stands(table: &Table, column: ColumnId, value: &Value) -> bool {

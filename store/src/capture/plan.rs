@@ -31,6 +31,8 @@ pub struct ColumnPlan {
     pub position: i32,
     /// Whether whole numbers in it are reals that SQLite stores as integers to save space.
     pub real: bool,
+    /// Whether it stores a whole real as that, which an index does not tell from the integer.
+    pub untyped: bool,
 }
 
 impl TablePlan {
@@ -46,10 +48,14 @@ impl TablePlan {
         let positions: Vec<i32> = stored
             .filter_map(|column| column.map(|(position, hidden)| (hidden == 0).then_some(position)).transpose())
             .collect::<rusqlite::Result<_>>()?;
-        let column = |id: ColumnId| ColumnPlan {
-            id,
-            position: positions[usize::from(id.0)],
-            real: table.columns[usize::from(id.0)].affinity == Affinity::Real,
+        let column = |id: ColumnId| {
+            let affinity = table.columns[usize::from(id.0)].affinity;
+            ColumnPlan {
+                id,
+                position: positions[usize::from(id.0)],
+                real: affinity == Affinity::Real,
+                untyped: affinity == Affinity::Blob,
+            }
         };
         Ok(Self {
             name: table.name.clone(),

@@ -6,8 +6,10 @@ use super::encode::{self, DELETE, INSERT, UPDATE};
 use super::plan::{ColumnPlan, TablePlan};
 use crate::limits::LOG_PART_BYTES;
 use crate::schema::RESERVED_PREFIX;
+use ebbtide_core::ids::ColumnId;
 use ebbtide_core::limits::{ROW_BYTES, TRANSACTION_BYTES, TRANSACTION_ROWS};
 use ebbtide_core::sorted::SortedSet;
+use ebbtide_core::value::equals_an_integer;
 use rusqlite::hooks::{PreUpdateCase, PreUpdateNewValueAccessor, PreUpdateOldValueAccessor};
 use rusqlite::types::ValueRef;
 
@@ -29,7 +31,9 @@ pub enum Fault {
     /// A row of this table has more bytes than a space keeps.
     RowTooLarge(String),
     /// Text that is not UTF-8, in this table and column number.
-    NotText(String, u16),
+    NotText(String, ColumnId),
+    /// A whole number as a real, in this table and column of its key without a type.
+    AmbiguousKey(String, ColumnId),
     /// SQLite would not show a value.
     Unreadable(String),
 }
@@ -60,6 +64,12 @@ pub struct Recorder {
     last: String,
     last_plan: Option<usize>,
     touched: SortedSet<String>,
+}
+
+/// What is wrong with a row's values.
+enum Flaw {
+    NotText(ColumnId),
+    AmbiguousKey(ColumnId),
 }
 
 /// What a row accessor answers.
@@ -149,7 +159,8 @@ impl Recorder {
         self.plans = plans;
         let fault = match result {
             Err(error) => Some(Fault::Unreadable(error.to_string())),
-            Ok(Some(column)) => Some(Fault::NotText(table.into(), column.id.0)),
+            Ok(Some(Flaw::NotText(column))) => Some(Fault::NotText(table.into(), column)),
+            Ok(Some(Flaw::AmbiguousKey(column))) => Some(Fault::AmbiguousKey(table.into(), column)),
             Ok(None) if self.row_bytes > ROW_BYTES => Some(Fault::RowTooLarge(table.into())),
             Ok(None) if self.rows > TRANSACTION_ROWS || self.bytes.len() > TRANSACTION_BYTES => Some(Fault::TooLarge),
             Ok(None) => None,
@@ -174,8 +185,8 @@ impl Recorder {
         }
     }
 
-    /// Answers the column whose text is not UTF-8, if there is one.
-    fn record(&mut self, plan: &TablePlan, case: &PreUpdateCase) -> rusqlite::Result<Option<ColumnPlan>> {
+    /// Answers why the row cannot be logged, if it cannot.
+    fn record(&mut self, plan: &TablePlan, case: &PreUpdateCase) -> rusqlite::Result<Option<Flaw>> {
         match case {
             PreUpdateCase::Insert(new) => self.whole(plan, INSERT, |at| new.get_new_column_value(at)),
             PreUpdateCase::Delete(old) => {
@@ -194,7 +205,7 @@ impl Recorder {
         plan: &TablePlan,
         old: &PreUpdateOldValueAccessor,
         new: &PreUpdateNewValueAccessor,
-    ) -> rusqlite::Result<Option<ColumnPlan>> {
+    ) -> rusqlite::Result<Option<Flaw>> {
         for column in &plan.key {
             let (before, after) = pair(column, old, new)?;
             if !encode::same(before, after) {
@@ -213,8 +224,8 @@ impl Recorder {
         plan: &TablePlan,
         kind: u8,
         cell: impl Fn(i32) -> Cell<'a>,
-    ) -> rusqlite::Result<Option<ColumnPlan>> {
-        let bad_key = self.row(plan, &cell)?;
+    ) -> rusqlite::Result<Option<Flaw>> {
+        let bad_key = self.row(plan, &cell)?.or(if kind == INSERT { ambiguous(plan, &cell)? } else { None });
         self.bytes.push(kind);
         encode::varint(&mut self.bytes, plan.fields.len() as u64);
         let bad_field = self.values(&plan.fields, &cell)?;
@@ -228,7 +239,7 @@ impl Recorder {
         plan: &TablePlan,
         old: &PreUpdateOldValueAccessor,
         new: &PreUpdateNewValueAccessor,
-    ) -> rusqlite::Result<Option<ColumnPlan>> {
+    ) -> rusqlite::Result<Option<Flaw>> {
         let start = self.bytes.len();
         let mut bad = self.row(plan, &|at| new.get_new_column_value(at))?;
         self.bytes.push(UPDATE);
@@ -245,7 +256,7 @@ impl Recorder {
                 self.bytes[count_at] += 1;
                 encode::varint(&mut self.bytes, u64::from(column.id.0));
                 let valid = encode::value(&mut self.bytes, before) & encode::value(&mut self.bytes, after);
-                bad = if valid { bad } else { bad.or(Some(*column)) };
+                bad = if valid { bad } else { bad.or(Some(Flaw::NotText(column.id))) };
             }
         }
         if !differs {
@@ -258,7 +269,7 @@ impl Recorder {
     }
 
     /// The `RowId` of a change.
-    fn row<'a>(&mut self, plan: &TablePlan, cell: &impl Fn(i32) -> Cell<'a>) -> rusqlite::Result<Option<ColumnPlan>> {
+    fn row<'a>(&mut self, plan: &TablePlan, cell: &impl Fn(i32) -> Cell<'a>) -> rusqlite::Result<Option<Flaw>> {
         encode::varint(&mut self.bytes, u64::from(plan.id.0));
         encode::varint(&mut self.bytes, plan.key.len() as u64);
         self.values(&plan.key, cell)
@@ -268,17 +279,29 @@ impl Recorder {
         &mut self,
         columns: &[ColumnPlan],
         cell: &impl Fn(i32) -> Cell<'a>,
-    ) -> rusqlite::Result<Option<ColumnPlan>> {
+    ) -> rusqlite::Result<Option<Flaw>> {
         let mut bad = None;
         for column in columns {
             let value = as_stored(column, cell(column.position)?);
             self.row_bytes += encode::size(value);
             if !encode::value(&mut self.bytes, value) {
-                bad = bad.or(Some(*column));
+                bad = bad.or(Some(Flaw::NotText(column.id)));
             }
         }
         Ok(bad)
     }
+}
+
+/// SQLite has one place in a key for 1 and 1.0, where they are two rows' keys to everybody else.
+fn ambiguous<'a>(plan: &TablePlan, cell: &impl Fn(i32) -> Cell<'a>) -> rusqlite::Result<Option<Flaw>> {
+    for column in plan.key.iter().filter(|column| column.untyped) {
+        if let ValueRef::Real(number) = cell(column.position)?
+            && equals_an_integer(number)
+        {
+            return Ok(Some(Flaw::AmbiguousKey(column.id)));
+        }
+    }
+    Ok(None)
 }
 
 fn pair<'a>(

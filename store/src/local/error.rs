@@ -46,6 +46,8 @@ pub enum DbErrorCode {
     TransactionTooLarge,
     /// Text that is not UTF-8 in a synced table; the transaction was rolled back. The app's fault.
     InvalidText,
+    /// A whole number as a real in a key column without a type; the transaction was rolled back. The app's fault.
+    InvalidKey,
     /// Commit or rollback without begin, begin within a transaction, or sync within one. The caller's fault.
     TransactionState,
     /// The transaction was ended by SQLite, e.g. by OR ROLLBACK or a full disk; nothing of it was kept.
@@ -80,6 +82,7 @@ impl DbErrorCode {
             DbErrorCode::BadParameter => "bad_parameter",
             DbErrorCode::TransactionTooLarge => "transaction_too_large",
             DbErrorCode::InvalidText => "invalid_text",
+            DbErrorCode::InvalidKey => "invalid_key",
             DbErrorCode::TransactionState => "transaction_state",
             DbErrorCode::TransactionEnded => "transaction_ended",
             DbErrorCode::ConflictNotOpen => "conflict_not_open",
@@ -89,6 +92,18 @@ impl DbErrorCode {
             DbErrorCode::StorageError => "storage_error",
             DbErrorCode::Schema(code) => code,
         }
+    }
+
+    /// Whether a constraint of the database refused what was written.
+    pub fn is_constraint(self) -> bool {
+        matches!(
+            self,
+            DbErrorCode::ConstraintForeignKey
+                | DbErrorCode::ConstraintUnique
+                | DbErrorCode::ConstraintNotNull
+                | DbErrorCode::ConstraintCheck
+                | DbErrorCode::Constraint
+        )
     }
 
     /// Whether the same call may succeed later without anybody changing it.

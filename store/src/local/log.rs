@@ -211,15 +211,23 @@ pub(super) fn refusal(fault: &Fault, catalogue: &Catalogue) -> DbError {
                 "{table}: a row would have more than {ROW_BYTES} bytes, which no space keeps; keep large files elsewhere"
             ),
         ),
-        Fault::NotText(table, column) => {
-            let found = catalogue.table_id(table).and_then(|id| catalogue.table(id));
-            let name = found.and_then(|table| table.columns.get(usize::from(ColumnId(*column).0)));
-            let name = name.map_or("?", |column| column.name.as_str());
-            DbError::new(
-                DbErrorCode::InvalidText,
-                format!("{table}.{name} would hold text that is not UTF-8; store it as a BLOB"),
-            )
-        }
+        Fault::NotText(table, column) => DbError::new(
+            DbErrorCode::InvalidText,
+            format!("{} would hold text that is not UTF-8; store it as a BLOB", place(catalogue, table, *column)),
+        ),
+        Fault::AmbiguousKey(table, column) => DbError::new(
+            DbErrorCode::InvalidKey,
+            format!(
+                "{} would hold a real number that equals an integer, which are one key to SQLite; store the integer, or give the column a type",
+                place(catalogue, table, *column)
+            ),
+        ),
         Fault::Unreadable(message) => DbError::new(DbErrorCode::StorageError, message.clone()),
     }
+}
+
+fn place(catalogue: &Catalogue, table: &str, column: ColumnId) -> String {
+    let found = catalogue.table_id(table).and_then(|id| catalogue.table(id));
+    let name = found.and_then(|table| table.columns.get(usize::from(column.0)));
+    format!("{table}.{}", name.map_or("?", |column| column.name.as_str()))
 }

@@ -64,7 +64,7 @@ fn holder(shape: &Shape, row: &RowWrite, columns: &[String]) -> Result<Option<(S
             .fields
             .iter()
             .position(|field| field.name == name)
-            .and_then(|field| written(&row.outcome.effect, shape, field))
+            .and_then(|field| Some((field, written(&row.outcome.effect, shape, field)?)))
         {
             Some((field, value)) => {
                 touched = true;
@@ -97,12 +97,10 @@ fn holder(shape: &Shape, row: &RowWrite, columns: &[String]) -> Result<Option<(S
 }
 
 /// What a row is to have in a field, if it is written.
-fn written<'a>(effect: &'a Effect, shape: &Shape, field: usize) -> Option<(usize, &'a Value)> {
+pub(super) fn written<'a>(effect: &'a Effect, shape: &Shape, field: usize) -> Option<&'a Value> {
     match effect {
-        Effect::Put(values) => values.get(field).map(|value| (field, value)),
-        Effect::Set(fields) => {
-            fields.iter().find(|set| set.column == shape.fields[field].id).map(|set| (field, &set.value))
-        }
+        Effect::Put(values) => values.get(field),
+        Effect::Set(fields) => fields.iter().find(|set| set.column == shape.fields[field].id).map(|set| &set.value),
         Effect::Delete => None,
     }
 }

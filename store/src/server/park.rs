@@ -1,6 +1,8 @@
-//! A free place for unique values that change hands within one write: NULL where the column takes it, else a value nobody has.
+//! Room for unique values that change hands within one write. Rows that nobody refers to are taken out for a while; the values of others wait in a
+//! free place: NULL where the column takes it, else a value nobody has.
 //! It does not decide when that is needed; `write` does, after the direct way has failed.
 
+use super::collision::written;
 use super::event::SpaceStore;
 use super::fail;
 use super::load::bound_key;
@@ -17,8 +19,35 @@ use ebbtide_core::server::store::RowWrite;
 use ebbtide_core::value::{Key, Value};
 
 impl<S: Sql + Clone> SpaceStore<S> {
+    /// Frees the unique values of these rows, computed ones too where nobody refers to them. Answers what is to be written now.
+    pub(super) fn make_way(&mut self, rows: &[RowWrite]) -> Result<Vec<RowWrite>, SqlError> {
+        let space = self.space.clone();
+        let (mut parents, mut others) = (Vec::new(), Vec::new());
+        for (place, row) in rows.iter().enumerate() {
+            let shape = space.shape(row.outcome.row.table)?;
+            if shape.is_parent {
+                parents.push((place, row));
+            } else if !shape.unique.is_empty() {
+                others.push(place);
+            }
+        }
+        self.park(parents.into_iter())?;
+        let ids: Vec<RowId> = others.iter().map(|place| rows[*place].outcome.row.clone()).collect();
+        let mut whole = rows.to_vec();
+        for (place, before) in others.into_iter().zip(self.load_rows(&ids)?) {
+            let outcome = &mut whole[place].outcome;
+            let shape = space.shape(outcome.row.table)?;
+            if let (Effect::Set(_), Some(before)) = (&outcome.effect, before.values) {
+                let cell = |(field, before)| written(&outcome.effect, shape, field).cloned().unwrap_or(before);
+                outcome.effect = Effect::Put(before.into_iter().enumerate().map(cell).collect());
+            }
+        }
+        self.delete_rows(&ids.iter().collect::<Vec<_>>())?;
+        Ok(whole)
+    }
+
     /// Moves the unique values that these rows are about to lose out of the way, each with its place in the write. Rows that are not there stay so.
-    pub(super) fn park<'a>(&mut self, rows: impl Iterator<Item = (usize, &'a RowWrite)>) -> Result<(), SqlError> {
+    fn park<'a>(&mut self, rows: impl Iterator<Item = (usize, &'a RowWrite)>) -> Result<(), SqlError> {
         let space = self.space.clone();
         for (place, row) in rows {
             let shape = space.shape(row.outcome.row.table)?;
@@ -38,9 +67,19 @@ impl<S: Sql + Clone> SpaceStore<S> {
     /// name them by now, in the same write or in a row that gets them next. What follows is said by the write itself.
     pub(super) fn park_names(&mut self, rows: &[RowWrite]) -> Result<(), SqlError> {
         let space = self.space.clone();
-        let mut losing = Vec::new();
+        let mut named = Vec::new();
         for (place, row) in rows.iter().enumerate() {
-            if space.shape(row.outcome.row.table)?.fields_are_referred_to && self.loses_name(row)? {
+            let shape = space.shape(row.outcome.row.table)?;
+            if shape.referred.iter().any(|field| written(&row.outcome.effect, shape, *field).is_some()) {
+                named.push((place, row));
+            }
+        }
+        let ids: Vec<RowId> = named.iter().map(|(_, row)| row.outcome.row.clone()).collect();
+        let mut losing = Vec::new();
+        for ((place, row), before) in named.into_iter().zip(self.load_rows(&ids)?) {
+            if let Some(before) = before.values
+                && self.loses_name(row, &before)?
+            {
                 losing.push((place, row));
             }
         }
@@ -55,22 +94,16 @@ impl<S: Sql + Clone> SpaceStore<S> {
         }
     }
 
-    /// Whether a row that stays will have another value than now in columns by which others refer to it.
-    fn loses_name(&mut self, row: &RowWrite) -> Result<bool, SqlError> {
-        let (id, space) = (&row.outcome.row, self.space.clone());
-        let (shape, catalogue) = (space.shape(id.table)?, space.catalogue());
-        let Some(before) = self.load_rows(std::slice::from_ref(id))?.into_iter().next().and_then(|row| row.values)
-        else {
-            return Ok(false);
-        };
-        let Some(after) = after(shape, &row.outcome.effect, &before) else { return Ok(false) };
+    /// Whether a row will have another value than now in columns by which others refer to it.
+    fn loses_name(&self, row: &RowWrite, before: &[Value]) -> Result<bool, SqlError> {
+        let (id, effect) = (&row.outcome.row, &row.outcome.effect);
+        let (shape, catalogue) = (self.space.shape(id.table)?, self.space.catalogue());
         for (_, by) in catalogue.children_of(id.table) {
-            let name = |values: &[Value]| {
-                let cells = by.parent_columns.iter().map(|column| value_of(shape, id, values, *column));
-                cells.collect::<Result<Vec<Value>, _>>()
-            };
-            let old = name(&before)?;
-            if !old.contains(&Value::Null) && old != name(&after)? {
+            let old = by.parent_columns.iter().map(|column| value_of(shape, id, before, *column));
+            let old = old.collect::<Result<Vec<Value>, _>>()?;
+            let new = |column| shape.field_position(column).and_then(|field| written(effect, shape, field));
+            let mut cells = by.parent_columns.iter().zip(&old);
+            if !old.contains(&Value::Null) && cells.any(|(column, old)| new(*column).is_some_and(|new| new != old)) {
                 return Ok(true);
             }
         }
@@ -164,22 +197,6 @@ fn parked_fields(shape: &Shape, effect: &Effect) -> Vec<usize> {
     fields.sort_unstable();
     fields.dedup();
     fields
-}
-
-/// The fields of a row once it is written, if it stays.
-fn after(shape: &Shape, effect: &Effect, before: &[Value]) -> Option<Vec<Value>> {
-    match effect {
-        Effect::Put(values) => Some(values.clone()),
-        Effect::Delete => None,
-        Effect::Set(fields) => {
-            let mut values = before.to_vec();
-            for field in fields {
-                let place = shape.field_position(field.column).and_then(|at| values.get_mut(at));
-                place.into_iter().for_each(|place| place.clone_from(&field.value));
-            }
-            Some(values)
-        }
-    }
 }
 
 fn value_of(shape: &Shape, row: &RowId, values: &[Value], id: ColumnId) -> Result<Value, SqlError> {

@@ -1,5 +1,5 @@
 //! Writing rows with their marks, set-wise: what order the caller gave does not matter.
-//! Rows are never taken out and put back, because the object's cascades act at once; unique values that change hands go through `park`.
+//! Rows that others refer to are never taken out and put back, because the object's cascades act at once; unique values that change hands go through `park`.
 //! The session calls it through `port`, within a savepoint of its own.
 
 use super::event::SpaceStore;
@@ -74,9 +74,9 @@ impl<S: Sql + Clone> SpaceStore<S> {
         match sql.savepoint(|_| self.put_all(rows))? {
             Err(error) if error.kind == SqlErrorKind::Unique => {
                 // Where no free value passes the constraints, the collision stands.
-                match self.park(rows.iter().enumerate()) {
+                match self.make_way(rows) {
                     Err(refused) if fail::violation(refused.clone()).is_ok() => Err(error),
-                    parked => parked.and_then(|()| self.put_all(rows)),
+                    whole => self.put_all(&whole?),
                 }
             }
             done => done,
@@ -160,7 +160,7 @@ impl<S: Sql + Clone> SpaceStore<S> {
     }
 
     /// In any order: deferred keys make a RESTRICT wait as well.
-    fn delete_rows(&mut self, rows: &[&RowId]) -> Result<(), SqlError> {
+    pub(super) fn delete_rows(&mut self, rows: &[&RowId]) -> Result<(), SqlError> {
         let space = self.space.clone();
         for row in rows {
             let shape = space.shape(row.table)?;

@@ -48,6 +48,7 @@ mod strategies;
 mod strategies_at_random;
 mod texts;
 mod traffic;
+mod turns;
 mod turns_at_random;
 mod undecidable;
 mod unsaid;

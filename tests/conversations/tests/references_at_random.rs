@@ -1,15 +1,12 @@
 //! Random histories over rows that refer to each other in every way that SQLite knows: by keys and unique values, single and composite, to
 //! themselves and in a circle, with each action. Devices that take turns come to what one SQLite database comes to; those that do not come to the same.
 
-use crate::script::refused;
-use ebbtide_core::client::{Input, TwoPhase};
+use crate::turns::{DEVICES, attempt, take_turns};
+use ebbtide_core::client::TwoPhase;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_simulator::random::Random;
-use ebbtide_store::local::DbError;
 use ebbtide_store::schema::Schema;
 
-const DEVICES: usize = 3;
-const TURNS: usize = 60;
 const STEPS: usize = 220;
 
 const TABLES: &str = "CREATE TABLE site (id TEXT PRIMARY KEY NOT NULL, badge TEXT UNIQUE, name TEXT) STRICT;
@@ -70,48 +67,13 @@ fn work(random: &mut Random) -> Vec<String> {
     (0..statements).map(|_| statement(random)).collect()
 }
 
-/// One transaction. What the database refuses is left out, and if that is the end of it, all of it.
-fn run(talk: &mut Dialogue, party: usize, statements: &[String]) -> bool {
-    talk.pass_ms(1);
-    let now = talk.time_of(party);
-    let database = talk.device(party).database();
-    database.begin().expect("no transaction is open");
-    for sql in statements {
-        database.execute(sql, &[], now).map_or_else(|error| assert_refused(&error), drop);
-    }
-    let committed = database.commit(now);
-    match &committed {
-        Ok(_) => talk.input(party, Input::LocalCommit),
-        Err(error) => assert_refused(error),
-    }
-    committed.is_ok()
-}
-
-fn assert_refused(error: &DbError) {
-    let constraint = format!("{:?}", error.code).starts_with("Constraint");
-    assert!(constraint, "{error}");
-}
-
 #[test]
 fn sv273_devices_that_take_turns_come_to_what_one_database_comes_to() {
     for seed in 0..20 {
         for (at, delete) in ["wins", "keep", "review"].into_iter().enumerate() {
             let two_phase = if (seed + at as u64).is_multiple_of(2) { TwoPhase::Auto } else { TwoPhase::Always };
-            let mut random = Random::new(seed * 3 + at as u64);
-            let mut talk = Dialogue::with_schema(DEVICES, two_phase, schema(delete));
-            let mut alone = Dialogue::with_schema(1, two_phase, schema(delete));
-            for turn in 0..TURNS {
-                let party = random.below(DEVICES as u64) as usize;
-                talk.visit(party);
-                let statements = work(&mut random);
-                let said = || format!("seed {seed}, {delete}, turn {turn}: {statements:?}");
-                assert_eq!(run(&mut talk, party, &statements), run(&mut alone, 0, &statements), "{}", said());
-                talk.visit(party);
-                assert_eq!(refused(&mut talk, party), [""; 0], "{}\n{}", said(), talk.transcript());
-                assert_eq!(talk.rows(party), alone.rows(0), "{}\n{}", said(), talk.transcript());
-            }
-            (0..DEVICES).for_each(|party| talk.visit(party));
-            talk.assert_in_step();
+            let random = Random::new(seed * 3 + at as u64);
+            take_turns(&format!("seed {seed}, {delete}"), &schema(delete), two_phase, random, work);
         }
     }
 }
@@ -126,7 +88,10 @@ fn concurrently(seed: u64, two_phase: TwoPhase, delete: &str) {
         talk.pass_ms(random.below(50));
         let party = random.below(DEVICES as u64) as usize;
         match random.below(20) {
-            0..=5 => drop(run(&mut talk, party, &work(&mut random))),
+            0..=5 => {
+                let said = attempt(&mut talk, party, &work(&mut random));
+                assert!(said.iter().flatten().all(|code| code.is_constraint()), "{said:?}");
+            }
             6..=8 if !online[party] => {
                 talk.connect(party);
                 online[party] = true;

@@ -1,15 +1,11 @@
 //! Random histories of devices that take turns, over tables of all shapes and merged by all rules: since each had seen what it writes over, they
 //! come to what one SQLite database comes to that runs the same statements.
 
-use crate::script::refused;
-use ebbtide_core::client::{Input, TwoPhase};
-use ebbtide_simulator::dialogue::Dialogue;
+use crate::turns::take_turns;
+use ebbtide_core::client::TwoPhase;
 use ebbtide_simulator::random::Random;
-use ebbtide_store::local::DbError;
 use ebbtide_store::schema::Schema;
 
-const DEVICES: usize = 3;
-const TURNS: usize = 60;
 const SEEDS: u64 = 40;
 
 const TABLES: &str = "CREATE TABLE plain (id TEXT PRIMARY KEY NOT NULL, name TEXT COLLATE NOCASE UNIQUE, rank INTEGER, share REAL, UNIQUE (rank, share)) STRICT;
@@ -164,37 +160,10 @@ fn work(random: &mut Random) -> Vec<String> {
     (0..statements).map(|_| statement(random)).collect()
 }
 
-/// One transaction. What the database refuses is left out.
-fn run(talk: &mut Dialogue, party: usize, statements: &[String]) -> Vec<Option<String>> {
-    talk.pass_ms(1);
-    let now = talk.time_of(party);
-    let database = talk.device(party).database();
-    database.begin().expect("no transaction is open");
-    let refused = |error: DbError| format!("{:?}", error.code);
-    let said = statements.iter().map(|sql| database.execute(sql, &[], now).err().map(refused)).collect();
-    database.commit(now).unwrap_or_else(|error| panic!("{statements:?}: {error}"));
-    talk.input(party, Input::LocalCommit);
-    said
-}
-
 #[test]
 fn sv275_devices_that_take_turns_come_to_what_one_database_comes_to() {
     for seed in 0..SEEDS {
         let two_phase = if seed.is_multiple_of(2) { TwoPhase::Auto } else { TwoPhase::Always };
-        let mut random = Random::new(seed);
-        let mut talk = Dialogue::with_schema(DEVICES, two_phase, schema());
-        let mut alone = Dialogue::with_schema(1, two_phase, schema());
-        for turn in 0..TURNS {
-            let party = random.below(DEVICES as u64) as usize;
-            talk.visit(party);
-            let statements = work(&mut random);
-            let said = || format!("seed {seed}, turn {turn}: {statements:?}");
-            assert_eq!(run(&mut talk, party, &statements), run(&mut alone, 0, &statements), "{}", said());
-            talk.visit(party);
-            assert_eq!(refused(&mut talk, party), [""; 0], "{}\n{}", said(), talk.transcript());
-            assert_eq!(talk.rows(party), alone.rows(0), "{}\n{}", said(), talk.transcript());
-        }
-        (0..DEVICES).for_each(|party| talk.visit(party));
-        talk.assert_in_step();
+        take_turns(&format!("seed {seed}"), &schema(), two_phase, Random::new(seed), work);
     }
 }

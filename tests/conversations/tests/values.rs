@@ -17,10 +17,11 @@ use ebbtide_store::schema::Schema;
 const TABLES: &str =
     "CREATE TABLE strict (id TEXT PRIMARY KEY NOT NULL, i INTEGER, r REAL, t TEXT, b BLOB, a ANY) STRICT;
     CREATE TABLE loose (id TEXT PRIMARY KEY NOT NULL, i INTEGER, r REAL, t TEXT, b BLOB, n NUMERIC);
-    CREATE TABLE counted (id INTEGER PRIMARY KEY NOT NULL, label TEXT)";
+    CREATE TABLE counted (id INTEGER PRIMARY KEY NOT NULL, label TEXT);
+    CREATE TABLE untyped (id PRIMARY KEY NOT NULL, label TEXT)";
 
 fn schema() -> Schema {
-    let tables = serde_json::json!({ "strict": {}, "loose": {}, "counted": { "key": "natural" } });
+    let tables = serde_json::json!({ "strict": {}, "loose": {}, "counted": { "key": "natural" }, "untyped": {} });
     serde_json::from_value(serde_json::json!({ "migrations": [TABLES], "tables": tables })).expect("a schema")
 }
 
@@ -118,6 +119,10 @@ fn sv86_what_a_column_would_store_otherwise_is_refused_by_table_and_column() {
     for key in [Value::Null, text("x"), Value::Real(1.5), text("5"), Value::Blob(vec![1])] {
         changes.push(("counted", key, nulls(1)));
         places.push("counted".into());
+    }
+    for key in [Value::Real(5.0), Value::Real(-0.0), Value::Real(-9_223_372_036_854_775_808.0)] {
+        changes.push(("untyped", key, nulls(1)));
+        places.push("untyped.id: ".into());
     }
     for key in [Value::Null, Value::Integer(5)] {
         changes.push(("loose", key, nulls(5)));

@@ -60,6 +60,7 @@ cases! {
     undo::st18_a_transaction_over_the_bound_is_refused_at_commit,
     undo::st18_a_row_that_no_space_keeps_is_refused_at_commit,
     undo::st19_text_that_is_not_utf8_is_refused_in_synced_tables,
+    undo::st66_a_key_that_equals_another_is_refused,
     apply::st20_applying_writes_rows_and_logs_nothing,
     apply::st21_a_swap_of_unique_values_works_and_a_taken_one_is_an_error,
     apply::st22_triggers_on_apply_run_only_if_they_write_local_tables,

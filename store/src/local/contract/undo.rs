@@ -166,3 +166,25 @@ pub fn st19_text_that_is_not_utf8_is_refused_in_synced_tables(connection: Connec
     assert_eq!(db.rows("SELECT count(*) FROM note"), ["0"]);
     db.run("INSERT INTO local VALUES (CAST(x'ff' AS TEXT))");
 }
+
+pub fn st66_a_key_that_equals_another_is_refused(connection: Connection) {
+    connection
+        .execute_batch("CREATE TABLE thing (id PRIMARY KEY NOT NULL, n REAL); INSERT INTO thing VALUES (7.0, 1)")
+        .expect("SQL");
+    let mut db = open(connection, &["CREATE TABLE IF NOT EXISTS thing (id PRIMARY KEY NOT NULL, n REAL)"], &["thing"]);
+    db.run("INSERT INTO thing VALUES (1, 1.0), (0, -0.0), ('1', 1), (0.5, 1), (9223372036854775808.0, 1), (x'31', 1)");
+    let refused = [
+        "INSERT OR REPLACE INTO thing VALUES (1.0, 2)",
+        "INSERT INTO thing VALUES (-0.0, 2) ON CONFLICT (id) DO UPDATE SET id = excluded.id",
+        "UPDATE thing SET id = 2.0 WHERE id = '1'",
+        "INSERT INTO thing VALUES (-9223372036854775808.0, 2)",
+    ];
+    for sql in refused {
+        let error = db.execute(sql, &[], NOW).unwrap_err();
+        assert_eq!(error.code, DbErrorCode::InvalidKey, "{sql}");
+        assert!(error.message.contains("thing.id"), "{}", error.message);
+    }
+    db.run("UPDATE thing SET n = 3 WHERE id = 7");
+    db.run("DELETE FROM thing WHERE id = 7");
+    assert_eq!(db.rows("SELECT count(*) FROM thing"), ["6"]);
+}

@@ -30,9 +30,13 @@ const SCHEMA: &str = r#"{ "migrations": [
          PRIMARY KEY (code, number)) STRICT;
      CREATE TABLE guest (id TEXT PRIMARY KEY NOT NULL, code TEXT REFERENCES ward(code) ON UPDATE SET NULL ON DELETE SET NULL)
          STRICT;
+     CREATE TABLE mail (id TEXT PRIMARY KEY NOT NULL, address TEXT NOT NULL CHECK (address LIKE '%@%'), note TEXT,
+         host TEXT AS (substr(address, 2))) STRICT;
+     CREATE UNIQUE INDEX mail_address ON mail (lower(address));
+     CREATE UNIQUE INDEX mail_note ON mail (host, note);
      CREATE TABLE bare (id TEXT PRIMARY KEY NOT NULL) STRICT"],
   "tables": { "household": {}, "visit": {}, "staff": {}, "shelf": {}, "typed": {}, "loose": {},
-              "counted": { "key": "natural" }, "bare": {}, "ward": {}, "bed": {}, "guest": {} } }"#;
+              "counted": { "key": "natural" }, "bare": {}, "mail": {}, "ward": {}, "bed": {}, "guest": {} } }"#;
 
 /// An opened space and its database.
 pub(super) struct Fixture<S> {

@@ -42,6 +42,7 @@ cases! {
     rows::st46_a_child_that_moves_on_survives_its_parent,
     rows::st46_a_restricted_chain_goes_whichever_way_it_is_listed,
     rows::st47_two_unique_values_change_hands,
+    rows::st47_computed_unique_values_change_hands,
     rows::st47_a_deleted_row_frees_its_unique_value,
     rows::st47_a_composite_unique_value_changes_hands,
     collision::st161_a_refused_unique_value_names_who_wanted_it_and_who_has_it,

@@ -2,6 +2,7 @@
 
 use super::fixture::{Fixture, mark, text};
 use crate::sql::Sql;
+use ebbtide_core::commit::Reason;
 use ebbtide_core::value::Value::{Blob, Integer, Null};
 
 pub(super) fn st45_rows_come_in_the_order_asked_for<S: Sql + Clone>(sql: S) {
@@ -123,6 +124,26 @@ pub(super) fn st47_two_unique_values_change_hands<S: Sql + Clone>(sql: S) {
     assert_eq!(fixture.values(fixture.row("household", "b"))[1], text("1"));
     assert_eq!(fixture.values(fixture.row("staff", "a"))[1], Integer(2));
     assert!(fixture.exists(fixture.row("visit", "v")), "children of a swapped row stay");
+}
+
+pub(super) fn st47_computed_unique_values_change_hands<S: Sql + Clone>(sql: S) {
+    let fixture = Fixture::new(sql);
+    fixture.write(&[
+        fixture.put("mail", "a", vec![text("A@x"), text("first")]),
+        fixture.put("mail", "b", vec![text("b@x"), Null]),
+        fixture.put("mail", "c", vec![text("c@x"), text("third")]),
+    ]);
+    fixture.write(&[
+        fixture.set("mail", "a", &[("address", text("B@x"))]),
+        fixture.set("mail", "b", &[("address", text("C@x")), ("note", text("second"))]),
+        fixture.put("mail", "c", vec![text("a@x"), text("third")]),
+    ]);
+    let now = ["a", "b", "c"].map(|id| fixture.values(fixture.row("mail", id)));
+    let row = |address: &str, note: &str| vec![text(address), text(note)];
+    assert_eq!(now, [row("B@x", "first"), row("C@x", "second"), row("a@x", "third")]);
+    let refused = fixture
+        .refused(&[fixture.set("mail", "a", &[("address", text("C@x"))]), fixture.set("mail", "c", &[("note", Null)])]);
+    assert_eq!(refused.reason, Reason::Unique);
 }
 
 pub(super) fn st47_a_deleted_row_frees_its_unique_value<S: Sql + Clone>(sql: S) {

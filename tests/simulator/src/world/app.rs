@@ -92,7 +92,7 @@ impl World {
         let done = carry_out(open.database(), work, now);
         match done {
             Ok(committed) => Ok(committed),
-            Err(error) if is_constraint(error.code) => Ok(false),
+            Err(error) if error.code.is_constraint() => Ok(false),
             Err(error) if matches!(work, Work::Choice(..)) && cannot_be_chosen(error.code) => Ok(false),
             Err(error) => self.refused_by_the_disk(device, &error).map(|()| false),
         }
@@ -155,7 +155,7 @@ fn carry_out(database: &mut LocalDatabase, work: &Work, now: Millis) -> Result<b
             for (sql, params) in statements {
                 match database.execute(sql, params, now) {
                     // A refused statement is taken back by itself; the app goes on.
-                    Err(error) if !is_constraint(error.code) => {
+                    Err(error) if !error.code.is_constraint() => {
                         database.rollback()?;
                         return Err(error);
                     }
@@ -203,15 +203,4 @@ fn statements(work: &Work) -> Vec<Statement> {
         Work::Transaction { statements, .. } => statements.clone(),
         Work::Choice(..) | Work::Refused(..) => Vec::new(),
     }
-}
-
-pub(super) fn is_constraint(code: DbErrorCode) -> bool {
-    matches!(
-        code,
-        DbErrorCode::ConstraintForeignKey
-            | DbErrorCode::ConstraintUnique
-            | DbErrorCode::ConstraintNotNull
-            | DbErrorCode::ConstraintCheck
-            | DbErrorCode::Constraint
-    )
 }

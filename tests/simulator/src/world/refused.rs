@@ -3,7 +3,6 @@
 //! Part of the world.
 
 use super::World;
-use super::app::is_constraint;
 use crate::judge::Finding;
 use crate::workload::Refused;
 use ebbtide_core::value::Value;
@@ -43,7 +42,7 @@ impl World {
                 self.counts.retries += u64::from(again && !matches!(what, Refused::Discard));
                 Ok(true)
             }
-            Err(error) if is_constraint(error.code) => Ok(false),
+            Err(error) if error.code.is_constraint() => Ok(false),
             Err(error) => self.refused_by_the_disk(device, &error).map(|()| false),
         }
     }
