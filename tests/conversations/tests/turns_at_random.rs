@@ -25,6 +25,7 @@ const TABLES: &str = "CREATE TABLE plain (id TEXT PRIMARY KEY NOT NULL, name TEX
     CREATE TRIGGER plain_delete AFTER DELETE ON plain BEGIN
         DELETE FROM said WHERE id = 'plain ' || OLD.id; UPDATE counted SET name = OLD.name; END;
     CREATE TRIGGER card_odd BEFORE INSERT ON card WHEN NEW.rank = 13 BEGIN SELECT RAISE(ABORT, 'no luck'); END;
+    CREATE TRIGGER card_odd_too BEFORE UPDATE ON card WHEN NEW.rank = 13 BEGIN SELECT RAISE(ABORT, 'no luck'); END;
     CREATE TRIGGER card_even BEFORE UPDATE ON card WHEN NEW.rank = 4 BEGIN SELECT RAISE(IGNORE); END";
 
 fn schema() -> Schema {
