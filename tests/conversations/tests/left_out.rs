@@ -191,3 +191,34 @@ fn cs270_what_comes_back_to_a_space_that_was_set_back_is_laid_over_nothing() {
         assert_eq!(talk.rows(A), talk.space.rows());
     });
 }
+
+#[test]
+fn cs270_what_showed_ahead_of_the_space_gives_way_later_also_where_a_snapshot_came_between() {
+    let copied = "CREATE TABLE copied (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT;
+        INSERT INTO copied SELECT id, title FROM note; UPDATE aside SET number = number + 100";
+    on_both_paths(|talk, _| {
+        let next = schema(&serde_json::json!([NOTE, ASIDE, copied]), &["aside", "copied", "note"]);
+        let dropped = schema(&serde_json::json!([NOTE, ASIDE, copied, "DROP TABLE copied"]), &["aside", "note"]);
+        talk.restart_with(A, &next);
+        talk.exec(B, "UPDATE aside SET number = 7 WHERE id = 'child'", &[]);
+        talk.visit(B);
+        fetch_anew(talk);
+        // What a row was before the snapshot is not beneath it any more.
+        talk.exec(B, "UPDATE aside SET note = 'm' WHERE id = 'child'", &[]);
+        [B, A].into_iter().for_each(|party| talk.visit(party));
+        assert_eq!(shown(talk, A), text("child7 other2"), "{}", talk.transcript());
+        talk.exec(B, "DELETE FROM note WHERE id = 'n'", &[]);
+        talk.exec(B, "INSERT INTO note VALUES ('o', 'third')", &[]);
+        talk.visit(B);
+        // The space has no rows of the table to fetch when A comes: it made them, and dropped it.
+        talk.deploy(&next);
+        talk.deploy(&dropped);
+        talk.visit(A);
+        let titles = "SELECT group_concat(id || title, ' ') FROM (SELECT * FROM copied ORDER BY id)";
+        assert_eq!(value(talk, A, titles), text("msecond othird"), "{}", talk.transcript());
+        assert_eq!(shown(talk, A), text("child107 other102"), "{}", talk.transcript());
+        [A, B].into_iter().for_each(|party| talk.restart_with(party, &dropped));
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+    });
+}

@@ -259,3 +259,30 @@ fn cs211_what_waits_behind_it_claims_to_have_seen_no_more_than_it_had() {
         assert!(talk.transcript().contains("Challenger kept over 'theirs'"), "{}", talk.transcript());
     }
 }
+
+#[test]
+fn cs211_where_the_space_had_not_met_a_row_a_snapshot_leaves_what_was_logged() {
+    for sent in [true, false] {
+        for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+            let write = |talk: &mut Dialogue| talk.exec(A, "UPDATE tally SET number = number + 5 WHERE id = 'r'", &[]);
+            let mut talk = on_their_way(Decided::After, true, two_phase, write);
+            if sent {
+                // The service worker did it, and the device hears nothing of that before its rows.
+                let now = talk.time_of(A);
+                let request = talk.device(A).ready_request(now).expect("a request").expect("something that waits");
+                talk.mail(A, &request);
+                assert_eq!(talk.space.rows().len(), 3, "{}", talk.transcript());
+            }
+            talk.connect(A);
+            talk.input(A, Input::CannotApply);
+            talk.settle();
+            talk.cut(A);
+            assert!(talk.transcript().contains("page of"), "{}", talk.transcript());
+            meet(&mut talk);
+            for party in [A, B] {
+                let rows = talk.query(party, "SELECT number, name FROM tally WHERE id <> 'old'");
+                assert_eq!(rows, [[Value::Integer(9), text("new!")]], "{sent} {}", talk.transcript());
+            }
+        }
+    }
+}
