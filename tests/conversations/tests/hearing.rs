@@ -124,6 +124,56 @@ fn cs139_somebody_else_s_answer_without_the_verdict_is_passed_over() {
     });
 }
 
+/// What the service worker says for A, which has sealed a write.
+fn made_ready(talk: &mut Dialogue) -> Vec<ClientMessage> {
+    with_household(talk);
+    talk.exec(A, "UPDATE household SET name = 'posted'", &[]);
+    talk.pass_ms(5_000);
+    talk.input(A, Input::Tick);
+    let now = talk.time_of(A);
+    talk.device(A).ready_request(now).expect("a request").expect("something that waits")
+}
+
+#[test]
+fn cs152_what_somebody_else_brings_while_a_snapshot_is_fetched_is_not_staged_with_it() {
+    on_both_paths(|talk| {
+        let request = made_ready(talk);
+        talk.input(A, Input::CannotApply);
+        talk.connect(A);
+        // The pages are here, and what became of the write is the last question.
+        while !talk.sent_by(A).iter().any(|message| matches!(message, ClientMessage::Resume { .. })) {
+            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+        }
+        let replies = talk.mail(A, &request);
+        talk.input(A, Input::Delivered(replies));
+        talk.settle();
+        assert_eq!((talk.durable(A).state.rebuild, talk.durable(A).state.cursor.seq), (None, Seq(2)));
+        talk.visit(B);
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT name FROM household"), text("posted"));
+    });
+}
+
+#[test]
+fn cs153_what_is_known_already_ends_no_connection_and_nothing_makes_one_before_its_time() {
+    on_both_paths(|talk| {
+        let request = made_ready(talk);
+        let replies = talk.mail(A, &request);
+        talk.restart(A);
+        talk.input(A, Input::Delivered(replies.clone()));
+        assert!(talk.durable(A).sealed.is_empty(), "{}", talk.transcript());
+        assert!(!talk.took(A, |output| *output == Output::Connect), "nobody wants a sync yet");
+        talk.sync(A);
+        talk.input(A, Input::Delivered(replies));
+        assert!(!talk.took(A, |output| *output == Output::Disconnect), "{}", talk.transcript());
+        talk.exec(A, "UPDATE household SET doses = 1", &[]);
+        talk.settle();
+        talk.cut(A);
+        talk.visit(B);
+        talk.assert_in_step();
+    });
+}
+
 #[test]
 fn cs47_a_due_number_that_was_never_sealed_ends_a_life_and_a_late_word_of_one_that_was_does_not() {
     on_both_paths(|talk| {
@@ -174,7 +224,8 @@ fn cs140_a_part_beyond_any_bound_is_an_error() {
 
 #[test]
 fn cs46_a_verdict_that_refuses_more_than_was_sent_is_an_error_at_once_and_is_not_kept() {
-    for index in [1, 7, u32::MAX] {
+    // The last would not take effect yet.
+    for (index, decided_at) in [(1, 1), (7, 1), (u32::MAX, 1), (1, 9)].map(|(index, at)| (index, Seq(at))) {
         on_both_paths(|talk| {
             with_household(talk);
             talk.sync(A);
@@ -184,7 +235,7 @@ fn cs46_a_verdict_that_refuses_more_than_was_sent_is_an_error_at_once_and_is_not
                 device_seq: sealed.device_seq,
                 fingerprint: sealed.hash.fingerprint(),
                 seq: None,
-                decided_at: Seq(1),
+                decided_at,
                 clock_shift_ms: 0,
                 as_sent: false,
                 rejected: vec![Rejection { index, reason: Reason::Unique, detail: "no such".into() }],

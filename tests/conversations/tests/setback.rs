@@ -352,6 +352,39 @@ fn cs154_a_receipt_from_a_lost_history_gives_way_to_the_one_of_the_space() {
     });
 }
 
+#[test]
+fn cs154_a_late_receipt_of_a_lost_history_that_somebody_else_brings_takes_the_place_of_none() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let backup = talk.space.backup();
+        talk.exec(A, "INSERT INTO visit (id) VALUES ('waits')", &[]);
+        talk.pass_ms(2_000);
+        talk.input(A, Input::Tick);
+        let now = talk.time_of(A);
+        let request = talk.device(A).ready_request(now).expect("a request can be made").expect("something waits");
+        let ask = |talk: &mut Dialogue| {
+            let mut replies = talk.mail(A, &request);
+            replies.retain(|message| matches!(message, ServerMessage::Receipt(_)));
+            replies
+        };
+        // In the history that is lost A may not write.
+        talk.may_write(A, false);
+        let late = ask(talk);
+        assert!(matches!(&late[..], [ServerMessage::Receipt(receipt)] if receipt.seq.is_none()), "{late:?}");
+        talk.restore_space(&backup);
+        talk.may_write(A, true);
+        let known = ask(talk);
+        talk.input(A, Input::Delivered(known));
+        talk.input(A, Input::Delivered(late));
+        assert!(!talk.took(A, |output| matches!(output, Output::Rejected(_))), "it is accepted");
+        for party in [A, B, A] {
+            talk.visit(party);
+        }
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(1));
+    });
+}
+
 /// A backup of the space, what the service worker of A asks it, and what it answers, behind commits of B that are not in the backup.
 fn with_a_reply_from_a_history_to_be_lost(talk: &mut Dialogue) -> (Image, Vec<ClientMessage>, Vec<ServerMessage>) {
     with_household(talk);
