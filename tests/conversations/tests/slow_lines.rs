@@ -128,6 +128,25 @@ fn cs227_less_is_asked_for_where_no_answer_came() {
     });
 }
 
+#[test]
+fn cs227_of_a_large_commit_each_answer_brings_twice_as_much_as_the_one_before() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        large_commit(talk, 1);
+        talk.connect(A);
+        let mut asked = Vec::new();
+        while talk.durable(A).state.cursor.seq < talk.head() {
+            if let Some(ClientMessage::Pull { max_bytes, .. }) = talk.sent_by(A).first() {
+                asked.push(*max_bytes);
+            }
+            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+        }
+        assert_eq!(asked, [1, 2, 4].map(|times| times * SLOW_START_BYTES));
+        talk.settle();
+        talk.assert_in_step();
+    });
+}
+
 /// Bytes that a line carries in a second: a chunk takes longer than the usual wait for an answer, and so does a part of a commit.
 const BYTES_PER_S: usize = 2_000;
 

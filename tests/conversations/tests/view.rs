@@ -52,6 +52,31 @@ fn cs23_a_pending_transaction_that_collides_leaves_the_view_and_returns_when_it_
 }
 
 #[test]
+fn cs23_a_blocked_transaction_is_back_as_soon_as_it_fits_also_before_it_is_decided() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.exec(B, "INSERT INTO household (id, code) VALUES ('b', 'x')", &[]);
+        talk.exec(A, "INSERT INTO household (id, code) VALUES ('a', 'x')", &[]);
+        talk.visit(A);
+        talk.connect(B);
+        assert!(talk.up(B) && talk.down(B));
+        assert_eq!((status(talk, B).blocked, status(talk, B).pending), (1, 1));
+        talk.exec(A, "UPDATE household SET code = NULL WHERE id = 'a'", &[]);
+        talk.connect(A);
+        while talk.up(A) || talk.down(A) {}
+        talk.cut(A);
+        // B hears of that while its own is still under way.
+        assert!(talk.down(B));
+        assert_eq!((status(talk, B).blocked, status(talk, B).pending), (0, 1), "{}", talk.transcript());
+        assert_eq!(value(talk, B, "SELECT code FROM household WHERE id = 'b'"), text("x"));
+        talk.settle();
+        talk.cut(B);
+        talk.visit(A);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
 fn cs23_a_blocked_row_takes_what_the_space_says_of_it_meanwhile() {
     on_both_paths(|talk| {
         with_household(talk);
