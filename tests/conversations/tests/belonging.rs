@@ -235,3 +235,22 @@ fn cs261_a_database_without_a_space_takes_no_answer_that_somebody_else_brings() 
         assert_eq!(talk.query(newcomer, "SELECT id FROM household").len(), 0);
     });
 }
+
+#[test]
+fn cs260_there_too_the_status_says_whether_there_is_a_network_and_a_pause() {
+    on_both_paths(|talk| {
+        with_work_on_a(talk);
+        open_at(talk, A, THERE);
+        for (input, online, state) in [
+            (Input::Start, true, State::Error),
+            (Input::Online(false), false, State::Error),
+            (Input::Pause(true), false, State::Paused),
+            (Input::Online(true), true, State::Paused),
+            (Input::Pause(false), true, State::Error),
+        ] {
+            talk.input(A, input);
+            let status = status(talk, A);
+            assert_eq!((status.online, status.state, status.reason.as_deref()), (online, state, Some(OTHER)));
+        }
+    });
+}
