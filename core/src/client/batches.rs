@@ -31,8 +31,9 @@ fn size(message: &ClientMessage) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Stamp;
     use crate::ids::{DeviceSeq, Hash};
-    use crate::message::Submit;
+    use crate::message::{Recall, Submit};
 
     fn submit(bytes: usize) -> ClientMessage {
         let (device_seq, applied_receipt) = (DeviceSeq(1), DeviceSeq(0));
@@ -60,5 +61,15 @@ mod tests {
     #[test]
     fn cs214_a_batch_has_no_more_messages_than_a_peer_takes_at_once() {
         assert_eq!(lengths(alloc::vec![small(); BATCH_MESSAGES + 2]), [BATCH_MESSAGES, 2]);
+    }
+
+    #[test]
+    fn cs214_questions_about_earlier_lives_count_by_their_stamps() {
+        let recall = |bytes: usize| {
+            let stamps = alloc::vec![Stamp(1 << 16); bytes / size_of::<Stamp>()];
+            ClientMessage::Recall(Recall { stamps, ..Recall::default() })
+        };
+        let half = CHUNK_BYTES / 2;
+        assert_eq!(lengths(alloc::vec![recall(half), recall(half), recall(8), small()]), [2, 2]);
     }
 }
