@@ -157,3 +157,42 @@ fn logged_field(Field { column, value }: Field, table: &Table) -> LoggedField {
     let (old, new) = local::logged(table.strategy(column), value);
     LoggedField { column, old, new }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Stamp;
+    use crate::ids::{ColumnId, Opening, SchemaVersion, TableId};
+    use crate::value::Key;
+    use alloc::string::String;
+
+    /// A transaction of some run of the database that replaced a text of so many bytes by another one.
+    fn written(opening: u32, bytes: usize) -> LoggedTransaction {
+        let text = |letter: char| Value::Text(String::from_iter(core::iter::repeat_n(letter, bytes)));
+        let field = LoggedField { column: ColumnId(1), old: text('a'), new: text('b') };
+        let row = RowId { table: TableId(0), key: Key(vec![Value::Integer(1)]) };
+        LoggedTransaction {
+            id: LogId(1),
+            stamp: Stamp(1),
+            base: Base::default(),
+            schema: SchemaVersion::default(),
+            origin: Some(Incarnation::default()),
+            opening: Opening(opening),
+            changes: vec![LoggedChange { row, mutation: LoggedMutation::Update(vec![field]) }],
+            resolutions: Vec::new(),
+            absorbed: Vec::new(),
+            apart: false,
+            ahead: false,
+        }
+    }
+
+    #[test]
+    fn cs202_what_is_kept_again_is_of_one_run_and_no_larger_than_what_is_sealed() {
+        let log = |of: [(u32, usize); 3]| of.map(|(opening, bytes)| written(opening, bytes));
+        assert_eq!(together(&log([(1, 3_000), (1, 3_000), (1, 3_000)])), 3);
+        assert_eq!(together(&log([(1, 10), (2, 10), (1, 10)])), 1, "another run has names of its own");
+        let half = SEAL_BYTES / 4;
+        assert_eq!(together(&log([(1, half), (1, half), (1, half)])), 1, "old and new values count");
+        assert_eq!(together(&log([(1, SEAL_BYTES), (1, 10), (1, 10)])), 1, "one goes, however large");
+    }
+}

@@ -1,6 +1,6 @@
 //! When a device tries again: how long it waits between attempts that bring it no further, and what counts as further.
 
-use crate::script::{A, B, on_both_paths, status, with_household};
+use crate::script::{A, B, noise, on_both_paths, status, with_household};
 use ebbtide_core::client::{Input, Output};
 use ebbtide_core::error::{Refusal, RefusalCode};
 use ebbtide_core::limits::{CONFIRM_AFTER_MS, RETRY_FIRST_MS};
@@ -75,6 +75,40 @@ fn cs01_what_is_decided_between_two_failures_is_a_success() {
         }
         talk.input(A, failed_inside());
         assert!(waits_ms(talk, A) <= RETRY_FIRST_MS, "{}", talk.transcript());
+    });
+}
+
+/// The next attempt, up to where the device hears which chunk is missing.
+fn resume(talk: &mut Dialogue, party: usize) {
+    try_again(talk, party);
+    for asked in ["a welcome", "which chunk is missing"] {
+        assert!(talk.up(party) && talk.down(party), "{asked}\n{}", talk.transcript());
+    }
+}
+
+#[test]
+fn cs01_each_chunk_that_arrives_is_a_success_and_hearing_of_it_again_is_none() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        let photo = Value::Blob(noise(1_900_000, 1).into_bytes());
+        talk.exec(A, "UPDATE household SET photo = ?", &[photo]);
+        talk.connect(A);
+        assert!(talk.up(A) && talk.down(A));
+        for chunks in 1..6 {
+            assert!(talk.up(A) && talk.down(A), "{}", talk.transcript());
+            talk.cut(A);
+            let waits_ms = waits_ms(talk, A);
+            assert!(waits_ms <= RETRY_FIRST_MS, "{waits_ms} ms after {chunks} chunks, each on a connection");
+            resume(talk, A);
+        }
+        for attempt in 1..5 {
+            talk.cut(A);
+            let (bound, waits_ms) = (RETRY_FIRST_MS << attempt, waits_ms(talk, A));
+            assert!(waits_ms >= bound / 2 && waits_ms <= bound, "attempt {attempt}: {waits_ms} ms");
+            resume(talk, A);
+        }
+        talk.settle();
+        assert_eq!(status(talk, A).pending, 0, "{}", talk.transcript());
     });
 }
 

@@ -152,3 +152,26 @@ fn sv246_what_it_does_not_have_is_refused_to_a_reader_beside_that() {
         assert_eq!(reasons, ["forbidden"], "{}", talk.transcript());
     });
 }
+
+#[test]
+fn cs202_what_several_runs_of_a_database_sent_counts_once_however_often_the_space_is_set_back() {
+    on_both_paths(|talk| {
+        with_tally(talk);
+        for _ in 0..3 {
+            talk.restart(A);
+            talk.exec(A, MORE, &[]);
+            talk.visit(A);
+        }
+        let backup = talk.space.backup();
+        for doses in [4, 5] {
+            talk.exec(A, MORE, &[]);
+            talk.visit(A);
+            // Each time the device keeps again what the space still has, under the names that it was sent by.
+            talk.restore_space(&backup);
+            come_by(talk, A);
+            assert_eq!(value(talk, A, "SELECT doses FROM tally"), Value::Integer(doses), "{}", talk.transcript());
+        }
+        [B, A].into_iter().for_each(|party| come_by(talk, party));
+        talk.assert_in_step();
+    });
+}

@@ -3,12 +3,13 @@
 use crate::script::{A, B, of_users, refused, text, value};
 use crate::versions::schema;
 use ebbtide_core::client::{Input, TwoPhase};
+use ebbtide_core::message::ClientMessage;
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::schema::Schema;
 
 const NOTE: &str = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, title TEXT) STRICT";
-const ASIDE: &str = "CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, number INTEGER,
+const ASIDE: &str = "CREATE TABLE aside (id TEXT PRIMARY KEY NOT NULL, number INTEGER UNIQUE,
     note TEXT REFERENCES note(id) ON DELETE CASCADE) STRICT";
 
 /// After the same migrations, notes alone, or both tables.
@@ -218,6 +219,58 @@ fn cs270_what_showed_ahead_of_the_space_gives_way_later_also_where_a_snapshot_ca
         assert_eq!(value(talk, A, titles), text("msecond othird"), "{}", talk.transcript());
         assert_eq!(shown(talk, A), text("child107 other102"), "{}", talk.transcript());
         [A, B].into_iter().for_each(|party| talk.restart_with(party, &dropped));
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs270_what_the_space_refused_while_nobody_heard_does_not_stay_with_what_it_took() {
+    on_both_paths(|talk, [few, more]| {
+        talk.exec(B, "INSERT INTO aside VALUES ('theirs', 9, 'm')", &[]);
+        talk.visit(B);
+        talk.exec(A, "INSERT INTO aside VALUES ('mine', 9, 'm')", &[]);
+        talk.exec(A, "UPDATE aside SET number = 5 WHERE id = 'child'", &[]);
+        talk.connect(A);
+        let head = talk.head();
+        while talk.head() == head {
+            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+        }
+        talk.cut(A);
+        talk.deploy(&few);
+        fetch_anew(talk);
+        assert_eq!(shown(talk, A), text("child5 other2 theirs9"), "{}", talk.transcript());
+        assert_eq!(refused(talk, A), ["unique"], "{}", talk.transcript());
+        talk.deploy(&more);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn cs270_what_is_done_to_such_rows_after_the_pages_is_seen_at_once() {
+    on_both_paths(|talk, [few, more]| {
+        talk.exec(A, "UPDATE note SET title = 'waits' WHERE id = 'n'", &[]);
+        talk.pass_ms(5_000);
+        talk.input(A, Input::Tick);
+        assert_eq!(talk.durable(A).sealed.len(), 1);
+        talk.deploy(&few);
+        talk.input(A, Input::CannotApply);
+        talk.connect(A);
+        // All pages are there, and the last question is not answered.
+        while !talk.sent_by(A).iter().any(|message| matches!(message, ClientMessage::Resume { .. })) {
+            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+        }
+        talk.deploy(&more);
+        talk.exec(B, "UPDATE aside SET number = 7 WHERE id = 'child'", &[]);
+        talk.exec(B, "DELETE FROM aside WHERE id = 'other'", &[]);
+        talk.visit(B);
+        talk.connect(A);
+        while talk.durable(A).state.rebuild.is_some() {
+            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+        }
+        assert_eq!(shown(talk, A), text("child7"), "{}", talk.transcript());
+        talk.cut(A);
         [A, B].into_iter().for_each(|party| talk.visit(party));
         talk.assert_in_step();
     });

@@ -13,14 +13,15 @@ use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
 
 /// Asks for a plan and carries messages until it is told.
-fn plan(talk: &mut Dialogue, party: usize) -> Plan {
+pub fn plan(talk: &mut Dialogue, party: usize) -> Plan {
     talk.input(party, Input::Plan);
     talk.reconnect(party);
     talk.settle();
     planned(talk, party)
 }
 
-fn planned(talk: &mut Dialogue, party: usize) -> Plan {
+/// The plan that a device was told.
+pub fn planned(talk: &mut Dialogue, party: usize) -> Plan {
     let mut plans = talk.outputs(party).into_iter().filter_map(|output| match output {
         Output::Planned(plan) => Some(plan),
         _ => None,
@@ -35,7 +36,8 @@ fn failure(talk: &mut Dialogue, party: usize) -> Option<Cause> {
     })
 }
 
-fn question(talk: &mut Dialogue, party: usize) -> Option<Plan> {
+/// What the app is asked to confirm, if it is.
+pub fn question(talk: &mut Dialogue, party: usize) -> Option<Plan> {
     talk.outputs(party).into_iter().find_map(|output| match output {
         Output::Confirm(plan) => Some(plan),
         _ => None,
@@ -311,7 +313,7 @@ fn watched(talk: &mut Dialogue, party: usize) -> Vec<Progress> {
 }
 
 /// Two devices that ask before they commit, with a household on both.
-fn with_consent(talk: &mut Dialogue) {
+pub fn with_consent(talk: &mut Dialogue) {
     with_household(talk);
     talk.confirm(true);
     talk.restart(B);

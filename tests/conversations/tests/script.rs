@@ -1,6 +1,6 @@
 //! What the scripts share: both commit paths, short ways to write values, and what a device says of itself and of its conflicts.
 
-use ebbtide_core::client::{Input, Output, State, Status, TwoPhase};
+use ebbtide_core::client::{Input, Output, Status, TwoPhase};
 use ebbtide_core::conflict::{ClosedConflict, ConflictId};
 use ebbtide_core::ids::DeviceSeq;
 use ebbtide_core::message::{ClientMessage, Hello};
@@ -64,10 +64,10 @@ pub fn status(talk: &mut Dialogue, party: usize) -> Status {
     talk.device(party).session().status().clone()
 }
 
-/// The session stopped for this reason.
+/// The session stopped for this reason, and the app is told so.
 pub fn assert_stopped(talk: &mut Dialogue, party: usize, reason: &str) {
     let status = status(talk, party);
-    assert_eq!((status.state, status.reason.as_deref()), (State::Error, Some(reason)), "{}", talk.transcript());
+    assert_eq!((status.state.name(), status.reason.as_deref()), ("error", Some(reason)), "{}", talk.transcript());
 }
 
 /// The reasons of the transactions that a device was told are refused.

@@ -1,7 +1,7 @@
 //! Snapshots: pages while history moves on, broken off and resumed, with what waits kept and sent.
 
-use crate::script::{A, B, hello, status, text, value, with_household};
-use ebbtide_core::client::{Input, Output, SessionOptions, State, TwoPhase};
+use crate::script::{A, B, hello, noise, status, text, value, with_household};
+use ebbtide_core::client::{Input, Output, SessionOptions, State, SyncReport, TwoPhase};
 use ebbtide_core::ids::{ChainHash, SchemaVersion, Seq, View};
 use ebbtide_core::limits::{RETENTION_MS, SNAPSHOT_PAGE_ROWS, SNAPSHOT_TOKEN_MS};
 use ebbtide_core::message::{ClientMessage, Page, ServerMessage, Token};
@@ -27,6 +27,23 @@ fn populated(talk: &mut Dialogue) {
     }
     talk.visit(A);
     talk.visit(B);
+}
+
+/// The same, and rows of which each has two halves, on both devices.
+fn with_halves(talk: &mut Dialogue) {
+    populated(talk);
+    for half in ["left_half", "right_half"] {
+        let rows = (0..30).map(|number| format!("('p{number}', 0)")).collect::<Vec<_>>().join(", ");
+        talk.exec(A, &format!("INSERT INTO {half} (id, value) VALUES {rows}"), &[]);
+    }
+    talk.visit(A);
+    talk.visit(B);
+}
+
+/// What A is told when it is up to date.
+fn report(talk: &mut Dialogue) -> SyncReport {
+    let report = |output| if let Output::UpToDate(report) = output { Some(report) } else { None };
+    talk.outputs(A).into_iter().find_map(report).expect("the app is told when it is up to date")
 }
 
 /// Lets a device fetch until its next message asks for something that `wanted` says; false if it stops before.
@@ -178,13 +195,7 @@ fn cs51_history_moves_on_while_pages_are_fetched() {
 #[test]
 fn cs51_pages_read_at_different_times_are_never_shown_without_what_came_between() {
     on_both_paths(|talk| {
-        populated(talk);
-        for half in ["left_half", "right_half"] {
-            let rows = (0..30).map(|number| format!("('p{number}', 0)")).collect::<Vec<_>>().join(", ");
-            talk.exec(A, &format!("INSERT INTO {half} (id, value) VALUES {rows}"), &[]);
-        }
-        talk.visit(A);
-        talk.visit(B);
+        with_halves(talk);
         talk.input(A, Input::CannotApply);
         talk.connect(A);
         let halves = ["UPDATE left_half SET value = value + 1", "UPDATE right_half SET value = value + 1"];
@@ -212,6 +223,48 @@ fn cs51_pages_read_at_different_times_are_never_shown_without_what_came_between(
 fn assert_whole(talk: &mut Dialogue) {
     let torn = "SELECT count(*) FROM left_half JOIN right_half USING (id) WHERE left_half.value <> right_half.value";
     assert_eq!(value(talk, A, torn), Value::Integer(0), "{}", talk.transcript());
+}
+
+/// Delivers what waits for A, each message by itself; false if there is nothing.
+fn hear_apart(talk: &mut Dialogue) -> bool {
+    let messages = talk.waiting_for(A);
+    while !talk.waiting_for(A).is_empty() {
+        talk.lose(A);
+    }
+    let some = !messages.is_empty();
+    for message in messages {
+        talk.input(A, Input::Received(vec![message]));
+        assert_whole(talk);
+    }
+    some
+}
+
+#[test]
+fn cs51_where_each_message_comes_by_itself_nothing_is_shown_before_the_last_commit_is_there() {
+    on_both_paths(|talk| {
+        with_halves(talk);
+        talk.input(A, Input::CannotApply);
+        talk.connect(A);
+        let (began, mut pages) = (talk.head(), 0);
+        let goes_on = |message: &ClientMessage| matches!(message, ClientMessage::Snapshot { token: Some(_), .. });
+        loop {
+            if talk.sent_by(A).iter().any(goes_on) {
+                let pair = |half: &str| format!("UPDATE {half} SET value = value + 1 WHERE id = 'p{}'", pages % 30);
+                // So large that no two of them come in one answer.
+                let large = format!("UPDATE household SET name = '{}' WHERE id = 'h00'", noise(1_000, pages));
+                talk.transaction(B, &[&pair("left_half"), &pair("right_half"), &large]);
+                visit_alone(talk, B);
+                pages += 1;
+            }
+            if !(talk.up(A) || hear_apart(talk)) {
+                break;
+            }
+        }
+        assert!(pages > 10, "{pages} pages");
+        assert_eq!(u64::from(report(talk).received), talk.head().0 - began.0, "what came with the snapshot counts");
+        talk.cut(A);
+        talk.assert_in_step();
+    });
 }
 
 #[test]
@@ -297,10 +350,7 @@ fn cs53_what_was_decided_while_the_answer_was_lost_leaves_with_the_snapshot() {
         talk.cut(A);
         talk.input(A, Input::CannotApply);
         talk.sync(A);
-        let outputs = talk.outputs(A);
-        let report =
-            outputs.iter().find_map(|output| if let Output::UpToDate(report) = output { Some(report) } else { None });
-        let report = report.expect("the app is told when it is up to date");
+        let report = report(talk);
         assert_eq!((report.sent, report.errors), (2, 1));
         talk.cut(A);
         talk.visit(B);

@@ -73,6 +73,23 @@ fn cs70_what_was_local_waits_unsealed_and_everything_local_goes_on() {
 }
 
 #[test]
+fn cs217_what_waits_for_a_choice_wakes_nobody_over_and_over() {
+    on_both_paths(|talk| {
+        write_apart(talk, A, "a");
+        talk.input(A, Input::Online(false));
+        talk.exec(A, "UPDATE household SET doses = 1", &[]);
+        talk.pass_ms(1_000);
+        talk.input(A, Input::Tick);
+        let (now, outputs) = (talk.time_of(A), talk.outputs(A));
+        let woken = outputs.iter().rev().find_map(|output| match output {
+            Output::WakeAt(at) => Some(*at),
+            _ => None,
+        });
+        assert!(woken.is_some_and(|at| at <= now), "woken at {woken:?} at {now:?} for what is not going to be sealed");
+    });
+}
+
+#[test]
 fn cs71_a_space_without_a_history_is_seeded_and_of_another_nothing_is_taken() {
     on_both_paths(|talk| {
         write_apart(talk, A, "a");

@@ -1,6 +1,7 @@
 //! How much travels, and when: nothing twice without need, no more at once than agreed, and what is due without being asked.
 
 use crate::script::{A, B, hello, noise, on_both_paths, text, value, with_household};
+use ebbtide_core::client::store::ClientStore;
 use ebbtide_core::client::{Input, Output, TwoPhase};
 use ebbtide_core::error::RefusalCode;
 use ebbtide_core::ids::{Cursor, DeviceSeq, Seq};
@@ -11,6 +12,7 @@ use ebbtide_core::limits::{
 use ebbtide_core::message::{Chunk, ClientMessage, ServerMessage, Then};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
+use std::collections::BTreeMap;
 
 fn chunks(messages: Vec<ClientMessage>) -> Vec<Chunk> {
     messages.into_iter().filter_map(|m| if let ClientMessage::Stage(chunk) = m { Some(chunk) } else { None }).collect()
@@ -82,6 +84,38 @@ fn cs214_however_much_waits_it_goes_out_in_pieces_of_which_few_are_ahead() {
         talk.assert_in_step();
         assert_eq!(value(talk, B, "SELECT count(*) FROM household"), Value::Integer(25));
     });
+}
+
+#[test]
+fn cs214_what_was_sent_in_one_message_is_ahead_until_it_is_decided() {
+    let talk = &mut Dialogue::new(2, TwoPhase::Auto);
+    with_household(talk);
+    for seed in 0..24 {
+        talk.exec(A, "INSERT INTO household (id, name) VALUES (uuidv7(), ?)", &[text(&noise(90_000, seed))]);
+        talk.pass_ms(5_000);
+        talk.input(A, Input::Tick);
+    }
+    talk.connect(A);
+    let mut sent: BTreeMap<DeviceSeq, usize> = BTreeMap::new();
+    loop {
+        let batches = talk.outputs(A).into_iter().filter_map(|output| match output {
+            Output::Send(batch) => Some(batch),
+            _ => None,
+        });
+        for message in batches.flatten() {
+            let ClientMessage::Submit(submit) = message else { continue };
+            sent.insert(submit.device_seq, submit.bytes.len());
+        }
+        let now = talk.time_of(A);
+        let sealed = talk.device(A).step(now, |store| store.sealed()).expect("the database goes on");
+        let undecided = sealed.iter().filter(|entry| entry.receipt.is_none());
+        let ahead: usize = undecided.filter_map(|entry| sent.get(&entry.device_seq)).sum();
+        assert!(ahead <= CHUNKS_IN_FLIGHT * CHUNK_BYTES, "{ahead} bytes are ahead");
+        if !(talk.up(A) || talk.down(A)) {
+            break;
+        }
+    }
+    assert_eq!(sent.len(), 24);
 }
 
 #[test]

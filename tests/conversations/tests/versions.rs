@@ -1,7 +1,7 @@
 //! Devices and spaces of different schema versions: both sides go on, and what one version cannot hold is kept for the next.
 
 use crate::script::{A, B, on_both_paths, refused, status, text, value};
-use ebbtide_core::client::State;
+use ebbtide_core::client::{Input, Output, State};
 use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -115,16 +115,41 @@ fn cs34_a_device_ahead_of_the_space_pulls_and_keeps_its_changes_until_the_space_
         assert_eq!((ahead.pending, ahead.reason.as_deref()), (1, Some("waiting_for_server")));
         assert_ne!(ahead.state, State::Error);
         assert_eq!(value(talk, B, "SELECT full_name || age FROM human"), text("Bo37"));
-        assert!(talk.took(
-            B,
-            |output| matches!(output, ebbtide_core::client::Output::Failed(cause) if cause.code == "waiting_for_server")
-        ));
+        assert!(talk.took(B, |output| matches!(output, Output::Failed(cause) if cause.code == "waiting_for_server")));
         talk.deploy(&second());
         talk.visit(B);
         talk.visit(A);
         assert_eq!(value(talk, A, "SELECT name || age FROM person"), text("Bo37"));
         assert_eq!(talk.rows(B), talk.space.rows());
     });
+}
+
+#[test]
+fn cs34_who_asks_on_a_device_ahead_is_told_that_the_rest_waits_once_all_that_can_go_is_there() {
+    let longer = serde_json::json!([FIRST, "ALTER TABLE badge ADD COLUMN colour TEXT"]);
+    let longer = schema(&longer, &["person", "badge"]);
+    for rebuilt in [false, true] {
+        from_the_first(|talk| {
+            talk.exec(A, INSERT, &[]);
+            [A, B].into_iter().for_each(|party| talk.visit(party));
+            talk.exec(B, "UPDATE person SET age = 37", &[]);
+            talk.pass_ms(5_000);
+            talk.input(B, Input::Tick);
+            talk.restart_with(B, &longer);
+            talk.exec(B, "INSERT INTO badge VALUES ('b', 'waits', 'red')", &[]);
+            if rebuilt {
+                talk.input(B, Input::CannotApply);
+            }
+            talk.connect(B);
+            while !talk.took(B, |output| matches!(output, Output::Failed(_))) {
+                assert!(talk.up(B) || talk.down(B), "{}", talk.transcript());
+            }
+            let durable = talk.durable(B);
+            assert!(durable.state.rebuild.is_none() && durable.sealed.is_empty(), "{}", talk.transcript());
+            let told = status(talk, B);
+            assert_eq!((talk.head().0, told.pending, told.reason.as_deref()), (2, 1, Some("waiting_for_server")));
+        });
+    }
 }
 
 #[test]

@@ -239,3 +239,29 @@ fn cs65_what_is_refused_while_a_plan_is_made_is_given_up_once_it_is_told() {
         assert!(gave_up, "{}", talk.transcript());
     });
 }
+
+#[test]
+fn cs65_a_snapshot_that_comes_while_numbers_are_given_up_loses_nothing() {
+    on_both_paths(|talk| {
+        with_household(talk);
+        talk.connect(A);
+        talk.settle();
+        talk.exec(A, "INSERT INTO visit (id) VALUES ('one')", &[]);
+        talk.exec(A, "INSERT INTO visit (id) VALUES ('two')", &[]);
+        while !talk.sent_by(A).is_empty() {
+            talk.lose_up(A);
+        }
+        hear_refusal(talk, 2, RefusalCode::TooLarge);
+        assert!(talk.up(A) && talk.down(A) && voids(talk, 3), "{}", talk.transcript());
+        // The first is given up, and the second waits to be.
+        talk.lose_up(A);
+        talk.input(A, Input::CannotApply);
+        talk.settle();
+        talk.cut(A);
+        assert!(talk.transcript().contains("page of"), "{}", talk.transcript());
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.assert_in_step();
+        assert_eq!(value(talk, B, "SELECT count(*) FROM visit"), Value::Integer(2));
+        assert_eq!(status(talk, A).failed, 0);
+    });
+}
