@@ -1,11 +1,15 @@
 //! Snapshots: pages while history moves on, broken off and resumed, with what waits kept and sent.
 
-use crate::script::{A, B, hello, status, text, value, with_household};
+use crate::script::{A, B, hello, sealed_by_hand, status, submit, text, value, with_household};
+use ebbtide_core::change::{Base, Change, Field, Mutation, RowId, Transaction};
 use ebbtide_core::client::{Input, Output, SessionOptions, State, TwoPhase};
-use ebbtide_core::ids::{ChainHash, SchemaVersion, Seq, View};
-use ebbtide_core::limits::{RETENTION_MS, SNAPSHOT_PAGE_ROWS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::codec::Codec;
+use ebbtide_core::ids::{ChainHash, Cursor, DeviceSeq, SchemaVersion, Seq, View};
+use ebbtide_core::limits::{RETENTION_MS, SNAPSHOT_FROM_COMMITS, SNAPSHOT_PAGE_ROWS, SNAPSHOT_TOKEN_MS};
 use ebbtide_core::message::{ClientMessage, Page, ServerMessage, Token};
-use ebbtide_core::value::Value;
+use ebbtide_core::value::{Key, Value};
+use ebbtide_protocol::WireCodec;
 use ebbtide_simulator::dialogue::Dialogue;
 
 /// So small that every page holds few rows.
@@ -381,7 +385,7 @@ fn cs50_a_page_has_no_more_rows_than_the_bound_whatever_tables_they_are_of() {
         talk.exec(A, &fill("household", SNAPSHOT_PAGE_ROWS - 10), &[]);
         talk.exec(A, &fill("visit", 20), &[]);
         talk.visit(A);
-        let greeting = ClientMessage::Hello(hello(talk, A));
+        let (greeting, catalogue) = (ClientMessage::Hello(hello(talk, A)), talk.space.catalogue());
         let mut page = |token: Option<Token>| {
             let ask = ClientMessage::Snapshot { token, max_bytes: u32::MAX };
             match talk.mail(A, &[greeting.clone(), ask]).pop() {
@@ -390,7 +394,8 @@ fn cs50_a_page_has_no_more_rows_than_the_bound_whatever_tables_they_are_of() {
             }
         };
         let first = page(None);
-        assert!(!first.last, "ten rows are left");
+        let opened = WireCodec.open_commit(&first.bytes, &catalogue).expect("the space's own bytes");
+        assert_eq!((opened.outcomes.len(), first.last), (SNAPSHOT_PAGE_ROWS, false), "ten rows are left");
         assert!(page(Some(first.token)).last);
     });
 }
@@ -447,4 +452,47 @@ fn cs51_commits_behind_a_gap_are_not_laid_over_a_snapshot() {
         talk.assert_in_step();
         talk.assert_intact(A);
     });
+}
+
+/// Changesets of B under these numbers, each with another value of one field.
+fn commits_of_b(talk: &mut Dialogue, numbers: std::ops::RangeInclusive<u64>) {
+    let mut greeting = hello(talk, B);
+    greeting.next_device_seq = DeviceSeq(numbers.end() + 1);
+    let (seq, chain) = talk.space.head();
+    greeting.cursor = Cursor { seq, chain: chain.truncated(), ..Cursor::default() };
+    let catalogue = talk.space.catalogue();
+    let table = catalogue.table_id("household").expect("a table");
+    let column = catalogue.table(table).and_then(|table| table.column_of("doses")).expect("a column");
+    let row = RowId { table, key: Key(vec![text("h")]) };
+    let mut messages = vec![ClientMessage::Hello(greeting)];
+    for number in numbers {
+        let mutation = Mutation::Update(vec![Field { column, value: Value::Integer(number as i64) }]);
+        let base = Base { seq: Seq(1), device_seq: DeviceSeq(number - 1) };
+        let changes = vec![Change { row: row.clone(), mutation, base }];
+        let written = Transaction { stamp: Stamp(number << 16), changes, ..Transaction::default() };
+        messages.push(submit(number, sealed_by_hand(talk, number, vec![written])));
+    }
+    talk.mail(B, &messages);
+}
+
+#[test]
+fn sv276_a_device_starts_from_a_snapshot_where_it_is_further_behind_than_the_bound() {
+    let mut talk = Dialogue::new(2, TwoPhase::Auto);
+    with_household(&mut talk);
+    for number in (0..SNAPSHOT_FROM_COMMITS).step_by(1_000) {
+        commits_of_b(&mut talk, number + 1..=number + 1_000);
+    }
+    for (commits, is_due) in [(SNAPSHOT_FROM_COMMITS, false), (SNAPSHOT_FROM_COMMITS + 1, true)] {
+        if is_due {
+            commits_of_b(&mut talk, commits..=commits);
+        }
+        assert_eq!(talk.head().0, 1 + commits);
+        let greeting = ClientMessage::Hello(hello(&mut talk, A));
+        match talk.mail(A, &[greeting]).remove(0) {
+            ServerMessage::Welcome(welcome) => assert_eq!(welcome.snapshot, is_due, "{commits} behind"),
+            other => panic!("{other:?}"),
+        }
+    }
+    talk.visit(A);
+    assert_eq!(value(&mut talk, A, "SELECT doses FROM household"), Value::Integer(1 + SNAPSHOT_FROM_COMMITS as i64));
 }
