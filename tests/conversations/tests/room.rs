@@ -272,7 +272,7 @@ fn sv230_a_page_of_own_commits_ends_where_their_verdicts_fill_one_and_the_rest_i
         let changeset = refused_in_part(&talk, number, LETTERS);
         talk.mail(A, &[greeting.clone(), changeset]);
     }
-    let first = talk.mail(A, &[greeting.clone()]);
+    let first = talk.mail(A, std::slice::from_ref(&greeting));
     assert_eq!(verdicts(&first), [2, 3]);
     assert!(is_announced(&mut talk, &first), "{:?}", first.last());
     let range = ranges(&first).pop().expect("a range");
