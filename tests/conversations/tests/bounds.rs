@@ -137,13 +137,18 @@ fn sv126_a_version_that_the_space_lacks_is_waited_for_and_one_that_it_never_had_
 fn sv125_a_changeset_of_more_rows_than_the_bound_is_refused_as_a_whole() {
     let mut talk = Dialogue::new(2, ebbtide_core::client::TwoPhase::Auto);
     with_household(&mut talk);
-    let row = RowId { table: TableId(1), key: Key(vec![text("h")]) };
-    let change = Change { row, mutation: Mutation::Delete, base: Base::default() };
-    let changes = vec![change; CHANGESET_ROWS + 1];
-    let made = changeset(&talk, vec![Transaction { stamp: Stamp(1 << 16), changes, ..Transaction::default() }]);
-    let bytes = sealed(&talk, &made);
-    let answer = answer(&mut talk, submit(2, bytes));
-    assert_eq!(refusal(&answer), Some(RefusalCode::TooLarge), "{answer:?}");
+    for (rows, expected) in [(CHANGESET_ROWS + 1, Some(RefusalCode::TooLarge)), (CHANGESET_ROWS, None)] {
+        let row = RowId { table: TableId(1), key: Key(vec![text("h")]) };
+        let change = Change { row, mutation: Mutation::Delete, base: Base::default() };
+        let changes = vec![change; rows];
+        let made = changeset(&talk, vec![Transaction { stamp: Stamp(1 << 16), changes, ..Transaction::default() }]);
+        let bytes = sealed(&talk, &made);
+        let (hash, then) = (WireCodec.hash(&bytes), Then::Prepare);
+        let whole = Chunk { hash, then, bytes: bytes.clone(), ..chunk(2, bytes.len()) };
+        let answer = answer(&mut talk, ClientMessage::Stage(whole));
+        assert_eq!(refusal(&answer), expected, "{answer:?}");
+        assert!(expected.is_some() || matches!(answer, ServerMessage::Prepared { .. }), "{answer:?}");
+    }
 }
 
 #[test]

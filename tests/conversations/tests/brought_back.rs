@@ -44,7 +44,7 @@ fn seal_offline(talk: &mut Dialogue, party: usize) {
 }
 
 /// Connects, as often as it takes a device to begin a new life where two histories and two copies have to be told apart.
-fn come_by(talk: &mut Dialogue, party: usize) {
+pub fn come_by(talk: &mut Dialogue, party: usize) {
     for _ in 0..4 {
         talk.connect(party);
         talk.settle();
@@ -102,7 +102,7 @@ fn sv245_nor_does_a_life_that_a_set_back_made_live_again() {
 }
 
 /// A device has asked what the space has, and is about to send the rest.
-fn ask_and_stop(talk: &mut Dialogue, party: usize) {
+pub fn ask_and_stop(talk: &mut Dialogue, party: usize) {
     let sends = |message: &ClientMessage| matches!(message, ClientMessage::Submit(_) | ClientMessage::Stage(_));
     talk.connect(party);
     let mut lives = 0;
@@ -172,6 +172,32 @@ fn cs202_what_several_runs_of_a_database_sent_counts_once_however_often_the_spac
             assert_eq!(value(talk, A, "SELECT doses FROM tally"), Value::Integer(doses), "{}", talk.transcript());
         }
         [B, A].into_iter().for_each(|party| come_by(talk, party));
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn sv245_what_comes_with_that_for_the_first_time_counts_too() {
+    on_both_paths(|talk| {
+        with_tally(talk);
+        let backup = talk.space.backup();
+        let clone = talk.add("C", "ada");
+        // The copy has the first of two transactions that were captured in one run and are sealed together.
+        talk.exec(A, "INSERT INTO tally (id) VALUES ('u')", &[]);
+        let image = talk.image_while_open(A);
+        talk.restore(clone, &image);
+        talk.exec(A, "UPDATE tally SET doses = doses + 1 WHERE id = 't'", &[]);
+        talk.visit(A);
+        talk.restore_space(&backup);
+        ask_and_stop(talk, A);
+        come_by(talk, clone);
+        [A, clone, B, A].into_iter().for_each(|party| come_by(talk, party));
+        assert!(rejected(talk, A).is_empty(), "{}", talk.transcript());
+        for party in [A, B, clone] {
+            let shown = talk.query(party, "SELECT id, doses FROM tally ORDER BY id");
+            let expected = [("t", 1), ("u", 0)].map(|(id, doses)| [Value::Text(id.into()), Value::Integer(doses)]);
+            assert_eq!(shown, expected, "{}", talk.transcript());
+        }
         talk.assert_in_step();
     });
 }

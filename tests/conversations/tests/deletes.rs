@@ -1,7 +1,9 @@
 //! A row that one device deletes while another edits it or refers to it: `keep` and `review`, in both orders of arrival.
 
-use crate::script::{A, B, choose, meet, of_users, open, refused, status, text, value};
+use crate::script::{A, B, choose, closed, meet, of_users, open, refused, status, text, value};
+use ebbtide_core::change::Field;
 use ebbtide_core::client::TwoPhase;
+use ebbtide_core::conflict::{Claimed, Closing};
 use ebbtide_core::limits::{RETENTION_MS, TOMBSTONE_BYTES};
 use ebbtide_core::value::Value;
 use ebbtide_simulator::dialogue::Dialogue;
@@ -215,6 +217,15 @@ fn dl04_choosing_the_side_that_waits_submits_it_again() {
         meet(talk, order);
         let id = open(talk, A)[0].id;
         choose(talk, A, id, 1);
+        talk.visit(A);
+        talk.sync(B);
+        let told = closed(talk, B).remove(0);
+        talk.cut(B);
+        let catalogue = talk.space.catalogue();
+        let column = catalogue.tables.iter().find_map(|table| table.column_of("name")).expect("a column");
+        let edit = Claimed::Row(vec![Field { column, value: text("edited") }]);
+        let closing = if order[1] == B { Closing::Resolved(edit) } else { Closing::Moot };
+        assert_eq!((told.id, told.closing), (id, closing), "what was chosen, and no more");
         meet(talk, order);
         for party in [A, B] {
             assert!(open(talk, party).is_empty());
@@ -387,4 +398,52 @@ fn dl09_what_took_more_along_than_a_tombstone_holds_goes_and_an_unseen_edit_of_i
             }
         });
     }
+}
+
+#[test]
+fn dl09_rows_keys_and_references_count_up_to_the_bound_and_one_byte_beyond_is_too_much() {
+    let half = TOMBSTONE_BYTES / 2;
+    // A text counts three bytes more than its letters, NULL one, a row that fell four and one for each column that was emptied.
+    let uncounted = (half + 3 + 1) + (3 + 4 + 1);
+    for beyond in [0, 1] {
+        on_both_paths("keep", |talk| {
+            let key = "v".repeat(TOMBSTONE_BYTES - uncounted + beyond);
+            talk.exec(A, "INSERT INTO household (id, name) VALUES ('large', ?)", &[text(&"n".repeat(half))]);
+            talk.exec(A, "INSERT INTO visit (id, household) VALUES (?, 'large')", &[text(&key)]);
+            talk.visit(A);
+            talk.visit(B);
+            talk.exec(B, "UPDATE household SET code = 'unseen' WHERE id = 'large'", &[]);
+            talk.exec(A, "DELETE FROM household WHERE id = 'large'", &[]);
+            talk.visit(A);
+            talk.visit(B);
+            let expected: &[&str] = if beyond == 0 { &[] } else { &["parked"] };
+            assert_eq!(refused(talk, B), expected);
+            talk.visit(A);
+            talk.assert_in_step();
+            let kept = value(talk, A, "SELECT count(*) FROM visit WHERE household = 'large'");
+            assert_eq!(kept, Value::Integer(i64::from(beyond == 0)));
+        });
+    }
+}
+
+#[test]
+fn dl08_an_image_goes_with_the_history_of_its_delete_also_where_the_row_was_made_long_before() {
+    on_both_paths("keep", |talk| {
+        let history_goes = |talk: &mut Dialogue, node: &str| {
+            talk.pass_ms(RETENTION_MS + 1);
+            talk.exec(A, "INSERT INTO node (id) VALUES (?)", &[text(node)]);
+            talk.visit(A);
+            talk.space.prune(talk.now);
+        };
+        history_goes(talk, "later");
+        talk.visit(B);
+        talk.exec(B, "UPDATE household SET name = 'too late'", &[]);
+        talk.exec(A, "DELETE FROM household", &[]);
+        talk.visit(A);
+        history_goes(talk, "much later");
+        talk.visit(B);
+        assert_eq!(refused(talk, B), ["parked"], "{}", talk.transcript());
+        talk.visit(A);
+        talk.assert_in_step();
+    });
 }

@@ -1,5 +1,6 @@
 //! Tables that a device keeps in step and its space leaves out for a while: a snapshot says nothing of their rows.
 
+use crate::brought_back::{ask_and_stop, come_by};
 use crate::script::{A, B, of_users, refused, text, value};
 use crate::versions::schema;
 use ebbtide_core::client::{Input, TwoPhase};
@@ -273,5 +274,29 @@ fn cs270_what_is_done_to_such_rows_after_the_pages_is_seen_at_once() {
         talk.cut(A);
         [A, B].into_iter().for_each(|party| talk.visit(party));
         talk.assert_in_step();
+    });
+}
+
+#[test]
+fn sv215_a_write_to_such_a_table_is_refused_too_where_it_comes_beside_what_the_space_has_already() {
+    on_both_paths(|talk, [few, _]| {
+        let backup = talk.space.backup();
+        let clone = talk.add("C", "ann");
+        // The copy has the first of two transactions that were captured in one run and are sealed together.
+        talk.exec(A, "INSERT INTO note VALUES ('o', 'third')", &[]);
+        let image = talk.image_while_open(A);
+        talk.restore(clone, &image);
+        talk.exec(A, "UPDATE aside SET number = 5 WHERE id = 'child'", &[]);
+        talk.visit(A);
+        talk.restore_space(&backup);
+        talk.deploy(&few);
+        ask_and_stop(talk, A);
+        come_by(talk, clone);
+        come_by(talk, A);
+        let listed = talk.device(A).database().rejected().expect("a list");
+        let reasons: Vec<_> = listed.iter().map(|record| (record.reason.code(), record.changes.len())).collect();
+        assert_eq!(reasons, [("schema", 1)], "{}", talk.transcript());
+        assert_eq!(value(talk, A, "SELECT title FROM note WHERE id = 'o'"), text("third"));
+        assert_eq!(talk.durable(A).log.len(), 0);
     });
 }

@@ -1,11 +1,15 @@
-//! Which history a space keeps, and for whom: what devices lack, what snapshots may ask for, what is not elsewhere yet.
+//! Which history a space keeps, and for whom: what devices lack, what snapshots may ask for, what is not elsewhere yet. And who
+//! starts from a snapshot although the history is there.
 
-use crate::script::{A, B, noise, on_both_paths, refused, text, with_household};
+use crate::script::{A, B, hello, noise, on_both_paths, refused, sealed_by_hand, submit, text, value, with_household};
+use ebbtide_core::change::{Base, Change, Field, Mutation, RowId, Transaction};
 use ebbtide_core::client::{Input, TwoPhase};
-use ebbtide_core::ids::Seq;
-use ebbtide_core::limits::{PRUNE_BYTES, PRUNE_COMMITS, RETENTION_MS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::clock::Stamp;
+use ebbtide_core::ids::{Cursor, DeviceSeq, Seq};
+use ebbtide_core::limits::{PRUNE_BYTES, PRUNE_COMMITS, RETENTION_MS, SNAPSHOT_FROM_COMMITS, SNAPSHOT_TOKEN_MS};
+use ebbtide_core::message::{ClientMessage, ServerMessage};
 use ebbtide_core::server::retention::Pruned;
-use ebbtide_core::value::Value;
+use ebbtide_core::value::{Key, Value};
 use ebbtide_simulator::dialogue::Dialogue;
 
 /// Commits of A, the newest among them, all of now.
@@ -128,4 +132,47 @@ fn sv80_a_tombstone_goes_with_its_own_delete_and_not_with_that_of_an_earlier_lif
         talk.visit(A);
         talk.assert_in_step();
     });
+}
+
+/// Changesets of B under these numbers, each with another value of one field.
+fn commits_of_b(talk: &mut Dialogue, numbers: std::ops::RangeInclusive<u64>) {
+    let mut greeting = hello(talk, B);
+    greeting.next_device_seq = DeviceSeq(numbers.end() + 1);
+    let (seq, chain) = talk.space.head();
+    greeting.cursor = Cursor { seq, chain: chain.truncated(), ..Cursor::default() };
+    let catalogue = talk.space.catalogue();
+    let table = catalogue.table_id("household").expect("a table");
+    let column = catalogue.table(table).and_then(|table| table.column_of("doses")).expect("a column");
+    let row = RowId { table, key: Key(vec![text("h")]) };
+    let mut messages = vec![ClientMessage::Hello(greeting)];
+    for number in numbers {
+        let mutation = Mutation::Update(vec![Field { column, value: Value::Integer(number as i64) }]);
+        let base = Base { seq: Seq(1), device_seq: DeviceSeq(number - 1) };
+        let changes = vec![Change { row: row.clone(), mutation, base }];
+        let written = Transaction { stamp: Stamp(number << 16), changes, ..Transaction::default() };
+        messages.push(submit(number, sealed_by_hand(talk, number, vec![written])));
+    }
+    talk.mail(B, &messages);
+}
+
+#[test]
+fn sv276_a_device_starts_from_a_snapshot_where_it_is_further_behind_than_the_bound() {
+    let mut talk = Dialogue::new(2, TwoPhase::Auto);
+    with_household(&mut talk);
+    for number in (0..SNAPSHOT_FROM_COMMITS).step_by(1_000) {
+        commits_of_b(&mut talk, number + 1..=number + 1_000);
+    }
+    for (commits, is_due) in [(SNAPSHOT_FROM_COMMITS, false), (SNAPSHOT_FROM_COMMITS + 1, true)] {
+        if is_due {
+            commits_of_b(&mut talk, commits..=commits);
+        }
+        assert_eq!(talk.head().0, 1 + commits);
+        let greeting = ClientMessage::Hello(hello(&mut talk, A));
+        match talk.mail(A, &[greeting]).remove(0) {
+            ServerMessage::Welcome(welcome) => assert_eq!(welcome.snapshot, is_due, "{commits} behind"),
+            other => panic!("{other:?}"),
+        }
+    }
+    talk.visit(A);
+    assert_eq!(value(&mut talk, A, "SELECT doses FROM household"), Value::Integer(1 + SNAPSHOT_FROM_COMMITS as i64));
 }

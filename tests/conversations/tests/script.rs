@@ -1,10 +1,14 @@
 //! What the scripts share: both commit paths, short ways to write values, and what a device says of itself and of its conflicts.
 
+use ebbtide_core::change::{Changeset, Transaction};
 use ebbtide_core::client::{Input, Output, Status, TwoPhase};
+use ebbtide_core::codec::Codec;
 use ebbtide_core::conflict::{ClosedConflict, ConflictId};
-use ebbtide_core::ids::DeviceSeq;
-use ebbtide_core::message::{ClientMessage, Hello};
+use ebbtide_core::ids::{DeviceSeq, Opening};
+use ebbtide_core::limits::CHUNK_BYTES;
+use ebbtide_core::message::{Chunk, ClientMessage, Hello, Then};
 use ebbtide_core::value::Value;
+use ebbtide_protocol::WireCodec;
 use ebbtide_simulator::dialogue::Dialogue;
 use ebbtide_store::local::{Choice, DbError, OpenRecord, Wanted};
 use ebbtide_store::schema::Schema;
@@ -99,6 +103,24 @@ pub fn hello(talk: &mut Dialogue, party: usize) -> Hello {
 pub fn submit(number: u64, bytes: Vec<u8>) -> ClientMessage {
     let (device_seq, applied_receipt) = (DeviceSeq(number), DeviceSeq(0));
     ClientMessage::Submit(ebbtide_core::message::Submit { device_seq, applied_receipt, bytes })
+}
+
+/// A changeset that no device made, sealed under the space's schema.
+pub fn sealed_by_hand(talk: &Dialogue, number: u64, transactions: Vec<Transaction>) -> Vec<u8> {
+    let (catalogue, device_seq) = (talk.space.catalogue(), DeviceSeq(number));
+    let (schema, opening) = (catalogue.version, Opening::default());
+    let changeset = Changeset { device_seq, schema, origin: None, opening, transactions };
+    WireCodec.seal(&changeset, &catalogue).bytes
+}
+
+/// The chunks of a whole changeset; the last asks for the vote.
+pub fn stage(number: u64, bytes: &[u8]) -> Vec<ClientMessage> {
+    let (device_seq, hash, total_bytes) = (DeviceSeq(number), WireCodec.hash(bytes), bytes.len() as u32);
+    let (count, then) = (bytes.len().div_ceil(CHUNK_BYTES) as u32, Then::Prepare);
+    let chunk = |(index, bytes): (u32, &[u8])| {
+        ClientMessage::Stage(Chunk { device_seq, hash, total_bytes, index, count, then, bytes: bytes.to_vec() })
+    };
+    (0..).zip(bytes.chunks(CHUNK_BYTES)).map(chunk).collect()
 }
 
 /// Both devices visit in this order, and then until each has what the other did.

@@ -1,11 +1,12 @@
 //! Lines so slow, or so short, that a large commit does not come in one answer: each answer brings it further.
 
-use crate::script::{A, B, noise, on_both_paths, text, with_household};
-use ebbtide_core::client::Input;
+use crate::script::{A, B, hello, noise, on_both_paths, text, with_household};
+use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_core::limits::{
     ANSWER_TIMEOUT_MOST_MS, ANSWER_TIMEOUT_MS, FIRST_PAGE_BYTES, PAGE_BYTES, PART_BYTES, SLOW_START_BYTES,
 };
-use ebbtide_core::message::{ClientMessage, ServerMessage};
+use ebbtide_core::message::{ClientMessage, HeldParts, Part, ServerMessage};
+use ebbtide_core::value::Value;
 use ebbtide_protocol::{encode_client, encode_server};
 use ebbtide_simulator::dialogue::Dialogue;
 
@@ -222,4 +223,77 @@ fn cs229_after_quick_answers_a_dead_line_is_given_up_as_early_as_ever() {
         talk.visit(B);
         talk.assert_in_step();
     });
+}
+
+/// A commit of B's that is larger than a page, and the first part of it.
+fn commit_of_many_parts(talk: &mut Dialogue) -> Part {
+    let photos = [1, 2].map(|seed| Value::Blob(noise(LETTERS, seed).into_bytes()));
+    talk.exec(B, "INSERT INTO household (id, photo) VALUES ('1', ?), ('2', ?)", &photos);
+    talk.visit(B);
+    match answer(talk, 1, None).remove(0) {
+        ServerMessage::Part(part) => part,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A hello of A, and a pull that says which parts are there.
+fn question(talk: &mut Dialogue, max_bytes: u32, held: Option<HeldParts>) -> [ClientMessage; 2] {
+    let cursor = talk.durable(A).state.cursor;
+    [ClientMessage::Hello(hello(talk, A)), ClientMessage::Pull { cursor, max_bytes, held }]
+}
+
+/// What the space answers to the pull.
+fn answer(talk: &mut Dialogue, max_bytes: u32, held: Option<HeldParts>) -> Vec<ServerMessage> {
+    let question = question(talk, max_bytes, held);
+    let greeted = talk.mail(A, &question[..1]).len();
+    talk.mail(A, &question).split_off(greeted)
+}
+
+/// The parts before `next` are there.
+fn holding(part: &Part, next: u32) -> Option<HeldParts> {
+    Some(HeldParts { seq: part.seq, chain: part.chain, count: part.count, next })
+}
+
+/// B writes, and what A is pushed waits.
+fn write_beside(talk: &mut Dialogue, sql: &str) {
+    talk.connect(B);
+    talk.exec(B, sql, &[]);
+    while talk.up(B) || talk.down(B) {}
+    talk.cut(B);
+}
+
+#[test]
+fn sv237_an_answer_has_no_more_parts_than_a_page_whatever_is_asked_for() {
+    let mut talk = Dialogue::new(2, TwoPhase::Auto);
+    with_household(&mut talk);
+    commit_of_many_parts(&mut talk);
+    assert_eq!(part_bytes(&answer(&mut talk, u32::MAX, None)), PAGE_BYTES);
+}
+
+#[test]
+fn cs228_whoever_asks_with_all_parts_in_hand_gets_the_last_and_is_told_of_what_follows_if_anything_does() {
+    let mut talk = Dialogue::new(2, TwoPhase::Auto);
+    with_household(&mut talk);
+    let first = commit_of_many_parts(&mut talk);
+    let held = holding(&first, first.count);
+    let answered = answer(&mut talk, 1, held);
+    assert!(matches!(&answered[..], [ServerMessage::Part(part)] if part.index == first.count - 1), "{answered:?}");
+    write_beside(&mut talk, "UPDATE household SET doses = 1");
+    let (answered, head) = (answer(&mut talk, 1, held), talk.head());
+    assert!(matches!(&answered[..], [ServerMessage::Part(_), ServerMessage::Head { seq }] if *seq == head));
+}
+
+#[test]
+fn sv231_parts_that_are_not_confirmed_count_and_what_follows_them_is_only_announced() {
+    let mut talk = Dialogue::new(2, TwoPhase::Auto);
+    with_household(&mut talk);
+    let first = commit_of_many_parts(&mut talk);
+    let in_a_page = (PAGE_BYTES / PART_BYTES) as u32;
+    let question = question(&mut talk, PAGE_BYTES as u32, holding(&first, first.count - in_a_page));
+    talk.connect(A);
+    talk.lose_up(A);
+    let answered = talk.raw(A, &encode_client(&question)).expect("an answer");
+    assert!(matches!(answered.last(), Some(ServerMessage::Part(part)) if part.index == first.count - 1), "to the end");
+    write_beside(&mut talk, "UPDATE household SET doses = 1");
+    assert!(matches!(talk.waiting_for(A).as_slice(), [ServerMessage::Head { .. }]), "{:?}", talk.waiting_for(A));
 }

@@ -87,6 +87,16 @@ fn refused(talk: &mut Dialogue, number: u64, changes: &[(&str, Value, Mutation)]
     receipt.rejected.into_iter().map(|rejection| (rejection.reason, rejection.detail)).collect()
 }
 
+fn in_words(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NULL",
+        Value::Integer(_) => "an integer",
+        Value::Real(_) => "this real number",
+        Value::Text(_) => "this text",
+        Value::Blob(_) => "a blob",
+    }
+}
+
 #[test]
 fn sv86_what_a_column_would_store_otherwise_is_refused_by_table_and_column() {
     let mut talk = Dialogue::with_schema(3, TwoPhase::Auto, schema());
@@ -111,7 +121,7 @@ fn sv86_what_a_column_would_store_otherwise_is_refused_by_table_and_column() {
         for (column, values) in &wrong {
             for value in values {
                 changes.push((table, text("seen"), set(table, column, value)));
-                places.push(format!("{table}.{column}: "));
+                places.push(format!("{table}.{column}: {} is not what the column stores", in_words(value)));
             }
         }
     }
@@ -125,8 +135,8 @@ fn sv86_what_a_column_would_store_otherwise_is_refused_by_table_and_column() {
         places.push("untyped.id: ".into());
     }
     for key in [Value::Null, Value::Integer(5)] {
+        places.push(format!("loose.id: {} is not", in_words(&key)));
         changes.push(("loose", key, nulls(5)));
-        places.push("loose.id: ".into());
     }
     for value in [text("x"), Value::Blob(vec![1])] {
         changes.push(("strict", text("seen"), set("strict", "i", &value)));
@@ -167,6 +177,21 @@ fn sv87_a_row_that_no_space_keeps_is_refused_also_where_it_became_so_by_merging(
         assert_eq!(crate::script::refused(talk, B), ["limit"]);
         talk.visit(A);
         assert_eq!(talk.query(A, "SELECT i, b FROM loose"), [[Value::Integer(2), Value::Null]]);
+        talk.assert_in_step();
+    });
+}
+
+#[test]
+fn sv87_a_row_of_as_many_bytes_as_the_bound_is_kept() {
+    on_both_paths(|talk| {
+        // A text counts three bytes more than its letters, NULL one.
+        let (key, nulls) = ("one", 4);
+        let letters = ROW_BYTES - (key.len() + 3) - nulls - 3;
+        talk.exec(A, "INSERT INTO loose (id, t) VALUES (?, ?)", &[text(key), text(&"x".repeat(letters))]);
+        talk.visit(A);
+        talk.visit(B);
+        assert_eq!(crate::script::refused(talk, A), [""; 0]);
+        assert_eq!(talk.query(B, "SELECT length(t) FROM loose"), [[Value::Integer(letters as i64)]]);
         talk.assert_in_step();
     });
 }
