@@ -164,4 +164,13 @@ pub struct LoggedTransaction {
     /// A migration made it, ahead of the space, of rows that were on their way there. The space may run that migration on them as well: nothing
     /// of it is sealed until that is known.
     pub ahead: bool,
+    /// Fields that hide what is pulled count as having seen no more than this, where what they lay on is not here any more to tell.
+    pub lowered: Option<Seq>,
+}
+
+impl LoggedTransaction {
+    /// What its fields that hide what is pulled had seen. One that follows it, as a text does, was made at `base`.
+    pub fn hiding_base(&self) -> Base {
+        Base { seq: self.lowered.map_or(self.base.seq, |lowered| lowered.min(self.base.seq)), ..self.base }
+    }
 }

@@ -211,3 +211,6 @@ pub const TEXT_BLOCKED_WRITES: usize = 8;
 
 /// Words by which two versions of a text may differ and still be compared word by word; beyond, the whole stretch counts as rewritten.
 pub const TEXT_DIFFERENCES: usize = 200;
+
+/// Words over which a stretch of a text is moved to lie better.
+pub const TEXT_SLIDE: usize = 200;

@@ -117,11 +117,12 @@ impl Fold {
 
 /// The changes of both, one after the other, are what they come to together.
 fn take_up(later: &mut LoggedTransaction, earlier: LoggedTransaction) {
-    let LoggedTransaction { stamp, mut changes, mut absorbed, .. } = earlier;
+    let LoggedTransaction { stamp, mut changes, mut absorbed, lowered, .. } = earlier;
     changes.append(&mut later.changes);
     absorbed.push(stamp);
     absorbed.append(&mut later.absorbed);
     (later.changes, later.absorbed) = (changes, absorbed);
+    later.lowered = later.lowered.into_iter().chain(lowered).min();
 }
 
 /// What a small transaction of mere updates writes.

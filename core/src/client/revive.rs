@@ -136,7 +136,20 @@ fn accepted(
         let base = Base { seq, ..Base::default() };
         let changes = changes.into_iter().filter_map(|change| logged(change, catalogue)).collect();
         let (id, resolutions, apart, ahead) = (LogId(0), Vec::new(), false, false);
-        LoggedTransaction { id, stamp, base, schema, origin, opening, changes, resolutions, absorbed, apart, ahead }
+        LoggedTransaction {
+            id,
+            stamp,
+            base,
+            schema,
+            origin,
+            opening,
+            changes,
+            resolutions,
+            absorbed,
+            apart,
+            ahead,
+            lowered: None,
+        }
     })
 }
 
@@ -183,6 +196,7 @@ mod tests {
             absorbed: Vec::new(),
             apart: false,
             ahead: false,
+            lowered: None,
         }
     }
 

@@ -100,7 +100,7 @@ pub fn seal_before_leaving<S: ClientStore, C: Codec>(
             break;
         }
     }
-    // What cannot be sealed yet says of all its cells that it had seen less, so that nothing unseen is written over.
+    // What cannot be sealed yet says of its cells that it had seen less, so that nothing unseen is written over.
     let first = first_open(store)?;
     on_top.retain(|id| first.is_some_and(|first| *id >= first));
     Ok(store.lower_bases(&on_top, earliest)?)
@@ -125,7 +125,7 @@ fn transaction(logged: &LoggedTransaction, catalogue: &Catalogue, bases: &mut Ba
     let mut changes = Vec::new();
     for (row, net) in coalesce(&logged.changes, position) {
         if let Some(table) = catalogue.table(row.table) {
-            push_changes(&mut changes, row, net, table, logged.base, bases);
+            push_changes(&mut changes, row, net, table, logged, bases);
         }
     }
     bases.note(logged, catalogue);
@@ -150,8 +150,15 @@ fn seen(logged: &LoggedTransaction, catalogue: &Catalogue) -> Vec<SeenValue> {
     seen
 }
 
-fn push_changes(changes: &mut Vec<Change>, row: RowId, net: Net, table: &Table, base: Base, bases: &Bases) {
-    let whole = |mutation| Change { row: row.clone(), mutation, base: bases.of_row(&row, base) };
+fn push_changes(
+    changes: &mut Vec<Change>,
+    row: RowId,
+    net: Net,
+    table: &Table,
+    logged: &LoggedTransaction,
+    bases: &Bases,
+) {
+    let whole = |mutation| Change { row: row.clone(), mutation, base: bases.of_row(&row, logged.hiding_base()) };
     match net {
         Net::Inserted(values) => changes.push(whole(Mutation::Insert(values))),
         Net::Deleted => changes.push(whole(Mutation::Delete)),
@@ -159,23 +166,29 @@ fn push_changes(changes: &mut Vec<Change>, row: RowId, net: Net, table: &Table, 
             changes.push(whole(Mutation::Delete));
             changes.push(whole(Mutation::Insert(values)));
         }
-        Net::Updated(fields) => changes.extend(updates(row, fields, table, base, bases)),
+        Net::Updated(fields) => changes.extend(updates(row, fields, table, logged, bases)),
         Net::Nothing => {}
     }
 }
 
 /// One update per base: cells of one row may have been seen at different cursors.
-fn updates(row: RowId, fields: Vec<LoggedField>, table: &Table, base: Base, bases: &Bases) -> Vec<Change> {
+fn updates(
+    row: RowId,
+    fields: Vec<LoggedField>,
+    table: &Table,
+    logged: &LoggedTransaction,
+    bases: &Bases,
+) -> Vec<Change> {
     let mut by_base: SortedMap<Base, Vec<Field>> = SortedMap::new();
-    let whole = (table.row == RowRule::Atomic).then(|| bases.of_row(&row, base));
+    let whole = (table.row == RowRule::Atomic).then(|| bases.of_row(&row, logged.hiding_base()));
     for LoggedField { column, old, new } in fields {
         let strategy = table.strategy(column);
         let base = if let Some(base) = whole {
             base
         } else if strategy.rebases() {
-            bases.of_write(base)
+            bases.of_write(logged.base)
         } else {
-            bases.of_cell(&row, column, base)
+            bases.of_cell(&row, column, logged.hiding_base())
         };
         let ground =
             if strategy == Strategy::Text && bases.waits(&row, column) { Ground::Pending } else { Ground::Firm };
@@ -205,7 +218,7 @@ impl Bases {
     ) -> Result<Self, Fault<S::Error>> {
         let sealed_before = DeviceSeq(number.0.saturating_sub(1));
         let oldest = open.iter().map(|transaction| transaction.base.seq).min().unwrap_or_default();
-        let moved_within = open.iter().any(|transaction| transaction.base.seq != oldest);
+        let moved_within = open.iter().any(|one| one.base.seq != oldest || one.lowered.is_some());
         let waiting = store.sealed()?;
         if waiting.is_empty() && !moved_within {
             return Ok(Self { sealed_before, first: None, texts: SortedSet::new() });
@@ -240,7 +253,7 @@ impl Bases {
     }
 
     fn note(&mut self, transaction: &LoggedTransaction, catalogue: &Catalogue) {
-        let seq = transaction.base.seq;
+        let seq = transaction.hiding_base().seq;
         for LoggedChange { row, mutation } in &transaction.changes {
             match mutation {
                 LoggedMutation::Update(fields) => {

@@ -283,7 +283,7 @@ pub trait ClientStore {
     /// From here on those are as all others, without their changes of some rows. The rows are not touched: the caller brings them in line.
     fn release_ahead(&mut self, without: &[RowId]) -> Result<(), Self::Error>;
 
-    /// What these waiting transactions claim to have seen ends at a commit.
+    /// What these waiting transactions claim to have seen where they hide what is pulled ends at a commit; where one was lowered before, at the earlier.
     fn lower_bases(&mut self, transactions: &[LogId], seq: Seq) -> Result<(), Self::Error>;
 
     /// Removes waiting transactions that are not sealed. The rows are not touched: the caller brings them in line.

@@ -49,7 +49,8 @@ fn leave_out(connection: &Connection, LogId(id): LogId, without: &[RowId]) -> Re
 
 pub(super) fn lower_bases(connection: &Connection, transactions: &[LogId], seq: Seq) -> Result<(), SqlError> {
     for LogId(id) in transactions {
-        execute(connection, "UPDATE _ebb_log SET seq = min(seq, ?2) WHERE id = ?1", params![id, seq.0 as i64])?;
+        let sql = "UPDATE _ebb_log SET lowered = min(ifnull(lowered, ?2), ?2) WHERE id = ?1";
+        execute(connection, sql, params![id, seq.0 as i64])?;
     }
     Ok(())
 }

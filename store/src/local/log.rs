@@ -118,7 +118,7 @@ pub(crate) fn read(
     };
     let sql = format!(
         "SELECT id, stamp, seq, device_seq, schema, changes, origin, opening, EXISTS (SELECT 1 FROM _ebb_log_part WHERE log = id),
-         EXISTS (SELECT 1 FROM _ebb_resolution WHERE log = id), absorbed, apart, ahead FROM _ebb_log WHERE {condition} ORDER BY id"
+         EXISTS (SELECT 1 FROM _ebb_resolution WHERE log = id), absorbed, apart, ahead, lowered FROM _ebb_log WHERE {condition} ORDER BY id"
     );
     let mut all = Vec::new();
     let mut attempt = || -> rusqlite::Result<()> {
@@ -166,6 +166,7 @@ fn transaction(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<(Logg
         },
         apart: row.get(11)?,
         ahead: row.get(12)?,
+        lowered: row.get::<_, Option<i64>>(13)?.map(|seq| Seq(seq as u64)),
     };
     Ok((transaction, size))
 }

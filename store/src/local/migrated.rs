@@ -9,7 +9,7 @@ use super::joined::{has_local, parents_first, transactions};
 use super::log::{self, Head, Made, Select, damaged};
 use super::misfits;
 use super::on_their_way;
-use super::open::{Check, failed};
+use super::open::failed;
 use super::triggers::TriggerPlan;
 use crate::client::{Statements, read_row, unknown};
 use crate::compare::Moved;
@@ -29,6 +29,9 @@ type Pending = HashMap<RowId, Vec<(LogId, LoggedChange)>>;
 /// A table, a row's packed key, and cells by column.
 type KeptRow = (String, Vec<u8>, Vec<(String, Value)>);
 
+/// A row that was out while the migrations ran: its table, by what stays the same of its names, and its packed key.
+pub(super) type TakenOut = (String, Vec<u8>);
+
 /// What a migration left to be settled.
 pub(super) struct Migrated<'a> {
     /// The synced tables before; none if the database is new.
@@ -37,6 +40,8 @@ pub(super) struct Migrated<'a> {
     pub after: &'a Catalogue,
     /// Rows that its DML changed.
     pub moved: Vec<Moved>,
+    /// Rows that the space made and that were out meanwhile: they come back as they were.
+    pub out: BTreeSet<RowId>,
     /// Tables that held rows of this device before they were synced.
     pub joined: BTreeSet<TableId>,
     /// One of them was kept in step here before: the space may know its rows.
@@ -120,6 +125,9 @@ impl Migrated<'_> {
     ) -> rusqlite::Result<Fate> {
         if self.joined.contains(&moved.row.table) {
             return Ok(Fate::Joined);
+        }
+        if self.out.contains(&moved.row) {
+            return Ok(Fate::GivesWay);
         }
         if device.is_new() && self.before.is_some() {
             return Ok(Fate::Captured);
@@ -217,28 +225,35 @@ impl Migrated<'_> {
 }
 
 /// Takes rows out that the space made under a newer version, so that this device's run of the same migration can make them too.
-/// What it makes of them gives way to what they were. Answers when references can be checked.
-pub(super) fn take_out(connection: &Connection, access: &SharedAccess, before: &Catalogue) -> Result<Check, DbError> {
-    let read = || -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+/// What it makes of them gives way to what they were.
+pub(super) fn take_out(
+    connection: &Connection,
+    access: &SharedAccess,
+    before: &Catalogue,
+) -> Result<Vec<TakenOut>, DbError> {
+    let read = || -> rusqlite::Result<Vec<TakenOut>> {
         let mut statement = connection.prepare("SELECT tbl, key FROM _ebb_unknown WHERE col = ''")?;
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     };
     let plan = TriggerPlan::of(connection, access, before)?;
     let statements = Statements::of(before);
-    let run = || -> rusqlite::Result<Check> {
+    let run = || -> rusqlite::Result<Vec<TakenOut>> {
         plan.silence(connection)?;
-        let out = read()?;
-        let check = if out.is_empty() { Check::AfterEach } else { Check::AtTheEnd };
-        for (name, key) in out {
-            if let Some(table) = before.table_of(&name) {
-                let row = RowId { table, key: postcard::from_bytes(&key).map_err(damaged)? };
-                write(connection, &statements, &outcome(&row, None))?;
-            }
+        let mut out = read()?;
+        out.retain(|(name, _)| before.table_of(name).is_some());
+        for row in rows(&out, before).map_err(damaged)? {
+            write(connection, &statements, &outcome(&row, None))?;
         }
         plan.restore(connection)?;
-        Ok(check)
+        Ok(out)
     };
     run().map_err(|e| failed(&e))
+}
+
+/// Those rows in the terms of a version, as far as it has their tables.
+pub(super) fn rows(out: &[TakenOut], catalogue: &Catalogue) -> postcard::Result<BTreeSet<RowId>> {
+    let known = out.iter().filter_map(|(name, key)| Some((catalogue.table_of(name)?, key)));
+    known.map(|(table, key)| Ok(RowId { table, key: postcard::from_bytes(key)? })).collect()
 }
 
 /// What becomes of a change that a migration made.

@@ -6,7 +6,8 @@ use super::access::{Actor, SharedAccess};
 use super::class::Classes;
 use super::error::{DbError, DbErrorCode};
 use super::ids::IdClock;
-use super::migrated::{self, Migrated};
+use super::log::damaged;
+use super::migrated::{self, Migrated, TakenOut};
 use super::quiet::Quiet;
 use super::references::References;
 use super::triggers::TriggerPlan;
@@ -25,6 +26,7 @@ use ebbtide_core::ids::{Millis, Opening, TableId};
 use ebbtide_core::sorted::SortedSet;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use std::ops::Range;
 use std::rc::Rc;
 
 impl LocalDatabase {
@@ -124,14 +126,10 @@ fn prepare(
     let may_change_rows = pending.clone().any(|index| compare::may_change_rows(schema.migrations[index].sql()));
     let last = before.clone().unwrap_or_default();
     let there_before = table_names(connection).map_err(|e| failed(&e))?;
-    let mut check = Check::AfterEach;
     if may_change_rows {
         compare::copy(&mut sql, &last)?;
-        check = migrated::take_out(connection, access, &last)?;
     }
-    for index in pending.clone() {
-        migrate_one(&mut sql, access, schema, index, check)?;
-    }
+    let out = migrate_all(connection, access, schema, &pending, &last)?;
     let catalogue = catalogue::read(&mut sql, schema)?;
     catalogue::check_collations(&mut sql, &catalogue)?;
     if !pending.is_empty() {
@@ -155,10 +153,11 @@ fn prepare(
     // A database without a record of its own was copied here: its rows are nobody's changes.
     if before.is_some() || there_before.is_empty() {
         let again = translate::had_in_step(connection, &tables).map_err(|e| failed(&e))?;
-        Migrated { before: before.as_ref(), after: &catalogue, moved, joined, again, now, opening }
+        let out = migrated::rows(&out, &catalogue).map_err(|error| failed(&damaged(error)))?;
+        Migrated { before: before.as_ref(), after: &catalogue, moved, out, joined, again, now, opening }
             .settle(connection, access)?;
     }
-    if let (Check::AtTheEnd, Some(index)) = (check, pending.last()) {
+    if let (false, Some(index)) = (out.is_empty(), pending.last()) {
         check_references(&mut sql).map_err(|message| SchemaError::Migration { index, message })?;
     }
     view::store_catalogue(connection, &catalogue).map_err(|e| failed(&e))?;
@@ -174,11 +173,33 @@ fn table_names(connection: &Connection) -> rusqlite::Result<SortedSet<String>> {
 
 /// When references are checked while migrations run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Check {
+enum Check {
     /// After each migration.
     AfterEach,
     /// Rows are out that others refer to: once they are back.
     AtTheEnd,
+}
+
+/// Runs the migrations. Where they fail beside rows that the space made under a newer version, they run once more without these, since
+/// they may be what makes them; answers which were taken out.
+fn migrate_all(
+    connection: &Connection,
+    access: &SharedAccess,
+    schema: &Schema,
+    pending: &Range<usize>,
+    last: &Catalogue,
+) -> Result<Vec<TakenOut>, DbError> {
+    let mut sql = SqliteSql::plain(connection);
+    let mut run = |check| {
+        sql.savepoint(|sql| pending.clone().try_for_each(|index| migrate_one(sql, access, schema, index, check)))
+    };
+    let Err(failure) = run(Check::AfterEach)? else { return Ok(Vec::new()) };
+    let out = migrated::take_out(connection, access, last)?;
+    if out.is_empty() {
+        return Err(failure.into());
+    }
+    run(Check::AtTheEnd)??;
+    Ok(out)
 }
 
 fn migrate_one(

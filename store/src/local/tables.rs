@@ -16,12 +16,13 @@ CREATE TABLE IF NOT EXISTS _ebb_device (
 -- Local transactions that wait, with the life that captured them where they may have been sent before, and the run of the database; changes are postcard, further parts of large ones are in
 -- _ebb_log_part. local: made before the database or its table was kept in step, and not yet decided about. absorbed: stamps of those that a
 -- transaction of a lost history stands for. apart: the space takes it only by itself. ahead: a migration made it of rows that were on their way, and the space
--- may run that on them as well. revived: it was sent before, and its fields say what travelled under the rules of its schema.
+-- may run that on them as well. lowered: fields that hide what is pulled had seen no more than this commit. revived: it was sent before, and its fields say
+-- what travelled under the rules of its schema.
 CREATE TABLE IF NOT EXISTS _ebb_log (
   id INTEGER PRIMARY KEY, stamp INTEGER NOT NULL, seq INTEGER NOT NULL, device_seq INTEGER NOT NULL,
   schema INTEGER NOT NULL, changes BLOB NOT NULL, opening INTEGER NOT NULL, origin BLOB, local INTEGER NOT NULL DEFAULT 0,
   absorbed BLOB, apart INTEGER NOT NULL DEFAULT 0, ahead INTEGER NOT NULL DEFAULT 0,
-  revived INTEGER NOT NULL DEFAULT 0);
+  revived INTEGER NOT NULL DEFAULT 0, lowered INTEGER);
 CREATE INDEX IF NOT EXISTS _ebb_log_seq ON _ebb_log (seq);
 CREATE INDEX IF NOT EXISTS _ebb_log_local ON _ebb_log (id) WHERE local;
 CREATE INDEX IF NOT EXISTS _ebb_log_ahead ON _ebb_log (id) WHERE ahead;

@@ -186,3 +186,46 @@ fn cs35_rows_that_a_snapshot_brought_have_had_the_migrations_of_their_space() {
         assert_eq!(value(talk, B, "SELECT age FROM person"), Value::Integer(38));
     });
 }
+
+/// What the space made under a version that A has not comes to A, which then takes a version that the space has not.
+fn go_past(talk: &mut Dialogue, second: &[&str], third: &str) {
+    let schema = |more: &[&str]| {
+        let all: Vec<&str> = [&[FIRST], more].concat();
+        schema(&serde_json::json!(all), &["person", "badge"])
+    };
+    let (second, third) = (schema(second), schema(&[second, &[third]].concat()));
+    [A, B].into_iter().for_each(|party| talk.visit(party));
+    talk.deploy(&second);
+    talk.restart_with(B, &second);
+    talk.exec(B, INSERT, &[]);
+    talk.visit(B);
+    talk.visit(A);
+    talk.exec(A, "INSERT INTO badge VALUES ('b', 'p')", &[]);
+    talk.restart_with(A, &third);
+    let shown = "SELECT (SELECT group_concat(name) FROM person) || (SELECT group_concat(id ORDER BY id) FROM badge)";
+    let before = value(talk, A, shown);
+    talk.deploy(&third);
+    talk.restart_with(B, &third);
+    [A, B].into_iter().for_each(|party| talk.visit(party));
+    talk.assert_in_step();
+    assert_eq!(value(talk, A, shown), before, "it had all of it\n{}", talk.transcript());
+}
+
+const TIDY: &str = "DELETE FROM badge WHERE id <> 'seed' AND label NOT IN (SELECT id FROM person)";
+
+#[test]
+fn cs278_rows_that_the_space_made_under_a_newer_version_stay_while_a_device_goes_past_it() {
+    from_the_first(|talk| {
+        go_past(talk, &["ALTER TABLE person ADD COLUMN email TEXT"], TIDY);
+        assert_eq!(talk.query(B, "SELECT id, label FROM badge"), [[text("b"), text("p")]]);
+    });
+}
+
+#[test]
+fn cs278_and_come_back_as_they_were_where_a_migration_would_make_them_too() {
+    from_the_first(|talk| {
+        let seed = "INSERT INTO badge VALUES ('seed', 'from the start')";
+        go_past(talk, &[seed], "ALTER TABLE person ADD COLUMN email TEXT");
+        assert_eq!(value(talk, B, "SELECT group_concat(id ORDER BY id) FROM badge"), text("b,seed"));
+    });
+}

@@ -36,6 +36,7 @@ mod recovery;
 mod references;
 mod references_at_random;
 mod rejections;
+mod releases_at_random;
 mod review;
 mod room;
 mod rowlog;

@@ -290,3 +290,42 @@ fn mg111_what_waits_open_as_a_whole_row_writes_only_what_it_changed_once_fields_
         }
     }
 }
+
+#[test]
+fn cs279_words_on_a_device_ahead_stand_where_they_were_written_when_what_lay_beneath_has_left() {
+    for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+        let tables = "CREATE TABLE tally (id TEXT PRIMARY KEY NOT NULL, number INTEGER, words TEXT) STRICT";
+        // It changes a row that is on its way by then, and so holds up what is written after it.
+        let more = "UPDATE tally SET number = number + 1 WHERE id = 'q'";
+        let rules = serde_json::json!({ "tally": { "merge": { "words": "text" } } });
+        let [first, second] = [vec![tables], vec![tables, more]].map(|migrations| -> Schema {
+            let json = serde_json::json!({ "migrations": migrations, "tables": rules });
+            serde_json::from_value(json).expect("a schema")
+        });
+        let mut talk = of_users(2, two_phase, first);
+        talk.exec(A, "INSERT INTO tally VALUES ('r', 100, 'one')", &[]);
+        [A, B].into_iter().for_each(|party| talk.visit(party));
+        talk.transaction(A, &["UPDATE tally SET number = 1", "INSERT INTO tally VALUES ('q', 5, 'new')"]);
+        talk.exec(B, "UPDATE tally SET words = 'two one', number = 2", &[]);
+        talk.visit(B);
+        // A hears of it; what it sends is lost.
+        talk.connect(A);
+        assert!(talk.up(A) && talk.down(A), "{}", talk.transcript());
+        talk.cut(A);
+        talk.restart_with(A, &second);
+        talk.exec(A, "UPDATE tally SET words = words || ' three' WHERE id = 'r'", &[]);
+        talk.exec(B, "UPDATE tally SET words = 'zero two one', number = 4", &[]);
+        talk.visit(B);
+        talk.connect(A);
+        talk.settle();
+        talk.cut(A);
+        talk.deploy(&second);
+        talk.visit(A);
+        talk.restart_with(B, &second);
+        talk.visit(B);
+        talk.assert_in_step();
+        let shown = talk.query(B, "SELECT number, words FROM tally ORDER BY id");
+        let (q, r) = ([Value::Integer(6), text("new")], [Value::Integer(4), text("zero two one three")]);
+        assert_eq!(shown, [q, r], "{}", talk.transcript());
+    }
+}

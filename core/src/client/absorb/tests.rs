@@ -50,6 +50,7 @@ fn logged(place: u64, changes: Vec<LoggedChange>) -> LoggedTransaction {
         absorbed: Vec::new(),
         apart: false,
         ahead: false,
+        lowered: None,
     }
 }
 

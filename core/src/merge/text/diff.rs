@@ -2,6 +2,8 @@
 //! Equal inputs give equal edits on every machine, which is what lets a device and the space agree without talking. It compares words
 //! (Myers, "An O(ND) difference algorithm and its variations", 1986) and then scalar values, and knows nothing of who wrote what.
 
+mod slide;
+
 use crate::limits::TEXT_DIFFERENCES;
 use alloc::string::String;
 use alloc::vec;
@@ -127,23 +129,23 @@ type Span = (usize, usize);
 
 /// The stretches that differ, word by word: what came or went alone keeps to the words' bounds, what was replaced is trimmed.
 fn stretches(a: &[char], b: &[char]) -> Vec<(Span, Span)> {
-    let (old, new) = (words(a), words(b));
-    let same = |i: usize, j: usize| a[old[i].0..old[i].1] == b[new[j].0..new[j].1];
+    let (old, new) = (Words::of(a), Words::of(b));
+    let same = |i: usize, j: usize| old.word(i) == new.word(j);
     let start = (0..old.len().min(new.len())).take_while(|i| same(*i, *i)).count();
     let most = old.len().min(new.len()) - start;
     let end = (1..=most).take_while(|i| same(old.len() - i, new.len() - i)).count();
     let middle = common(old.len() - start - end, new.len() - start - end, |i, j| same(start + i, start + j));
-    let begin = |words: &[Span], at: usize, text: &[char]| words.get(at).map_or(text.len(), |word| word.0);
+    let matches = middle.unwrap_or_default().into_iter().map(|(i, j)| (start + i, start + j));
     let mut found = Vec::new();
-    let (mut from, mut to) = (begin(&old, start, a), begin(&new, start, b));
-    for (i, j) in middle.unwrap_or_default() {
-        let (i, j) = (start + i, start + j);
-        found.extend(replaced(a, b, (from, old[i].0), (to, new[j].0)));
-        (from, to) = (old[i].1, new[j].1);
+    let mut from = (start, start);
+    for (i, j) in matches.chain([(old.len() - end, new.len() - end)]) {
+        if (i, j) != from {
+            found.push(Stretch { old: (from.0, i), new: (from.1, j) });
+        }
+        from = (i + 1, j + 1);
     }
-    let (last, latest) = (begin(&old, old.len() - end, a), begin(&new, new.len() - end, b));
-    found.extend(replaced(a, b, (from, last), (to, latest)));
-    found
+    let in_letters = |stretch: Stretch| replaced(a, b, old.span(stretch.old), new.span(stretch.new));
+    slide::together(found, &old, &new).into_iter().filter_map(in_letters).collect()
 }
 
 /// Two spans without what they begin and end with alike; nothing if they are alike.
@@ -156,19 +158,37 @@ fn replaced(a: &[char], b: &[char], x: Span, y: Span) -> Option<(Span, Span)> {
     differ.then_some(((x.0 + start, x.1 - end), (y.0 + start, y.1 - end)))
 }
 
-/// Runs of ASCII letters and digits are words; every other scalar value is one by itself.
-fn words(text: &[char]) -> Vec<Span> {
-    let mut words: Vec<Span> = Vec::new();
-    let mut inside = false;
-    for (at, next) in text.iter().enumerate() {
-        let letter = next.is_ascii_alphanumeric();
-        match words.last_mut() {
-            Some(word) if letter && inside => word.1 = at + 1,
-            _ => words.push((at, at + 1)),
-        }
-        inside = letter;
+/// A text's words: runs of ASCII letters and digits, and every other scalar value by itself.
+struct Words<'a> {
+    text: &'a [char],
+    bounds: Vec<usize>,
+}
+
+impl<'a> Words<'a> {
+    fn of(text: &'a [char]) -> Self {
+        let is_letter = |at: usize| text[at].is_ascii_alphanumeric();
+        let begins = |at: &usize| *at == 0 || !is_letter(*at) || !is_letter(*at - 1);
+        Self { text, bounds: (0..text.len()).filter(begins).chain([text.len()]).collect() }
     }
-    words
+
+    fn len(&self) -> usize {
+        self.bounds.len() - 1
+    }
+
+    fn word(&self, at: usize) -> &'a [char] {
+        &self.text[self.bounds[at]..self.bounds[at + 1]]
+    }
+
+    fn span(&self, (from, to): Span) -> Span {
+        (self.bounds[from], self.bounds[to])
+    }
+}
+
+/// Words that differ, between words that stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stretch {
+    old: Span,
+    new: Span,
 }
 
 /// The positions of a longest common subsequence; `None` if more than the bound would differ.
