@@ -190,8 +190,10 @@ fn updates(
         } else {
             bases.of_cell(&row, column, logged.hiding_base())
         };
-        let ground =
-            if strategy == Strategy::Text && bases.waits(&row, column) { Ground::Pending } else { Ground::Firm };
+        // What was written in a history that the space has lost, or sent there, may be put behind: whose words it would replace, nobody knows.
+        let is_lost = logged.origin.is_some() || logged.lowered.is_some();
+        let pending = strategy == Strategy::Text && !is_lost && bases.waits(&row, column);
+        let ground = if pending { Ground::Pending } else { Ground::Firm };
         by_base.entry(base).or_default().push(Field { column, value: local::sent(strategy, &old, &new, ground) });
     }
     let change = |(base, fields)| Change { row: row.clone(), mutation: Mutation::Update(fields), base };

@@ -23,7 +23,11 @@ pub fn sent(strategy: Strategy, old: &Value, new: &Value, ground: Ground) -> Val
 pub fn logged(strategy: Strategy, sent: Value) -> (Value, Value) {
     match strategy {
         Strategy::Sum => sum::logged(sent),
-        Strategy::Set | Strategy::Text if matches!(sent, Value::Blob(_)) => (sent.clone(), sent),
+        Strategy::Text if matches!(sent, Value::Blob(_)) => {
+            let sent = text::without_whole(sent);
+            (sent.clone(), sent)
+        }
+        Strategy::Set if matches!(sent, Value::Blob(_)) => (sent.clone(), sent),
         _ => (Value::Null, sent),
     }
 }

@@ -118,7 +118,7 @@ pub(super) fn prepend_log(connection: &Connection, transactions: &[LoggedTransac
 
 /// A conflict that was opened above the fork is another one in the other history, or none.
 const CLAMP: [&str; 3] = [
-    "UPDATE _ebb_log SET seq = ?1 WHERE seq > ?1",
+    "UPDATE _ebb_log SET lowered = min(ifnull(lowered, seq), seq, ?1), seq = min(seq, ?1)",
     "DELETE FROM _ebb_resolution WHERE seq > ?1",
     "UPDATE _ebb_resolution SET seen = ?1 WHERE seen > ?1",
 ];

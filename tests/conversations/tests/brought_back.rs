@@ -1,7 +1,7 @@
 //! What several copies of one database bring back into a space that was set back, or one of them brings it back and another sends it for the first
 //! time: it counts once, and nobody is told that it is refused.
 
-use crate::script::{A, B, value};
+use crate::script::{A, B, of_users, value};
 use ebbtide_core::client::{Input, TwoPhase};
 use ebbtide_core::message::ClientMessage;
 use ebbtide_core::value::Value;
@@ -200,4 +200,38 @@ fn sv245_what_comes_with_that_for_the_first_time_counts_too() {
         }
         talk.assert_in_step();
     });
+}
+
+#[test]
+fn cs280_a_text_that_was_written_on_lost_words_replaces_nobody_s() {
+    for sent in [false, true] {
+        for two_phase in [TwoPhase::Auto, TwoPhase::Always] {
+            let tables = serde_json::json!({ "note": { "merge": { "words": "text" } } });
+            let note = "CREATE TABLE note (id TEXT PRIMARY KEY NOT NULL, words TEXT) STRICT";
+            let schema = serde_json::json!({ "migrations": [note], "tables": tables });
+            let mut talk = of_users(3, two_phase, serde_json::from_value(schema).expect("a schema"));
+            talk.exec(A, "INSERT INTO note VALUES ('n', 'one')", &[]);
+            [A, B, 2].into_iter().for_each(|party| talk.visit(party));
+            let backup = talk.space.backup();
+            talk.exec(B, "UPDATE note SET words = 'x one'", &[]);
+            [B, A].into_iter().for_each(|party| talk.visit(party));
+            talk.exec(A, "UPDATE note SET words = 'x one a'", &[]);
+            talk.exec(A, "INSERT INTO note VALUES ('between', '')", &[]);
+            talk.exec(A, "UPDATE note SET words = 'x one a b' WHERE id = 'n'", &[]);
+            if sent {
+                talk.visit(A);
+            }
+            talk.restore_space(&backup);
+            talk.exec(2, "UPDATE note SET words = 'one c'", &[]);
+            [2, A, B, A, 2].into_iter().for_each(|party| come_by(&mut talk, party));
+            talk.assert_in_step();
+            let Value::Text(words) = value(&mut talk, 2, "SELECT words FROM note WHERE id = 'n'") else {
+                unreachable!()
+            };
+            let mut words: Vec<&str> = words.split_whitespace().collect();
+            words.sort_unstable();
+            words.dedup();
+            assert_eq!(words, ["a", "b", "c", "one", "x"], "{}", talk.transcript());
+        }
+    }
 }

@@ -45,6 +45,14 @@ pub fn sent(old: &Value, new: &Value, ground: Ground) -> Value {
     })
 }
 
+/// What travelled of a write, for another history: whose words its whole result would lack there, nobody knows.
+pub fn without_whole(sent: Value) -> Value {
+    match &sent {
+        Value::Blob(bytes) => received(bytes).map_or(sent, |one| packed(&TextOperation { whole: None, ..one })),
+        _ => sent,
+    }
+}
+
 /// Reads what travelled; `None` if it is garbage.
 pub fn received(bytes: &[u8]) -> Option<TextOperation> {
     unpacked(bytes)
