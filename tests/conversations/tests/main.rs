@@ -47,6 +47,7 @@ mod setback;
 mod skipped;
 mod slow_lines;
 mod snapshot;
+mod snapshot_pages;
 mod staging;
 mod start;
 mod strategies;
