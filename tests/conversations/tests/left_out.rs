@@ -46,6 +46,16 @@ fn shown(talk: &mut Dialogue, party: usize) -> Value {
     value(talk, party, "SELECT group_concat(id || number, ' ') FROM (SELECT * FROM aside ORDER BY id)")
 }
 
+/// A sends what waits, and the line breaks once the space has decided: A does not hear of it.
+fn send_unheard(talk: &mut Dialogue) {
+    talk.connect(A);
+    let head = talk.head();
+    while talk.head() == head {
+        assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
+    }
+    talk.cut(A);
+}
+
 #[test]
 fn cs270_a_snapshot_leaves_rows_of_a_table_that_the_space_does_not_keep() {
     on_both_paths(|talk, [few, more]| {
@@ -133,12 +143,7 @@ fn cs270_what_the_space_took_while_nobody_heard_stays_too() {
     on_both_paths(|talk, [few, more]| {
         talk.exec(A, "UPDATE aside SET number = 5 WHERE id = 'child'", &[]);
         talk.exec(A, "INSERT INTO aside VALUES ('new', 6, 'm')", &[]);
-        talk.connect(A);
-        let head = talk.head();
-        while talk.head() == head {
-            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
-        }
-        talk.cut(A);
+        send_unheard(talk);
         talk.exec(A, "UPDATE aside SET number = number + 10 WHERE id = 'new'", &[]);
         talk.deploy(&few);
         fetch_anew(talk);
@@ -232,12 +237,7 @@ fn cs270_what_the_space_refused_while_nobody_heard_does_not_stay_with_what_it_to
         talk.visit(B);
         talk.exec(A, "INSERT INTO aside VALUES ('mine', 9, 'm')", &[]);
         talk.exec(A, "UPDATE aside SET number = 5 WHERE id = 'child'", &[]);
-        talk.connect(A);
-        let head = talk.head();
-        while talk.head() == head {
-            assert!(talk.up(A) || talk.down(A), "{}", talk.transcript());
-        }
-        talk.cut(A);
+        send_unheard(talk);
         talk.deploy(&few);
         fetch_anew(talk);
         assert_eq!(shown(talk, A), text("child5 other2 theirs9"), "{}", talk.transcript());

@@ -250,17 +250,22 @@ fn sv81_a_child_of_a_row_whose_tombstone_is_gone_follows_it() {
     });
 }
 
+/// What A gives its service worker to send: a visit.
+fn request_of_a_visit(talk: &mut Dialogue) -> Vec<ClientMessage> {
+    talk.exec(A, "INSERT INTO visit (id) VALUES ('waits')", &[]);
+    talk.pass_ms(2_000);
+    talk.input(A, Input::Tick);
+    let now = talk.time_of(A);
+    talk.device(A).ready_request(now).expect("a request can be made").expect("something waits")
+}
+
 #[test]
 fn cs26_a_reply_from_the_other_history_is_not_laid_over_the_lost_one() {
     on_both_paths(|talk| {
         with_household(talk);
         let backup = talk.space.backup();
         // A request is made ready, and stays with the service worker while the device goes on by its connection.
-        talk.exec(A, "INSERT INTO visit (id) VALUES ('waits')", &[]);
-        talk.pass_ms(2_000);
-        talk.input(A, Input::Tick);
-        let now = talk.now;
-        let request = talk.device(A).ready_request(now).expect("a request can be made").expect("something waits");
+        let request = request_of_a_visit(talk);
         for name in ["lost", "lost too", "lost as well"] {
             talk.exec(B, "UPDATE household SET name = ?", &[text(name)]);
             talk.visit(B);
@@ -357,11 +362,7 @@ fn cs154_a_late_receipt_of_a_lost_history_that_somebody_else_brings_takes_the_pl
     on_both_paths(|talk| {
         with_household(talk);
         let backup = talk.space.backup();
-        talk.exec(A, "INSERT INTO visit (id) VALUES ('waits')", &[]);
-        talk.pass_ms(2_000);
-        talk.input(A, Input::Tick);
-        let now = talk.time_of(A);
-        let request = talk.device(A).ready_request(now).expect("a request can be made").expect("something waits");
+        let request = request_of_a_visit(talk);
         let ask = |talk: &mut Dialogue| {
             let mut replies = talk.mail(A, &request);
             replies.retain(|message| matches!(message, ServerMessage::Receipt(_)));
@@ -389,11 +390,7 @@ fn cs154_a_late_receipt_of_a_lost_history_that_somebody_else_brings_takes_the_pl
 fn with_a_reply_from_a_history_to_be_lost(talk: &mut Dialogue) -> (Image, Vec<ClientMessage>, Vec<ServerMessage>) {
     with_household(talk);
     let backup = talk.space.backup();
-    talk.exec(A, "INSERT INTO visit (id) VALUES ('waits')", &[]);
-    talk.pass_ms(2_000);
-    talk.input(A, Input::Tick);
-    let now = talk.time_of(A);
-    let request = talk.device(A).ready_request(now).expect("a request can be made").expect("something waits");
+    let request = request_of_a_visit(talk);
     talk.cut(A);
     for name in ["lost", "lost too", "lost as well", "lost at last"] {
         talk.exec(B, "UPDATE household SET name = ?", &[text(name)]);

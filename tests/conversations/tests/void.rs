@@ -143,18 +143,23 @@ fn cs65_a_word_on_a_number_that_does_not_wait_gives_nothing_up() {
     });
 }
 
+/// A is connected, and has sent two numbers that do not arrive.
+fn lose_two_on_the_way(talk: &mut Dialogue) {
+    with_household(talk);
+    talk.connect(A);
+    talk.settle();
+    talk.exec(A, "INSERT INTO visit (id) VALUES ('one')", &[]);
+    talk.exec(A, "INSERT INTO visit (id) VALUES ('two')", &[]);
+    while !talk.sent_by(A).is_empty() {
+        talk.lose_up(A);
+    }
+}
+
 #[test]
 fn cs65_of_two_refused_numbers_the_first_is_given_up_first_whichever_was_heard_of_first() {
     for order in [[2, 3], [3, 2]] {
         on_both_paths(|talk| {
-            with_household(talk);
-            talk.connect(A);
-            talk.settle();
-            talk.exec(A, "INSERT INTO visit (id) VALUES ('one')", &[]);
-            talk.exec(A, "INSERT INTO visit (id) VALUES ('two')", &[]);
-            while !talk.sent_by(A).is_empty() {
-                talk.lose_up(A);
-            }
+            lose_two_on_the_way(talk);
             order.into_iter().for_each(|number| hear_refusal(talk, number, RefusalCode::TooLarge));
             assert!(voids(talk, 2) && !voids(talk, 3), "{}", talk.transcript());
             talk.settle();
@@ -243,14 +248,7 @@ fn cs65_what_is_refused_while_a_plan_is_made_is_given_up_once_it_is_told() {
 #[test]
 fn cs65_a_snapshot_that_comes_while_numbers_are_given_up_loses_nothing() {
     on_both_paths(|talk| {
-        with_household(talk);
-        talk.connect(A);
-        talk.settle();
-        talk.exec(A, "INSERT INTO visit (id) VALUES ('one')", &[]);
-        talk.exec(A, "INSERT INTO visit (id) VALUES ('two')", &[]);
-        while !talk.sent_by(A).is_empty() {
-            talk.lose_up(A);
-        }
+        lose_two_on_the_way(talk);
         hear_refusal(talk, 2, RefusalCode::TooLarge);
         assert!(talk.up(A) && talk.down(A) && voids(talk, 3), "{}", talk.transcript());
         // The first is given up, and the second waits to be.
